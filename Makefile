@@ -1,0 +1,60 @@
+# Two commands are all a fresh machine needs: `make demo` and `make test`.
+# Only python3 (3.11 or newer) with its venv module is assumed; PYTHON=/path/to/python3.11 picks another.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+WORKERS ?= 2
+
+.PHONY: help demo test lint format types environment clean
+help:
+	@echo "make demo    train both models small, audit them, write the report ($(DEMO))"
+	@echo "make test    all tests"
+	@echo "make lint    formatter and linter     make format   format and mend"
+	@echo "make types   type checker             make clean    remove the virtual environment"
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m lewm_probe.cli.main demo --out $(DEMO)
+
+# One thread a worker: the workers share the cores already.
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+
+format: $(VENV)/.installed-dev
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/python -m mypy
+
+environment: $(VENV)/.installed-dev
+
+clean:
+	rm -rf $(VENV)
+
+# The stamps say that what stands in $(VENV) fits pyproject.toml and constraints.txt. An installation
+# that was interrupted leaves .installing behind: pip would take half-copied packages for whole ones,
+# so such an environment is made anew.
+define install
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "lewm-probe needs Python 3.11 or newer with its venv module; '$(PYTHON)' is not that."; \
+	    echo "Install it, or name another one: make $@ PYTHON=/path/to/python3.11"; exit 2; } >&2
+	@if test -e $(VENV)/.installing || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); fi
+	@touch $(VENV)/.installing; echo "Installing into $(VENV); the first time this takes minutes."
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation -c constraints.txt -e '$(1)'
+	@rm $(VENV)/.installing && touch $@
+endef
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(call install,.)
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
+	$(call install,.[dev])
+	@touch $(VENV)/.installed

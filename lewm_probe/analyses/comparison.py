@@ -1,0 +1,119 @@
+"""One method against another: differences of AUROC between checkpoints or between methods.
+
+With several training seeds a name, seeds are the top level of the bootstrap and trajectories the
+second, and an exact permutation test over seeds stands beside the interval. With one seed the
+interval is over trajectories alone and speaks of these checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from lewm_probe.analyses import statistics
+from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.statistics import Estimate
+from lewm_probe.analyses.suite import Suite
+from lewm_probe.analyses.voe_metrics import MODEL, Evidence, Resamples
+from lewm_probe.seeding import stream
+
+LEVEL = 0.05
+"""Methods are told apart only where the permutation test over seeds could go below this."""
+
+
+def compare(
+    ledger: Ledger, evidence: Sequence[Evidence], suite: Suite, resamples: Resamples
+) -> None:
+    """Write differences of every two names down, for each condition; and what they can carry."""
+    groups = by_name(evidence)
+    for (first, own), (second, others) in combinations(groups.items(), 2):
+        for condition in suite.voe.conditions:
+            if own[0].kept[condition.name].sum() >= 2:
+                _compare(ledger, own, others, condition.name, suite, resamples)
+        ledger.note(reach(first, len(own), second, len(others)))
+
+
+def by_name(evidence: Sequence[Evidence]) -> dict[str, list[Evidence]]:
+    """Checkpoints of each name, one a training seed: the one with most training steps."""
+    chosen: dict[str, dict[int | None, Evidence]] = {}
+    for one in evidence:
+        spec = one.subject.model.spec
+        seeds = chosen.setdefault(one.subject.name, {})
+        held = seeds.get(spec.train_seed)
+        if held is None or (spec.step or 0) >= (held.subject.model.spec.step or 0):
+            seeds[spec.train_seed] = one
+    return {name: list(seeds.values()) for name, seeds in chosen.items()}
+
+
+def reach(first: str, seeds: int, second: str, others: int) -> str:
+    """What a difference between two names can be said of, in one sentence."""
+    if min(seeds, others) < 2:
+        return (
+            f"{first} ({_seeds(seeds)}) against {second} ({_seeds(others)}): differences speak of "
+            "these checkpoints, not of the methods."
+        )
+    smallest = statistics.smallest_permutation_p(seeds, others)
+    says = (
+        "differences speak of these checkpoints"
+        if smallest > LEVEL
+        else "differences can be told apart over seeds"
+    )
+    return (
+        f"{first} ({_seeds(seeds)}) against {second} ({_seeds(others)}): an exact permutation test "
+        f"over training seeds cannot go below p = {smallest:.2g}; {says}."
+    )
+
+
+def _seeds(count: int) -> str:
+    return "1 training seed" if count == 1 else f"{count} training seeds"
+
+
+def _compare(
+    ledger: Ledger,
+    own: Sequence[Evidence],
+    others: Sequence[Evidence],
+    condition: str,
+    suite: Suite,
+    resamples: Resamples,
+) -> None:
+    n = int(own[0].kept[condition].sum())
+    weights = resamples.of(n)
+    single = len(own) == len(others) == 1
+    keys: dict[str, object] = {
+        "subject": condition,
+        "features": "z",
+        "window": "onset",
+        "versus": others[0].subject.name,
+    }
+    if not single:
+        keys |= {"train_seed": None, "step": None}
+    for metric, over in (("auroc", None), ("delta_auroc_over_copy_last", "copy_last")):
+        if over is not None and over not in own[0].scores.clean:
+            continue
+        sides = [[_statistic(e, condition, over, weights) for e in side] for side in (own, others)]
+        rng = stream(suite.seed, "voe", "seeds", condition, metric)
+        draws = [_draws([d for _, d in side], rng) for side in sides]
+        values = [[v for v, _ in side] for side in sides]
+        difference = float(np.mean(values[0]) - np.mean(values[1]))
+        low, high = statistics.interval(draws[0] - draws[1], suite.statistics.confidence)
+        found = Estimate(difference, low, high, n)
+        ledger.metric(own[0].subject, f"{metric}_difference", found, **keys)
+        if metric == "auroc" and min(len(own), len(others)) >= 2:
+            p = statistics.permutation_p(values[0], values[1])
+            ledger.metric(own[0].subject, "p_permutation", Estimate(p, n=n), **keys)
+
+
+def _statistic(
+    evidence: Evidence, condition: str, over: str | None, weights: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """AUROC at onset (less that of a baseline): its value, and in each resample (S,)."""
+    compared = evidence.comparisons(condition, MODEL, "onset")
+    if over is not None:
+        compared = compared - evidence.comparisons(condition, over, "onset")
+    return float(compared.mean()), statistics.auroc_draws(compared, weights)
+
+
+def _draws(seeds: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    return seeds[0] if len(seeds) == 1 else statistics.seed_draws(seeds, rng)

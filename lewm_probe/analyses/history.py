@@ -1,0 +1,45 @@
+"""The checkpoints of a training run, one after the other, for curves over training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lewm_probe.analyses.subjects import Subject, device_of
+
+CURVE_CHECKPOINTS = 12
+"""Most checkpoints looked at in a run: evenly spaced, the first and the last included."""
+
+CURVE_TRAJECTORIES = 100
+"""Trajectories for each earlier checkpoint: the same for straightness and geometry."""
+
+
+def earlier_checkpoints(subject: Subject, limit: int = CURVE_CHECKPOINTS) -> list[Path]:
+    """Up to ``limit`` checkpoints of the subject's run, without the step it is at itself.
+
+    The subject's own step is the end of the curve and is measured on more trajectories.
+    """
+    # Imported here so that analyses of models in memory do not need the checkpoint format.
+    from lewm_probe.models.checkpoint import read_header
+
+    paths = [subject.history[i] for i in thinned(len(subject.history), limit)]
+    return [path for path in paths if read_header(path).meta.step != subject.model.spec.step]
+
+
+def at_checkpoint(subject: Subject, path: Path) -> Subject:
+    """The subject as it was at a checkpoint of its run."""
+    from lewm_probe.models.checkpoint import load_checkpoint
+
+    return subject.at(load_checkpoint(path, device_of(subject.model)))
+
+
+def thinned(count: int, limit: int) -> list[int]:
+    """At most ``limit`` evenly spaced indices out of ``count``, both ends included.
+
+    >>> thinned(5, 12), thinned(101, 5)
+    ([0, 1, 2, 3, 4], [0, 25, 50, 75, 100])
+    """
+    if count == 0:
+        return []
+    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int)).tolist()

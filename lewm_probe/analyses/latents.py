@@ -1,0 +1,148 @@
+"""Latents, computed once per checkpoint and pictures, and shared by all analyses.
+
+An entry's key covers everything that its numbers depend on: the model's fingerprint (weights,
+configuration, statistics), its precision and device type, the content of the pictures, and the code
+that encodes them. Encoders see one frame at a time, so (N, T) only shapes the answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+from torch import Tensor, nn
+
+import lewm_probe.models
+from lewm_probe.analyses.subjects import device_of, freeze
+from lewm_probe.files import atomic_path, content_hash
+from lewm_probe.models.base import WorldModel
+
+
+@runtime_checkable
+class EmbedsFeatures(Protocol):
+    """A model that offers more than its latents, e.g. the features before its projector."""
+
+    def embed_features(self, observation: Tensor) -> dict[str, Tensor]:
+        """Named (B, T, …) of uint8 pixels (B, T, H, W, C); ``z`` is what ``encode`` gives."""
+
+
+class LatentCache:
+    """Encodes pictures, or remembers having done so.
+
+    Args:
+        folder: where entries are stored across calls, one file each; None keeps them in memory,
+            for as long as the cache lives.
+        batch: frames encoded at once.
+    """
+
+    def __init__(self, folder: Path | None = None, batch: int = 256) -> None:
+        self.folder = Path(folder) if folder is not None else None
+        self.batch = batch
+        self.misses = 0
+        """Entries that had to be computed so far."""
+        self._memory: dict[str, dict[str, np.ndarray]] = {}
+
+    def encode(self, model: WorldModel, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Latents of pictures: uint8 (N, T, H, W, C) → ``z`` float32 (N, T, …), read-only.
+
+        Models with ``embed_features`` also give its other entries, e.g. ``cls`` (N, T, width).
+
+        Raises:
+            UserError: the model refuses the pictures, or the disk is full.
+        """
+        return self.stored(self.key(model, pixels), lambda: encode(model, pixels, self.batch))
+
+    def key(self, model: WorldModel, pixels: np.ndarray) -> str:
+        """The name under which the latents of these pictures by this model are stored."""
+        device = device_of(model)
+        return content_hash(
+            "latents", model.fingerprint, _precision(model), device.type, encode_code(model), pixels
+        )
+
+    def stored(self, key: str, compute: Compute) -> dict[str, np.ndarray]:
+        """The arrays stored under ``key``, computed and stored if there are none.
+
+        An entry that cannot be read (another program wrote it, the disk failed) is made anew.
+        """
+        arrays = self._memory.get(key) if self.folder is None else _read(self._path(key))
+        if arrays is None:
+            self.misses += 1
+            arrays = {k: np.ascontiguousarray(v) for k, v in compute().items()}
+            if self.folder is None:
+                self._memory[key] = arrays
+            else:
+                with atomic_path(self._path(key)) as temporary:
+                    temporary.write_bytes(save(arrays))
+        for array in arrays.values():
+            array.flags.writeable = False
+        return arrays
+
+    def _path(self, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / key[:2] / f"{key}.safetensors"
+
+
+class Compute(Protocol):
+    """Makes the arrays of an entry."""
+
+    def __call__(self) -> Mapping[str, np.ndarray]:
+        """Named arrays."""
+
+
+@torch.no_grad()
+def encode(model: WorldModel, pixels: np.ndarray, batch: int = 256) -> dict[str, np.ndarray]:
+    """Latents without a cache: uint8 (N, T, H, W, C) → named float32 (N, T, …)."""
+    freeze(model)
+    device = device_of(model)
+    frames = pixels.reshape(-1, 1, *pixels.shape[2:])  # (N·T, 1, H, W, C)
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(frames), batch):
+        chunk = torch.tensor(frames[start : start + batch], device=device)
+        embedded = (
+            model.embed_features(chunk)
+            if isinstance(model, EmbedsFeatures)
+            else {"z": model.encode(chunk)}
+        )
+        for name, values in embedded.items():
+            parts.setdefault(name, []).append(values.float().cpu().numpy())
+    return {
+        name: np.concatenate(arrays).reshape(*pixels.shape[:2], *arrays[0].shape[2:])
+        for name, arrays in parts.items()
+    }
+
+
+@functools.cache
+def _code_of(model: type) -> str:
+    """Hash of the source that a latent depends on: our models' and the model's own module."""
+    package = Path(next(iter(lewm_probe.models.__path__)))
+    files = {*package.glob("*.py"), Path(__file__)}
+    # A class written at a prompt or in a notebook has no source to look at.
+    with contextlib.suppress(TypeError, OSError):
+        files.add(Path(inspect.getfile(model)))
+    sources = [path.read_bytes() for path in sorted(files)]
+    return content_hash(torch.__version__, model.__qualname__, *sources)
+
+
+def encode_code(model: WorldModel) -> str:
+    """Version of the code that encodes: any change to it makes old entries unused."""
+    return _code_of(type(model))
+
+
+def _precision(model: WorldModel) -> str:
+    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    return str(parameter.dtype if parameter is not None else torch.float32)
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        return load_file(path)
+    except (FileNotFoundError, SafetensorError):
+        return None

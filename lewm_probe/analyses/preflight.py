@@ -1,0 +1,104 @@
+"""Is this checkpoint being fed what it was trained on? Asked before its surprise is believed.
+
+A model with wrong action statistics, another frame-skip or other pictures still gives numbers. Two
+of them betray it on clean data: it predicts no better than copying the last latent, or it does not
+mind another trajectory's actions. A collapsed model, calm everywhere, is caught here too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lewm_probe.analyses import statistics
+from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.statistics import Estimate
+from lewm_probe.analyses.suite import Suite
+from lewm_probe.analyses.surprise import onset_values
+from lewm_probe.analyses.voe_metrics import MODEL, Evidence, Resamples
+
+SWAP_MARGIN = 0.05
+"""An action-swap AUROC this close to 0.5, or not told from 0.5 by its interval, earns a warning."""
+
+FEW_DIRECTIONS = 2.0
+"""An effective rank below this is a line or a point, in any world with two dimensions of motion."""
+
+
+def preflight(ledger: Ledger, evidence: Evidence, suite: Suite, resamples: Resamples) -> None:
+    """Write clean s / s_copy-last and the action-swap AUROC down, and warnings as notes."""
+    subject, confidence = evidence.subject, suite.statistics.confidence
+    disjoint = evidence.scores.disjoint
+    weights = resamples.of(len(disjoint[MODEL]))
+    ratio = ratio_of_means(disjoint[MODEL], disjoint["copy_last"], weights, confidence)
+    swap = action_swap_auroc(evidence, resamples, confidence)
+    keys = {"subject": "preflight", "features": "z"}
+    ledger.metric(
+        subject, "clean_over_copy_last", ratio, **keys, window=None, higher_is_better=False
+    )
+    ledger.metric(subject, "action_swap_auroc", swap, **keys, window="onset", higher_is_better=True)
+    if evidence.rival_copy is not None:
+        rival = ratio_of_means(disjoint["random_encoder"], evidence.rival_copy, weights, confidence)
+        ledger.metric(
+            subject,
+            "clean_over_copy_last",
+            rival,
+            **keys,
+            control="random_encoder",
+            higher_is_better=False,
+        )
+    for warning in warnings(subject.label, ratio, swap, evidence.rank):
+        ledger.note(warning)
+
+
+def ratio_of_means(
+    own: np.ndarray, copied: np.ndarray, weights: np.ndarray, confidence: float = 0.95
+) -> Estimate:
+    """Mean surprise over that of predicting no change, (N, T) each; None where nothing moves."""
+    above, below = np.nanmean(own, axis=1), np.nanmean(copied, axis=1)
+    if not below.mean() > 0:
+        return Estimate(None, n=len(above))
+    total = weights @ below
+    draws = np.divide(weights @ above, total, out=np.full(len(total), np.nan), where=total > 0)
+    low, high = statistics.interval(draws, confidence)
+    return Estimate(float(above.mean() / below.mean()), low, high, len(above))
+
+
+def action_swap_auroc(
+    evidence: Evidence, resamples: Resamples, confidence: float = 0.95
+) -> Estimate:
+    """AUROC of surprise at t0, another trajectory's actions against the true ones."""
+    swapped = onset_values(evidence.swapped, evidence.onset)
+    clean = onset_values(evidence.scores.clean[MODEL], evidence.onset)
+    compared = statistics.comparisons(swapped, clean)
+    return statistics.auroc_estimate(compared, resamples.of(len(clean)), confidence)
+
+
+def warnings(label: str, ratio: Estimate, swap: Estimate, rank: float) -> list[str]:
+    """What a reader of this checkpoint's numbers must know, a sentence each."""
+    found = []
+    advice = (
+        "Its action statistics, frame-skip or pictures may not be those it was trained with, or "
+        "it was hardly trained."
+    )
+    if ratio.value is None:
+        found.append(
+            f"Preflight, {label}: the latents do not change from frame to frame. The model has "
+            "collapsed; its calm says nothing about physics."
+        )
+    elif rank < FEW_DIRECTIONS:
+        found.append(
+            f"Preflight, {label}: the latents have an effective rank of {rank:.2f}. The model has "
+            "nearly collapsed; calm says nothing about physics."
+        )
+    if ratio.value is not None and ratio.value > 1:
+        found.append(
+            f"Preflight, {label}: surprise on clean data is {ratio.value:.2f} times that of "
+            f"copying the last latent, and should be below 1. {advice}"
+        )
+    if swap.value is not None and swap.low is not None:
+        near = abs(swap.value - 0.5) < SWAP_MARGIN
+        if near or swap.low <= 0.5:
+            found.append(
+                f"Preflight, {label}: the AUROC of swapped actions is {swap.value:.2f} (interval "
+                f"from {swap.low:.2f}), near 0.5: the model hardly uses its actions. {advice}"
+            )
+    return found

@@ -1,0 +1,170 @@
+"""Violation of expectation: is a world model surprised by what cannot be, and only by that?
+
+LeWorldModel (arXiv 2603.19312) compares surprise on matched trajectories, unperturbed, recoloured
+and teleported, by a paired t-test. Here every condition of the suite is one intervention on the
+same cases (``cases``), scored (``examination``, ``surprise``) beside baselines that notice a jump
+without any dynamics, and read by ranks, effect sizes and tests (``voe_metrics``). Models are
+compared in ``comparison``; whether a checkpoint was fed what it expects is asked in ``preflight``.
+
+>>> from lewm_probe.analyses.latents import LatentCache
+>>> result = voe(subjects, suite, cache=LatentCache())  # doctest: +SKIP
+>>> onset = result.frame().query("metric == 'auroc' and window == 'onset'")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lewm_probe.analyses import statistics
+from lewm_probe.analyses.cases import matched_cases
+from lewm_probe.analyses.comparison import compare
+from lewm_probe.analyses.evaluation import suite_trajectories
+from lewm_probe.analyses.examination import Examination, Shown, check_baselines
+from lewm_probe.analyses.films import Films
+from lewm_probe.analyses.latents import LatentCache
+from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.preflight import preflight
+from lewm_probe.analyses.statistics import Estimate
+from lewm_probe.analyses.subjects import Subject, check_all_fit, freeze
+from lewm_probe.analyses.suite import Suite
+from lewm_probe.analyses.surprise import onset_values
+from lewm_probe.analyses.voe_metrics import MODEL, OFFSETS, Evidence, Resamples, write_metrics
+from lewm_probe.errors import unknown_name
+from lewm_probe.progress import NoProgress, Progress
+from lewm_probe.results import Result
+from lewm_probe.worlds import make_world
+
+
+def voe(
+    subjects: Sequence[Subject],
+    suite: Suite,
+    *,
+    cache: LatentCache,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Result:
+    """Surprise of each subject under every condition of the suite, with baselines and statistics.
+
+    All subjects see the same cases, t0 included: it leaves room for the longest history among them.
+    Tests at onset of the suite's confirmatory conditions, over all subjects, form one Holm family
+    (paired t-test of Δ = log s_pert − log s_ref). Teleports are tested one-sidedly, all else
+    two-sidedly.
+
+    Raises:
+        UsageError: a condition about a body that the world does not have.
+        UserError: a subject does not fit the world, gives NaN or infinite numbers, or refuses the
+            pictures; trajectories too short; the world fails the sham check.
+    """
+    progress = progress or NoProgress()
+    check_all_fit(subjects, make_world(suite.world))
+    _check_names(suite)
+    for subject in subjects:
+        freeze(subject.model, device)
+    ledger = Ledger("voe", suite)
+    sizes = sorted({s.model.spec.image_size for s in subjects}, reverse=True)
+    # Linear extrapolation needs two frames before t0 even where a model itself sees one.
+    history = max(2, *(s.model.spec.history for s in subjects))
+    steps = len(sizes) + len(subjects) * (1 + len(suite.voe.conditions))
+    kept: dict[str, np.ndarray] = {}
+    seen: dict[int, Examination] = {}  # by place among the subjects
+    with progress.task("Violation of expectation", steps) as task:
+        cases = matched_cases(suite, sizes[0], history)
+        films = Films(cases)
+        for size in sizes:
+            cases = cases.at_size(size)
+            here = [i for i, s in enumerate(subjects) if s.model.spec.image_size == size]
+            shown = Shown(cases, suite_trajectories(suite, size, "disjoint"))
+            task.advance()
+            for i in here:
+                seen[i] = Examination(subjects[i], shown, suite, cache, ledger)
+                task.advance()
+            for condition in suite.voe.conditions:
+                changed = cases.changed(condition.name)
+                pixels = shown.changed_differences(changed)
+                if size == sizes[0]:
+                    films.add(condition.name, changed)
+                    kept[condition.name] = changed.kept
+                for i in here:
+                    seen[i].look_at(condition.name, changed, pixels)
+                    task.advance()
+    _note_left_out(ledger, kept)
+    resamples = Resamples(suite)
+    evidence = [seen[i].evidence(kept) for i in range(len(subjects))]
+    for one in evidence:
+        write_metrics(ledger, one, suite, resamples)
+        preflight(ledger, one, suite, resamples)
+        _write_rows(ledger, one)
+    compare(ledger, evidence, suite, resamples)
+    _correct(ledger, subjects, suite)
+    result = ledger.result(subjects, {"analysis": "voe", "suite": suite.model_dump(mode="json")})
+    return Result(result.provenance, result.models, result.metrics, result.rows, films.pictures())
+
+
+def _check_names(suite: Suite) -> None:
+    check_baselines(suite.voe.baselines)
+    names = [c.name for c in suite.voe.conditions]
+    for name in suite.statistics.confirmatory:
+        if name not in names:
+            raise unknown_name("confirmatory condition", name, names)
+
+
+def _note_left_out(ledger: Ledger, kept: Mapping[str, np.ndarray]) -> None:
+    for name, there in kept.items():
+        missing = int((~there).sum())
+        if missing:
+            ledger.note(
+                f"{name}: {missing} of {len(there)} cases were left out, as no valid place exists "
+                "for the intervention at their onset."
+            )
+
+
+def _write_rows(ledger: Ledger, evidence: Evidence) -> None:
+    """Surprise by trajectory: all offsets for the model, the onset alone for baselines.
+
+    Before t0 every condition is its reference, so those offsets are stored for the reference only.
+    """
+    ids = np.asarray(evidence.ids)
+    parts: list[dict[str, np.ndarray]] = []
+    tables = {"reference": (evidence.scores.clean, np.ones(len(ids), bool))}
+    tables |= {n: (s, evidence.kept[n]) for n, s in evidence.scores.conditions.items()}
+    for name, (scores, there) in tables.items():
+        onset = evidence.onset[there]
+        for scorer in (MODEL, *evidence.baselines):
+            for offset in OFFSETS if scorer == MODEL else (0,):
+                if offset < 0 and name != "reference":
+                    continue
+                values = onset_values(scores[scorer][there], onset, offset)
+                column = {
+                    "value": values,
+                    "trajectory_id": ids[there],
+                    "frame": onset + offset,
+                    "horizon": np.full(len(values), offset),
+                    "subject": np.full(len(values), name, dtype=object),
+                    "control": np.full(len(values), None if scorer == MODEL else scorer),
+                }
+                parts.append({key: of[np.isfinite(values)] for key, of in column.items()})
+    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    values, names = columns.pop("value"), columns.pop("trajectory_id").tolist()
+    frames = columns.pop("frame")
+    ledger.rows(evidence.subject, "surprise", values, names, frames, features="z", **columns)
+
+
+def _correct(ledger: Ledger, subjects: Sequence[Subject], suite: Suite) -> None:
+    """Holm over the confirmatory tests of all subjects, and the effect that is left to see."""
+    tests = [
+        m
+        for m in ledger.metrics
+        if m.metric == "p_ttest"
+        and m.window == "onset"
+        and m.versus is None
+        and m.subject in suite.statistics.confirmatory
+    ]
+    for test, adjusted in zip(tests, statistics.holm([t.value for t in tests]), strict=True):
+        changed = {"metric": "p_holm", "value": adjusted}
+        ledger.metrics.append(test.model_copy(update=changed))
+    family, n = max(1, len(tests)), suite.voe.trajectories
+    smallest = statistics.smallest_detectable_d_z(n, family, suite.statistics.alpha)
+    for subject in subjects:
+        ledger.metric(subject, "smallest_detectable_d_z", Estimate(smallest, n=n), features="z")

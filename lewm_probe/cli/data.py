@@ -1,0 +1,212 @@
+"""``data collect|info|preview|check``: make data sets of episodes, and look at them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lewm_probe.cli.console import Console, interruptible, table
+from lewm_probe.cli.options import Debug, Json, Quiet
+from lewm_probe.errors import UsageError, UserError
+
+app = typer.Typer(
+    help="Data sets of episodes: collect them, look at them, check them.", no_args_is_help=True
+)
+
+DataSet = Annotated[Path, typer.Argument(metavar="FILE", help="A data set, .h5.")]
+
+
+@app.command("collect")
+def collect(
+    world: Annotated[str, typer.Argument(help="The world, e.g. two-room.")],
+    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, help="How many.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, .h5.")],
+    size: Annotated[int, typer.Option(min=8, help="Side of the pictures in pixels.")] = 64,
+    mode: Annotated[
+        Literal["fixed", "goal"],
+        typer.Option(help="fixed: every episode takes --length steps. goal: it ends on arrival."),
+    ] = "fixed",
+    length: Annotated[int, typer.Option(min=1, help="Steps of an episode, at most.")] = 100,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes (default: one a core). The bytes do not depend on it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that holds something else.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Collect episodes of a world, played by its expert; stopped, it goes on when called again."""
+    from lewm_probe.data.collect import collect as run
+
+    console = Console(json=json, quiet=quiet)
+    kept = f"Finished episodes are kept in {out}.parts. Run the same command again to go on."
+    with interruptible(kept), console.progress() as progress:
+        done = run(
+            world,
+            episodes,
+            out,
+            size=size,
+            seed=seed,
+            workers=workers or _cores(),
+            mode=mode,
+            length=length,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    console.finish(
+        table(
+            f"{world}: {'already there, nothing to do' if done.already_there else 'collected'}",
+            ("episodes", "rows", "picture", "taken over", "seconds"),
+            [(done.episodes, done.rows, f"{size} px", done.reused, round(console.seconds, 1))],
+        ),
+        {
+            "episodes": done.episodes,
+            "rows": done.rows,
+            "already_there": done.already_there,
+            "reused": done.reused,
+            "seconds": console.seconds,
+        },
+        out,
+    )
+
+
+@app.command("info")
+def info(file: DataSet, json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+    """Say what a data set holds."""
+    from lewm_probe.data.episodes import EpisodeFile
+    from lewm_probe.data.statistics import ActionStatistics
+
+    console = Console(json=json, quiet=quiet)
+    with EpisodeFile(file) as data:
+        statistics = ActionStatistics.fit(data)
+        height, width, _ = data.frame_shape
+        facts: dict[str, object] = {
+            **data.attrs,
+            "episodes": len(data),
+            "rows": data.rows,
+            "rows_of_an_episode": {
+                "least": int(data.lengths.min()),
+                "mean": float(data.lengths.mean()),
+                "most": int(data.lengths.max()),
+            },
+            "picture": [height, width],
+            "megabytes": file.stat().st_size / 1e6,
+            "columns": {name: data.describe(name) for name in data.columns},
+            "action_mean": list(statistics.mean),
+            "action_std": list(statistics.std),
+            "fingerprint": data.fingerprint,
+        }
+    console.finish(table(str(file), ("", ""), _flat(facts), numbers=False), facts)
+
+
+@app.command("preview")
+def preview(
+    file: DataSet,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write (default: beside FILE, .png or .gif)."),
+    ] = None,
+    gif: Annotated[bool, typer.Option("--gif", help="An animation of one episode.")] = False,
+    episode: Annotated[
+        int | None, typer.Option(min=0, help="Show this episode (default: several; the first).")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw a contact sheet (PNG) of a data set, or an animation (GIF) of an episode."""
+    from lewm_probe.data.episodes import EpisodeFile
+    from lewm_probe.data.preview import animate, contact_sheet
+
+    console = Console(json=json, quiet=quiet)
+    with EpisodeFile(file) as data:
+        if gif:
+            shown = episode or 0
+            target = animate(data, out or file.with_suffix(".gif"), episode=shown)
+        else:
+            target = contact_sheet(data, out or file.with_suffix(".png"), episode=episode)
+    console.finish(None, {"episode": episode}, target)
+
+
+@app.command("check")
+def check(
+    file: DataSet,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a training window.")] = 4,
+    frame_skip: Annotated[int, typer.Option(min=1, help="Environment steps between them.")] = 5,
+    validation_fraction: Annotated[
+        float, typer.Option(help="Share of episodes held out, for leakage across the split.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of that split.")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Check a data set: alignment, NaN, lengths, duplicates, leakage. Exit code 1 if it fails."""
+    from lewm_probe.data.check import check_file
+    from lewm_probe.data.episodes import EpisodeFile
+
+    console = Console(json=json, quiet=quiet)
+    if not 0 < validation_fraction < 1:
+        raise UsageError(
+            f"--validation-fraction is {validation_fraction}; it must lie between 0 and 1."
+        )
+    with EpisodeFile(file) as data, console.progress() as progress:
+        checks = check_file(
+            data,
+            frames=frames,
+            frame_skip=frame_skip,
+            validation_fraction=validation_fraction,
+            seed=seed,
+            progress=progress,
+        )
+    problems = [check.name for check in checks if check.verdict == "problem"]
+    console.finish(
+        table(
+            f"Checks of {file}",
+            ("check", "verdict", "finding"),
+            [(check.name, check.verdict, check.finding) for check in checks],
+            numbers=False,
+        ),
+        {
+            "passed": not problems,
+            "checks": [
+                {"name": c.name, "verdict": c.verdict, "finding": c.finding} for c in checks
+            ],
+        },
+    )
+    if problems:
+        raise UserError(
+            f"{file} has {len(problems)} problem{'' if len(problems) == 1 else 's'}: "
+            f"{', '.join(problems)}. Mend the file, or collect it again, before training on it."
+        )
+
+
+def _cores() -> int:
+    """Cores that this process may use, which containers and job schedulers limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _flat(facts: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((f"{prefix}{name}".replace("_", " "), _listed(value)))
+    return rows
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, list):
+        return ", ".join(f"{v:.4g}" for v in value)
+    return value

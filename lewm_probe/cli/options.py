@@ -1,0 +1,83 @@
+"""Options that commands share, so that they read and behave alike everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lewm_probe import resources
+
+
+def _suites(incomplete: str) -> list[str]:
+    return [name for name in resources.suite_names() if name.startswith(incomplete)]
+
+
+def _recipes(incomplete: str) -> list[str]:
+    return [name for name in resources.recipe_names() if name.startswith(incomplete)]
+
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Where to write. Each command has a default.")
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Seed of everything random in this command.")
+]
+Device = Annotated[
+    DeviceName, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+Checkpoints = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME=]CKPT...",
+        help="Run folders or .safetensors files. A name is how the model is called in results; "
+        "the same name may come several times with different training seeds.",
+    ),
+]
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="A YAML file, or a name from `recipes ls`.", autocompletion=_recipes
+    ),
+]
+World = Annotated[
+    str | None,
+    typer.Option(
+        "--world", help="World to ask in (default: the checkpoints').", autocompletion=_suites
+    ),
+]
+Suite = Annotated[
+    str | None,
+    typer.Option(
+        "--suite", help="Suite file or name (default: the world's).", autocompletion=_suites
+    ),
+]
+Trajectories = Annotated[
+    int | None,
+    typer.Option(
+        "--trajectories", "-n", min=4, help="Trajectories a condition, instead of the suite's."
+    ),
+]
+Cache = Annotated[
+    Path,
+    typer.Option("--cache", help="Where latents are kept, computed once for all analyses."),
+]
+Curve = Annotated[
+    bool,
+    typer.Option(
+        "--curve/--no-curve",
+        help="Given run folders: follow probes and straightness over all their checkpoints.",
+    ),
+]
+Title = Annotated[str | None, typer.Option("--title", help="Title of the report.")]
+
+DEFAULT_CACHE = Path("runs/.cache/latents")

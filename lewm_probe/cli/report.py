@@ -1,0 +1,52 @@
+"""``report``: a comparative report of any stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lewm_probe.cli import options
+from lewm_probe.cli.console import Console, interruptible
+
+if TYPE_CHECKING:
+    from lewm_probe.results import Result
+
+PAGE = "report.html"
+"""The page of a report in its folder."""
+
+
+def report(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS...", help="Folders that analyses or audits wrote."),
+    ],
+    out: options.Out = None,
+    title: options.Title = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Merge stored results into one report: HTML, Markdown, LaTeX, CSV and figures."""
+    from lewm_probe.cli.summary import summarize
+    from lewm_probe.results import Result
+
+    console = Console(json=json, quiet=quiet)
+    with interruptible("The report is not complete. Run the same command again to write it."):
+        stored = [Result.load(folder) for folder in results]
+        page, merged = publish(stored, out or Path("runs/report"), title, console)
+    console.finish(summarize(merged), merged.plain(), [page.parent, page])
+
+
+def publish(
+    results: Sequence[Result], folder: Path, title: str | None, console: Console
+) -> tuple[Path, Result]:
+    """Write the report of several results into ``folder``; return its page and their union."""
+    from lewm_probe.reports.write import write_report
+    from lewm_probe.results import merge
+
+    merged = merge(results)
+    with console.progress() as bars:
+        return write_report(merged, folder, title=title, progress=bars).html, merged

@@ -1,0 +1,167 @@
+"""Training as it happens: every loss term, speed, time left, and whether the latents collapse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lewm_probe.cli.console import Console
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.live import Live
+    from rich.table import Table
+
+NOT_TERMS = {
+    "step",
+    "epoch",
+    "split",
+    "total_steps",
+    "seconds_left",
+    "frames_per_second",
+    "latent_std",
+    "effective_rank",
+}
+"""Keys of a log record that are no loss terms."""
+
+WATCHED = {"latent_std": "latent std", "effective_rank": "effective rank"}
+"""Collapse shows here: both fall towards zero."""
+
+LINE_EVERY = 15.0
+"""Seconds between lines where there is no terminal."""
+
+TRAIL = 24
+"""Characters of the drawn course of a number."""
+
+
+class TrainingTable:
+    """Shows log records: a live table in a terminal, now and then a line elsewhere.
+
+    Use as a context manager and hand ``TrainingTable.log`` to ``train`` as ``on_log``.
+    """
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._shown = not console.silent
+        self._errors = console.errors
+        self._live: Live | None = None
+        self._courses: dict[str, list[float]] = {}
+        self._validation: dict[str, float] = {}
+        self._last: dict[str, Any] = {}
+        self._line_at = 0.0
+
+    def __enter__(self) -> TrainingTable:
+        if self._shown and self._errors.is_terminal:
+            from rich.live import Live
+
+            self._live = Live(self.table(), console=self._errors, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.update(self.table())
+            self._live.stop()
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Take one record of the training loop (a line of metrics.jsonl, with time left)."""
+        values = {k: v for k, v in record.items() if k not in NOT_TERMS or k in WATCHED}
+        if record.get("split") == "validation":
+            self._validation = values
+        else:
+            self._last = dict(record)
+            for name, value in values.items():
+                self._courses.setdefault(name, []).append(float(value))
+        if self._live is not None:
+            self._live.update(self.table())
+        elif self._shown and self._last and time.monotonic() - self._line_at > LINE_EVERY:
+            self._line_at = time.monotonic()
+            self._errors.print(self.line(), markup=False)
+
+    def line(self) -> str:
+        """The state in one line."""
+        last = self._last
+        parts = [f"{self._title}: {_progress(last)}"]
+        for name, course in self._courses.items():
+            parts.append(f"{WATCHED.get(name, name)} {course[-1]:.4g}")
+        if "frames_per_second" in last:
+            parts.append(f"{last['frames_per_second']:,.0f} frames/s")
+        if "seconds_left" in last:
+            parts.append(f"{duration(last['seconds_left'])} left")
+        return " · ".join(parts)
+
+    def table(self) -> Table:
+        """The state as a table."""
+        from rich.table import Table
+
+        last = self._last
+        speed = f"{last['frames_per_second']:,.0f} frames/s" if "frames_per_second" in last else ""
+        left = f"{duration(last['seconds_left'])} left" if "seconds_left" in last else ""
+        drawn = Table(
+            title=f"{self._title} · {_progress(last)}",
+            caption=" · ".join(part for part in (speed, left) if part) or None,
+            title_justify="left",
+            caption_justify="left",
+        )
+        drawn.add_column("")
+        drawn.add_column("training", justify="right")
+        drawn.add_column("validation", justify="right")
+        drawn.add_column("course", no_wrap=True, min_width=TRAIL)
+        for watched in (False, True):
+            for name, course in self._courses.items():
+                if (name in WATCHED) is watched:
+                    held_out = self._validation.get(name)
+                    drawn.add_row(
+                        WATCHED.get(name, name),
+                        f"{course[-1]:.4g}",
+                        "" if held_out is None else f"{held_out:.4g}",
+                        sparkline(course),
+                        style="cyan" if watched else None,
+                    )
+        return drawn
+
+
+def sparkline(course: list[float], width: int = TRAIL) -> str:
+    """The course of a number as ``width`` block characters, from its least to its greatest value.
+
+    >>> sparkline([0.0, 1.0, 2.0, 3.0], width=4)
+    '▁▃▆█'
+    """
+    if len(course) > width:
+        edges = [round(i * len(course) / width) for i in range(width + 1)]
+        course = [
+            sum(course[a:b]) / (b - a) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a
+        ]
+    low, high = min(course), max(course)
+    blocks = "▁▂▃▄▅▆▇█"
+    scale = (len(blocks) - 1) / (high - low) if high > low else 0.0
+    return "".join(blocks[round((value - low) * scale)] for value in course)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(42), duration(200), duration(8000)
+    ('42 s', '3 min 20 s', '2 h 13 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _progress(record: Mapping[str, Any]) -> str:
+    if not record:
+        return "starting"
+    total = f"/{record['total_steps']}" if "total_steps" in record else ""
+    return f"step {record['step']}{total}"

@@ -1,0 +1,1 @@
+"""Episodes on disk, windows cut from them, and their statistics."""

@@ -1,0 +1,119 @@
+"""A look at a data set: a contact sheet of several episodes, an animation of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.errors import UsageError
+from lewm_probe.files import atomic_path
+
+CELL = 96
+"""Smallest side of a shown picture in px; smaller ones are enlarged by a whole factor."""
+MARGIN = 4
+LABEL = 16
+MILLISECONDS = 50
+"""Time of a frame in the animation."""
+
+
+def contact_sheet(
+    file: EpisodeFile,
+    out: Path,
+    *,
+    episode: int | None = None,
+    rows: int = 6,
+    columns: int = 8,
+) -> Path:
+    """Write a PNG of evenly spaced episodes, one a row, each by evenly spaced pictures.
+
+    Args:
+        file: the data set.
+        out: the picture, a .png file.
+        episode: show this episode alone, over all rows of the sheet.
+        rows: episodes shown, at most.
+        columns: pictures of each.
+
+    Raises:
+        UsageError: ``out`` is no .png file.
+        UserError: no such episode, or ``out`` cannot be written.
+    """
+    _check_suffix(out, ".png", "a contact sheet")
+    strips = _strips(file, episode, rows, columns)
+    height, width, _ = file.frame_shape
+    factor = _factor(file)
+    step_x, step_y = width * factor + MARGIN, height * factor + MARGIN + LABEL
+    size = (MARGIN + columns * step_x, MARGIN + len(strips) * step_y)
+    sheet = Image.new("RGB", size, (128, 128, 128))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=11)
+    for line, (index, steps) in enumerate(strips):
+        start = int(file.offsets[index])
+        for column, step in enumerate(steps):
+            at = (MARGIN + column * step_x, MARGIN + line * step_y)
+            draw.text((at[0], at[1]), _label(index, int(step), column), "white", font)
+            sheet.paste(
+                _shown(file.row("pixels", start + int(step)), factor), (at[0], at[1] + LABEL)
+            )
+    with atomic_path(out) as temporary:
+        sheet.save(temporary, format="PNG", optimize=True)
+    return out
+
+
+def animate(file: EpisodeFile, out: Path, *, episode: int = 0) -> Path:
+    """Write a GIF of one episode, every row a frame, 20 frames/s, in a loop.
+
+    Raises:
+        UsageError: ``out`` is no .gif file.
+        UserError: no such episode, or ``out`` cannot be written.
+    """
+    _check_suffix(out, ".gif", "an animation")
+    pixels = file.episode(episode, ["pixels"])["pixels"]
+    first, *others = [_shown(frame, _factor(file)) for frame in pixels]
+    with atomic_path(out) as temporary:
+        first.save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=MILLISECONDS,
+            loop=0,
+        )
+    return out
+
+
+def _strips(
+    file: EpisodeFile, episode: int | None, rows: int, columns: int
+) -> list[tuple[int, np.ndarray]]:
+    """Episode and steps of each line of the sheet."""
+    if episode is None:
+        chosen = np.unique(np.linspace(0, len(file) - 1, min(rows, len(file))).astype(int))
+        return [(int(i), _spread(int(file.lengths[i]), columns)) for i in chosen]
+    steps = _spread(len(file.episode(episode, ["action"])["action"]), rows * columns)
+    return [(episode, steps[at : at + columns]) for at in range(0, len(steps), columns)]
+
+
+def _spread(length: int, count: int) -> np.ndarray:
+    return np.unique(np.linspace(0, length - 1, min(count, length)).astype(int))
+
+
+def _label(episode: int, step: int, column: int) -> str:
+    return f"episode {episode}" if column == 0 else f"step {step}"
+
+
+def _factor(file: EpisodeFile) -> int:
+    return max(1, round(CELL / min(file.frame_shape[:2])))
+
+
+def _shown(frame: np.ndarray, factor: int) -> Image.Image:
+    picture = Image.fromarray(frame)
+    size = (picture.width * factor, picture.height * factor)
+    return picture.resize(size, Image.Resampling.NEAREST)
+
+
+def _check_suffix(out: Path, suffix: str, what: str) -> None:
+    if out.suffix.lower() != suffix:
+        raise UsageError(
+            f"{out} is not a name for {what}, which is a {suffix} file. Try {out.stem}{suffix}."
+        )

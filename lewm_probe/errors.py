@@ -1,0 +1,33 @@
+"""Errors meant for the person at the keyboard: one readable paragraph, no traceback.
+
+Every message names what was wrong, what was expected, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend: a missing file, a broken data set. Exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(UserError):
+    """A command, option, recipe or suite that asks for what does not exist. Exit code 2."""
+
+    exit_code = 2
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """An error for a name that is not registered, with the nearest known one and the list.
+
+    >>> print(unknown_name("world", "two-rom", ["two-room", "push-t"]))
+    Unknown world 'two-rom'. Did you mean 'two-room'? Known: push-t, two-room.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return UsageError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")

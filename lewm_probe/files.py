@@ -1,0 +1,95 @@
+"""Writing files so that a half-written one is never taken for a whole one, and hashing content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from lewm_probe.errors import UserError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it over ``path`` when the block succeeds.
+
+    The file is flushed to disk before the rename. When the block fails, the temporary file is
+    removed and ``path`` is left as it was.
+
+    Raises:
+        UserError: the disk is full, or the folder may not be written.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=f".partial{path.suffix}", dir=path.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # some writers replace the file by a private one
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path`` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_error(path: Path, error: OSError) -> UserError | OSError:
+    """Turn the operating system's refusal to write into a readable error; pass others through."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(
+            f"The disk is full: {path} could not be written. Nothing half-written was left behind. "
+            "Free some space, or choose another place with --out, and run the command again."
+        )
+    if error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EEXIST,
+        errno.EISDIR,
+    ):
+        return UserError(
+            f"{path} cannot be written ({os.strerror(error.errno)}). "
+            "Choose another place with --out, or change the folder's permissions."
+        )
+    return error
+
+
+def content_hash(*parts: object) -> str:
+    """SHA-256 (first 32 hex digits) of arrays, bytes, plain values, with types and shapes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"array{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+        elif isinstance(part, bytes):
+            digest.update(b"bytes" + part)
+        else:
+            digest.update(f"{type(part).__name__}{part!r}".encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

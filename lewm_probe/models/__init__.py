@@ -1,0 +1,1 @@
+"""World models: LeWM and PLDM, their parts, and loading and saving them."""

@@ -1,0 +1,7 @@
+"""Results → tables, figures, HTML, LaTeX: reads stored results only, never a model."""
+
+from __future__ import annotations
+
+from lewm_probe.reports.write import Report, write_report
+
+__all__ = ["Report", "write_report"]

@@ -1,0 +1,266 @@
+"""What stands in a report and in which order; HTML and Markdown are two spellings of it.
+
+A world's part holds one section a topic. A section without figures, tables or verdicts is left out:
+a panel is never empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lewm_probe.reports import numbers, words
+from lewm_probe.reports.comparison import Comparison, comparisons
+from lewm_probe.reports.figures.auroc import auroc_plot
+from lewm_probe.reports.figures.canvas import Drawn, Plot
+from lewm_probe.reports.figures.filmstrip import filmstrip_plot
+from lewm_probe.reports.figures.latents import latents_plot
+from lewm_probe.reports.figures.losses import loss_plot
+from lewm_probe.reports.figures.over_training import training_plot
+from lewm_probe.reports.figures.probe_scatter import scatter_plots
+from lewm_probe.reports.figures.rollout import rollout_plot
+from lewm_probe.reports.figures.straightness import straightness_plot
+from lewm_probe.reports.figures.surprise import surprise_plot
+from lewm_probe.reports.judging import Question
+from lewm_probe.reports.tables.paths import geometry_table, rollout_table, straightness_table
+from lewm_probe.reports.tables.probes import probe_tables
+from lewm_probe.reports.tables.sources import models_table, provenance_table
+from lewm_probe.reports.tables.table import Table
+from lewm_probe.reports.tables.voe import voe_tables
+from lewm_probe.reports.verdict import cautions, questions
+from lewm_probe.reports.view import WorldView
+from lewm_probe.results import Result
+
+RULE = (
+    "Rules were fixed before the data. Each is applied to every checkpoint on its own, with 95 % "
+    "intervals over trajectories: “yes” needs all checkpoints, “mixed” says in how many, “no” "
+    "means that the interval lies on the other side in all of them. Everything else is “not "
+    "shown”, which is not “no”. With few training seeds a sentence speaks of these checkpoints, "
+    "not of the method."
+)
+
+FOLDED = ("voe-checkpoints", "voe-baselines", "probes-", "straightness", "rollout")
+"""Tables that the page shows closed: whole, but not what a reader looks for first."""
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table, and whether the page shows it closed."""
+
+    table: Table
+    folded: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """One topic of one world."""
+
+    key: str
+    title: str
+    lead: str
+    plots: tuple[Plot, ...] = ()
+    tables: tuple[ShownTable, ...] = ()
+    tables_first: bool = False
+    questions: tuple[Question, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    """Model name → display name, for verdicts."""
+
+    @property
+    def open_tables(self) -> list[Table]:
+        """Tables that say the main thing: they stand first where there are no curves to see."""
+        return [shown.table for shown in self.tables if not shown.folded]
+
+    @property
+    def folded_tables(self) -> list[Table]:
+        """Tables that a reader opens."""
+        return [shown.table for shown in self.tables if shown.folded]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One world."""
+
+    world: str
+    title: str
+    facts: str
+    notes: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole report before it is drawn.
+
+    Attributes:
+        notes: warnings a reader must see first.
+        parts: one a world.
+        provenance: commands and machines.
+    """
+
+    title: str
+    lead: str
+    notes: tuple[str, ...]
+    parts: tuple[Part, ...]
+    provenance: Table | None
+
+    @property
+    def plots(self) -> list[Plot]:
+        """Every figure, in order."""
+        return [p for part in self.parts for section in part.sections for p in section.plots]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Every table, in order."""
+        found = []
+        for part in self.parts:
+            for section in part.sections:
+                found += [shown.table for shown in section.tables]
+                found += [one.table for one in section.comparisons]
+        return found + ([self.provenance] if self.provenance else [])
+
+
+Figures = dict[str, Drawn]
+"""Figures that were drawn, by name."""
+
+
+def content(result: Result, views: Sequence[WorldView], title: str | None) -> Content:
+    """Everything that these results support."""
+    notes = dict.fromkeys(note for record in result.provenance for note in record.notes)
+    parts = tuple(_part(view) for view in views)
+    worlds = words.listing([words.world(view.world) for view in views])
+    labels = list(dict.fromkeys(view.label(m) for view in views for m in view.models))
+    head = title or f"What {words.listing(labels)} understood of {worlds}"
+    lead = (
+        "Frozen world models, asked what physics they learned: what can be read from their "
+        "latents, what surprises them, and how straight their paths are. The unit of every "
+        "analysis is the trajectory; intervals are 95 %."
+    )
+    return Content(head, lead, tuple(notes), parts, provenance_table(result.provenance))
+
+
+def _part(view: WorldView) -> Part:
+    warnings = [f"{view.label(m)}: {why}." for m, why in cautions(view).items()]
+    sections = [
+        section
+        for section in (
+            _verdicts(view),
+            _surprise(view),
+            _probes(view),
+            _straightness(view),
+            _rollouts(view),
+            _geometry(view),
+            _training(view),
+            _models(view),
+        )
+        if section.plots or section.tables or section.questions or section.comparisons
+    ]
+    return Part(view.world, words.world(view.world), _facts(view), tuple(warnings), tuple(sections))
+
+
+def _facts(view: WorldView) -> str:
+    counts = []
+    for model in view.models:
+        seeds = len(view.checkpoints(model))
+        counts.append(f"{view.label(model)} ({seeds} training seed{'s' if seeds != 1 else ''})")
+    return f"{words.listing(counts)}." if counts else ""
+
+
+def _drawn(*makers: Callable[[WorldView], Plot | None], view: WorldView) -> tuple[Plot, ...]:
+    return tuple(plot for maker in makers if (plot := maker(view)) is not None)
+
+
+def _shown(view: WorldView, *tables: Table | None) -> tuple[ShownTable, ...]:
+    return tuple(
+        ShownTable(t, t.name.removeprefix(f"{view.world}-").startswith(FOLDED))
+        for t in tables
+        if t is not None
+    )
+
+
+def _verdicts(view: WorldView) -> Section:
+    return Section(
+        "verdicts",
+        "Verdicts",
+        RULE,
+        questions=tuple(questions(view)),
+        comparisons=tuple(comparisons(view)),
+        labels={model: view.label(model) for model in view.models},
+    )
+
+
+def _surprise(view: WorldView) -> Section:
+    floor = view.setting("voe", "log_floor", default=None)
+    stated = f" Logarithms have a floor, log(s + {numbers.number(floor)})." if floor else ""
+    return Section(
+        "surprise",
+        "Violation of expectation",
+        "Surprise is the squared difference between the predicted and the encoded next latent. "
+        "Matched trajectories share start, actions and every byte up to the intervention. "
+        f"Headlines use ranks, which do not care about scale.{stated}",
+        _drawn(surprise_plot, filmstrip_plot, auroc_plot, view=view),
+        _shown(view, *voe_tables(view)),
+    )
+
+
+def _probes(view: WorldView) -> Section:
+    return Section(
+        "probes",
+        "Probing",
+        "Quantities read from one frame’s frozen embedding by regression, on trajectories that "
+        "the probe never saw. Quantities that are not drawn, such as a goal, are negative "
+        "controls.",
+        tuple(scatter_plots(view)),
+        _shown(view, *probe_tables(view)),
+        tables_first=True,
+    )
+
+
+def _straightness(view: WorldView) -> Section:
+    return Section(
+        "straightness",
+        "Straightness",
+        "How straight a trajectory’s path through latent space is. Cosine ignores scale, so the "
+        "effective rank and a probe stand beside it.",
+        _drawn(straightness_plot, training_plot, view=view),
+        _shown(view, straightness_table(view)),
+    )
+
+
+def _rollouts(view: WorldView) -> Section:
+    return Section(
+        "rollouts",
+        "Rollouts",
+        "Latents imagined from a context and the true actions, against the encoded future.",
+        _drawn(rollout_plot, view=view),
+        _shown(view, rollout_table(view)),
+    )
+
+
+def _geometry(view: WorldView) -> Section:
+    return Section(
+        "geometry",
+        "Geometry and collapse",
+        "How the latents fill their space.",
+        _drawn(latents_plot, view=view),
+        _shown(view, geometry_table(view)),
+        tables_first=True,
+    )
+
+
+def _training(view: WorldView) -> Section:
+    return Section(
+        "losses",
+        "Training",
+        "What the objectives minimised.",
+        _drawn(loss_plot, view=view),
+    )
+
+
+def _models(view: WorldView) -> Section:
+    return Section(
+        "models",
+        "Models",
+        "The checkpoints that were analysed.",
+        tables=_shown(view, models_table(view)),
+    )

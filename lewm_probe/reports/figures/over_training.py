@@ -1,0 +1,147 @@
+"""What changes while a model trains: how well position is read, and how straight paths are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from lewm_probe.reports import words
+from lewm_probe.reports.figures.canvas import (
+    FULL,
+    Plot,
+    band,
+    grid,
+    handle,
+    legend,
+    thousands,
+)
+from lewm_probe.reports.identity import MUTED
+from lewm_probe.reports.latent_questions import positions
+from lewm_probe.reports.tables.probes import WHOLE
+from lewm_probe.reports.tables.table import comma
+from lewm_probe.reports.view import WorldView, means, sample
+from lewm_probe.results import Metric
+
+LEVELS: dict[str, tuple[str, Any]] = {
+    "random_weights": ("random weights", (0, (1, 1.2))),
+    "pixel_pca": ("pixel PCA", (0, (3, 1.2, 1, 1.2, 1, 1.2))),
+    "pixel_space": ("pixels", (0, (5, 2))),
+    "state_space": ("true state", (0, (8, 1.5, 1.5, 1.5))),
+}
+"""Controls drawn as grey levels."""
+
+
+@dataclass
+class _Panel:
+    title: str
+    label: str
+    curves: dict[tuple[str, int | None], list[tuple[int, Metric]]]
+    levels: dict[str, float] = field(default_factory=dict)
+
+
+def training_plot(view: WorldView) -> Plot | None:
+    """Curves over the checkpoints of each run, controls as grey levels."""
+    panels = []
+    for quantity in positions(view):
+        at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
+        panels.append(
+            _Panel(
+                f"{words.sentence(words.plain(quantity))}, linear probe",
+                "Pearson r",
+                view.training("probe", "pearson_r", **at),
+                _levels(view, "probe", "pearson_r", **at),
+            )
+        )
+    at = {"stride": (1, None), "method": ("encoded", None), "window": None}
+    panels.append(
+        _Panel(
+            "Straightness of encoded paths",
+            "S",
+            view.training("straightness", "cosine", **at),
+            _levels(view, "straightness", "cosine", **at),
+        )
+    )
+    panels.append(
+        _Panel(
+            "Effective rank",
+            "effective rank",
+            view.training("geometry", "effective_rank", features=("z", None)),
+        )
+    )
+    panels = [panel for panel in panels if panel.curves]
+    if not panels:
+        return None
+    models = [m for m in view.models if any(m == who[0] for p in panels for who in p.curves)]
+
+    def draw(width: float) -> Figure:
+        across = min(3, len(panels)) if width >= FULL else 1
+        height = 2.0 if len(panels) > 1 or width < FULL else 2.6
+        figure, axes = grid(len(panels), width, across=across, height=height, sharey=False)
+        used: dict[str, None] = {}
+        for ax, panel in zip(axes, panels, strict=True):
+            for model in models:
+                _curves(ax, view, model, panel)
+            for control, value in panel.levels.items():
+                ax.axhline(
+                    value, color=MUTED, linewidth=0.9, linestyle=LEVELS[control][1], zorder=1
+                )
+                used.setdefault(control)
+            ax.set_title(panel.title, loc="left", pad=3)
+            ax.set_ylabel(panel.label)
+            ax.grid(axis="y")
+            ax.xaxis.set_major_formatter(thousands)
+        for ax in axes[-across:]:
+            ax.set_xlabel("training step")
+        marks = [
+            Line2D([], [], color=MUTED, linewidth=0.9, linestyle=LEVELS[c][1], label=LEVELS[c][0])
+            for c in used
+        ]
+        legend(figure, [*(handle(view.looks[m]) for m in models), *marks], width=width)
+        return figure
+
+    n = sample([row for p in panels for c in p.curves.values() for _, row in c])
+    return Plot(
+        f"{view.world}-training",
+        "Over training",
+        "Checkpoints of each run, from random initialisation on; no term of LeWM’s loss asks for "
+        f"straight paths. Lines: mean over training seeds{comma(n)} trajectories a checkpoint; "
+        "bands: envelope of the checkpoints’ 95 % intervals. Grey: controls.",
+        draw,
+    )
+
+
+def _curves(ax: Axes, view: WorldView, model: str, panel: _Panel) -> None:
+    steps: dict[int, list[Metric]] = defaultdict(list)
+    seeds = [curve for who, curve in panel.curves.items() if who[0] == model]
+    for curve in seeds:
+        for step, row in curve:
+            steps[step].append(row)
+    # A mean over seeds only where all of them were measured: else it would jump with the mix.
+    points = [
+        (step, means(rows)) for step, rows in sorted(steps.items()) if len(rows) == len(seeds)
+    ]
+    shown = [(step, found[0]) for step, found in points if found]
+    if not shown:
+        return
+    band(
+        ax,
+        view.looks[model],
+        [step for step, _ in shown],
+        [mean.value for _, mean in shown],
+        [mean.low for _, mean in shown],
+        [mean.high for _, mean in shown],
+    )
+
+
+def _levels(view: WorldView, analysis: str, metric: str, **keys: Any) -> dict[str, float]:
+    found = {}
+    for control in LEVELS:
+        rows = view.pick(analysis, metric, control=control, **keys)
+        for mean in means(rows):
+            found[control] = mean.value
+    return found

@@ -1,0 +1,81 @@
+"""The papers' numbers, to stand beside ours: ``paper_values.yaml``, read and looked up."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from lewm_probe.configs import Config, load_yaml
+from lewm_probe.reports import words
+
+
+class PaperProbe(Config):
+    """One probe: mean squared error on z-scored targets and Pearson r."""
+
+    world: str
+    family: str
+    subject: str
+    method: str
+    mse: float
+    pearson_r: float
+
+
+class PaperFinding(Config):
+    """What a paper says of a kind of condition, in words."""
+
+    world: str
+    family: str
+    kind: str
+    finding: str
+
+
+class PaperLevel(Config):
+    """One other published number."""
+
+    world: str
+    family: str
+    analysis: str
+    metric: str
+    method: str | None = None
+    value: float
+    source: str
+
+
+class PaperValues(Config):
+    """The whole file."""
+
+    sources: dict[str, str]
+    probes: tuple[PaperProbe, ...]
+    findings: tuple[PaperFinding, ...]
+    levels: tuple[PaperLevel, ...]
+
+    def probe(self, world: str, family: str, subject: str, method: str) -> PaperProbe | None:
+        """A published probe, if there is one."""
+        for one in self.probes:
+            if (one.world, one.family, one.subject, one.method) == (world, family, subject, method):
+                return one
+        return None
+
+    def finding(self, world: str, family: str, condition: str) -> str:
+        """What the paper found for a condition, or an empty string."""
+        kind = words.condition_kind(condition)
+        for one in self.findings:
+            if (one.world, one.family, one.kind) == (world, family, kind):
+                return one.finding
+        return ""
+
+    def level(
+        self, world: str, family: str, analysis: str, metric: str, method: str | None = None
+    ) -> PaperLevel | None:
+        """Another published number, if there is one."""
+        key = (world, family, analysis, metric, method)
+        for one in self.levels:
+            if (one.world, one.family, one.analysis, one.metric, one.method) == key:
+                return one
+        return None
+
+
+@cache
+def paper_values() -> PaperValues:
+    """The values shipped with the package."""
+    return load_yaml(Path(__file__).with_name("paper_values.yaml"), PaperValues, "paper values")

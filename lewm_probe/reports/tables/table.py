@@ -1,0 +1,130 @@
+"""A table as data: typed columns, cells that keep the number behind the text, groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from lewm_probe.reports import numbers
+from lewm_probe.reports.view import Mean
+from lewm_probe.results import Metric
+
+Value = float | int | str | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a reader sees and the numbers behind it (``low`` and ``high``: the interval)."""
+
+    text: str
+    value: Value = None
+    low: float | None = None
+    high: float | None = None
+
+
+EMPTY = Cell("")
+
+
+def text(value: str) -> Cell:
+    """A cell of words."""
+    return Cell(value, value)
+
+
+def cell(
+    value: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    decimals: int | None = None,
+) -> Cell:
+    """A number with its interval; "–" where it is missing."""
+    if not numbers.known(value):
+        return Cell(numbers.MISSING)
+    low, high = (low, high) if numbers.known(low) and numbers.known(high) else (None, None)
+    return Cell(numbers.estimate(value, low, high, decimals=decimals), value, low, high)
+
+
+def p_cell(p: float | None) -> Cell:
+    """A p-value."""
+    return Cell(numbers.p_value(p), p if numbers.known(p) else None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: key in the CSV, title for readers, whether it holds numbers."""
+
+    key: str
+    title: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells by column key; a missing cell is empty. ``quiet`` rows are controls."""
+
+    cells: Mapping[str, Cell]
+    group: str = ""
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the report.
+
+    Attributes:
+        name: file name without ending.
+        title: heading, a few words.
+        caption: what the numbers are; says n, intervals and abbreviations.
+        columns: all columns; those without any number or word are dropped by ``table``.
+        rows: in order; consecutive rows of one ``group`` stand under its name.
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...] = field(default=())
+
+    def cell(self, row: Row, column: Column) -> Cell:
+        """The cell of a row in a column, empty when it has none."""
+        return row.cells.get(column.key, EMPTY)
+
+
+def table(
+    name: str, title: str, caption: str, columns: Sequence[Column], rows: Sequence[Row]
+) -> Table | None:
+    """A table without columns that say nothing; ``None`` when no row is left."""
+    kept = [
+        column
+        for column in columns
+        if any(row.cells.get(column.key, EMPTY).text not in ("", numbers.MISSING) for row in rows)
+    ]
+    if not rows or not any(column.numeric for column in kept) and len(kept) < 2:
+        return None
+    return Table(name, title, caption, tuple(kept), tuple(rows))
+
+
+def mean_cell(mean: Mean | None, *, decimals: int | None = None, bare: bool = False) -> Cell:
+    """A mean over training seeds; ``bare`` keeps its interval for the CSV only."""
+    if mean is None:
+        return Cell(numbers.MISSING)
+    whole = cell(mean.value, mean.low, mean.high, decimals=decimals)
+    return replace(whole, text=whole.text.split(" [")[0]) if bare else whole
+
+
+def count_cell(value: float | None, high: float | None = None) -> Cell:
+    """A whole number, or a range of them."""
+    if not numbers.known(value):
+        return EMPTY
+    return Cell(numbers.count_range(value, value if high is None else high), int(value))
+
+
+def largest_p(rows: Iterable[Metric]) -> Cell:
+    """The largest p-value of several checkpoints."""
+    found = [row.value for row in rows if row.value is not None]
+    return p_cell(max(found)) if found else Cell(numbers.MISSING)
+
+
+def comma(n: str) -> str:
+    """``, n = 200`` to go on a sentence with, or nothing."""
+    return f", {n}" if n else ""

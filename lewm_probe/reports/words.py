@@ -1,0 +1,195 @@
+"""The words a reader sees for names in results; unknown names are made readable, not refused."""
+
+from __future__ import annotations
+
+FAMILIES = {"lewm": "LeWM", "pldm": "PLDM", "dino_wm": "DINO-WM", "dreamer": "Dreamer"}
+"""How model families are written in the papers; the order is the order of display."""
+
+WORLDS = {
+    "two-room": "TwoRoom",
+    "push-t": "Push-T",
+    "ogb-cube": "OGBench-Cube",
+    "reacher": "Reacher",
+}
+
+_SPELLINGS = {"vit": "ViT", "cnn": "CNN", "cpu": "CPU", "gpu": "GPU", "resnet18": "ResNet-18"}
+
+CONTROLS = {
+    "random_weights": "random weights",
+    "random_encoder": "random encoder",
+    "random_cells": "random cells",
+    "pixel_pca": "pixel PCA",
+    "time_index": "time index",
+    "mean": "mean",
+    "copy_last": "copy last",
+    "linear_extrapolation": "linear extrapolation",
+    "pixel_difference": "pixel difference",
+    "time_shuffled": "time-shuffled",
+    "state_space": "true state",
+    "pixel_space": "pixels",
+    "gaussian": "Gaussian sample",
+    "iid_noise": "independent noise",
+    "encoded": "encoded latents",
+}
+"""Controls and baselines, in order of display."""
+
+FEATURES = {
+    "z": "z",
+    "cls": "CLS (before the projector)",
+    "z_triplet": "z, three frames",
+    "dz": "Δz",
+}
+
+_METHODS = {"linear": "linear", "mlp": "MLP"}
+
+_CONDITIONS = {
+    "reference": "Unperturbed",
+    "teleport": "Teleport",
+    "step_teleport": "Step-sized teleport",
+    "frozen": "Frozen",
+    "action_swap": "Swapped actions",
+    "color": "Recoloured",
+    "background_color": "Recoloured background",
+    "brightness": "Brightness",
+    "pixel_noise": "Pixel noise",
+    "noise": "Pixel noise",
+    "blur": "Blur",
+    "fast_forward": "Fast-forward",
+}
+
+_EXPECTED = {
+    "teleport": "violation",
+    "step_teleport": "violation",
+    "frozen": "violation",
+    "action_swap": "action",
+    "color": "appearance",
+    "background_color": "appearance",
+    "brightness": "appearance",
+    "pixel_noise": "appearance",
+    "noise": "appearance",
+    "blur": "appearance",
+}
+
+EXPECTATIONS = {
+    "violation": "violation of physics",
+    "action": "mismatch of actions",
+    "appearance": "appearance only",
+    "": "other",
+}
+"""What a condition violates, in order of display."""
+
+METRICS = {
+    "mse": "MSE",
+    "pearson_r": "r",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "auroc": "AUROC",
+    "cosine": "straightness S",
+    "effective_rank": "effective rank",
+}
+
+
+def condition_kind(name: str) -> str:
+    """The kind of a condition read off its name: ``teleport_agent`` → ``teleport``.
+
+    >>> condition_kind("step_teleport_agent"), condition_kind("my_own")
+    ('step_teleport', '')
+    """
+    kinds = [kind for kind in _CONDITIONS if name == kind or name.startswith(kind + "_")]
+    return max(kinds, key=len, default="")
+
+
+def condition(name: str) -> str:
+    """A condition as a reader says it.
+
+    >>> condition("color_agent"), condition("teleport_agent"), condition("my_own")
+    ('Recoloured agent', 'Teleport of agent', 'My own')
+    """
+    kind = condition_kind(name)
+    who = plain(name.removeprefix(kind).strip("_")) if kind else ""
+    if kind in ("color", "frozen") and who:
+        return f"{_CONDITIONS[kind]} {who}"
+    if kind:
+        return f"{_CONDITIONS[kind]} of {who}" if who else _CONDITIONS[kind]
+    text = plain(name)
+    return text[:1].upper() + text[1:]
+
+
+def expectation(name: str) -> str:
+    """What a condition violates: ``violation``, ``action``, ``appearance`` or unknown (empty)."""
+    return _EXPECTED.get(condition_kind(name), "")
+
+
+def kind_order(name: str) -> tuple[int, str]:
+    """Sort key: known kinds of conditions first, then the rest."""
+    kinds = list(_CONDITIONS)
+    kind = condition_kind(name)
+    return (kinds.index(kind) if kind else len(kinds)), name
+
+
+def control(name: str | None) -> str:
+    """A control or baseline as a reader says it; null is the model itself."""
+    return "model" if name is None else CONTROLS.get(name, plain(name))
+
+
+def control_order(name: str | None) -> tuple[int, str]:
+    """Sort key: the model itself first, then known controls, then the rest."""
+    if name is None:
+        return -1, ""
+    known = list(CONTROLS)
+    return (known.index(name) if name in known else len(known)), name
+
+
+def features(name: str | None) -> str:
+    """Features as a reader says them; empty when unnamed."""
+    return "" if name is None else FEATURES.get(name, plain(name))
+
+
+def method(name: str | None) -> str:
+    """A probe or solver as a reader says it; empty when unnamed."""
+    return "" if name is None else _METHODS.get(name, plain(name))
+
+
+def method_order(name: str | None) -> tuple[int, str]:
+    """Sort key: linear, then MLP, then the rest."""
+    known = list(_METHODS)
+    return (known.index(name) if name in known else len(known)), name or ""
+
+
+def metric(name: str) -> str:
+    """A metric as a reader says it."""
+    return METRICS.get(name, plain(name))
+
+
+def plain(name: str) -> str:
+    """An identifier as words: ``agent_position`` → ``agent position``."""
+    return name.replace("_", " ").strip()
+
+
+def sentence(text: str) -> str:
+    """With a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
+def model(name: str, family: str) -> str:
+    """A model's display name: the family as the papers write it, and what the user added.
+
+    >>> model("lewm", "lewm"), model("lewm-vit", "lewm"), model("mine", "lewm")
+    ('LeWM', 'LeWM ViT', 'mine')
+    """
+    known = FAMILIES.get(family)
+    folded = name.lower().replace("-", "_")
+    if known is None or not (folded == family or folded.startswith(family + "_")):
+        return name
+    rest = folded[len(family) :].strip("_").split("_")
+    return " ".join([known, *(_SPELLINGS.get(word, word) for word in rest if word)])
+
+
+def listing(items: list[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def world(name: str) -> str:
+    """A world as the papers write it."""
+    return WORLDS.get(name, name)

@@ -1,0 +1,256 @@
+"""The training loop. It knows neither which objective nor which encoder it trains."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.split import split_episodes
+from lewm_probe.data.statistics import ActionStatistics
+from lewm_probe.data.windows import Windows
+from lewm_probe.errors import UserError
+from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+from lewm_probe.models.lewm import LeWM
+from lewm_probe.seeding import stream, torch_seed
+from lewm_probe.training.diagnostics import effective_rank, latent_std
+from lewm_probe.training.fabric import make_fabric
+from lewm_probe.training.objectives import Trainee, make_objective
+from lewm_probe.training.recipe import Recipe
+from lewm_probe.training.run_folder import RunFolder
+from lewm_probe.training.schedule import learning_rate
+from lewm_probe.training.state import load_state, save_state
+from lewm_probe.training.tensorboard import TensorBoardLog
+
+Record = dict[str, Any]
+OnLog = Callable[[Record], None]
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    on_log: OnLog = lambda record: None,
+) -> Path:
+    """Train a world model from a data set; return the path of the final checkpoint.
+
+    The run can be killed at any moment and resumed: on CPU the weights are then bit-identical to an
+    uninterrupted run with the same number of threads. A finished run is left alone.
+
+    Args:
+        recipe: what to train.
+        data: HDF5 episodes in the released layout.
+        folder: run folder to make or to go on with.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        resume: go on with what the folder holds, if anything.
+        on_log: called with each record that goes to ``metrics.jsonl``, plus time left.
+
+    Raises:
+        UsageError: the folder holds another run.
+        UserError: broken data, a loss that is not finite, a full disk.
+    """
+    run = RunFolder(folder)
+    run.prepare(recipe, resume)
+    if run.final.exists():
+        return run.final
+    with EpisodeFile(data) as file:
+        session = _Session(recipe, file, run, make_fabric(device, recipe.precision))
+        session.run(on_log)
+    return run.final
+
+
+class _Session:
+    """One process's work on a run."""
+
+    def __init__(self, recipe: Recipe, file: EpisodeFile, run: RunFolder, fabric: Fabric) -> None:
+        self.recipe, self.folder, self.fabric = recipe, run, fabric
+        config, options = recipe.model, recipe.optimizer
+        check_data(recipe, file)
+        self.fingerprint = file.fingerprint
+        fraction = recipe.data.validation_fraction
+        training, validation = split_episodes(len(file), fraction, recipe.seed)
+        cut = (recipe.data.frames, config.frame_skip)
+        self.windows = Windows(file, training, *cut)
+        self.held_out = Windows(file, validation, *cut)
+        if len(self.windows) < options.batch:
+            raise UserError(
+                f"{file.path} gives {len(self.windows)} training windows, fewer than one batch of "
+                f"{options.batch}. Collect more episodes, or lower optimizer.batch."
+            )
+        whole = len(self.windows) // options.batch
+        self.steps_per_epoch = min(whole, options.steps_per_epoch or whole)
+        self.total = self.steps_per_epoch * options.epochs
+        torch.manual_seed(torch_seed(recipe.seed, "initialisation"))
+        statistics = ActionStatistics.fit(file, training)
+        model = LeWM(
+            config, statistics, family=recipe.family, world=recipe.world, train_seed=recipe.seed
+        )
+        trainee = Trainee(model, make_objective(recipe))
+        optimizer = torch.optim.AdamW(trainee.parameters(), weight_decay=options.weight_decay)
+        self.trainee = trainee
+        self.module, self.optimizer = fabric.setup(trainee, optimizer)
+        self.step = 0
+        if run.resume.exists():
+            self.step = load_state(run.resume, trainee, optimizer, self.fingerprint)
+            run.truncate_metrics(self.step)
+        else:
+            run.metrics.unlink(missing_ok=True)
+
+    def run(self, on_log: OnLog) -> None:
+        """Train to the end, saving on the way."""
+        board = TensorBoardLog(self.folder.path) if self.recipe.logging.tensorboard else None
+
+        def log(record: Record, **transient: Any) -> None:
+            self.folder.log(record)
+            if board is not None:
+                board.log(record)
+            on_log({**record, **transient})
+
+        if self.step == 0:
+            self.save_checkpoint()
+            log(self.validate())
+        began, first = time.perf_counter(), self.step
+        order: np.ndarray | None = None
+        while self.step < self.total:
+            epoch, position = divmod(self.step, self.steps_per_epoch)
+            if order is None or position == 0:
+                order = self.order(epoch)
+            batch = self.recipe.optimizer.batch
+            terms, latents = self.train_step(order[position * batch : (position + 1) * batch])
+            self.step += 1
+            if self.step % self.recipe.logging.every_steps == 0:
+                seconds = (time.perf_counter() - began) / (self.step - first)
+                frames = batch * self.recipe.data.frames
+                record = self.record("train", terms, latents, frames_per_second=frames / seconds)
+                log(record, total_steps=self.total, seconds_left=(self.total - self.step) * seconds)
+            if self.step % self.steps_per_epoch == 0:
+                log(self.validate(), total_steps=self.total)
+                self.save_checkpoint()
+            if self.step % self.recipe.resume_every_steps == 0 and self.step < self.total:
+                save_state(
+                    self.folder.resume, self.trainee, self.optimizer, self.step, self.fingerprint
+                )
+        self.save_checkpoint(self.folder.final)
+        self.folder.resume.unlink(missing_ok=True)
+
+    def train_step(self, indices: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
+        """One optimiser step. Everything random in it is a function of (seed, step)."""
+        options = self.recipe.optimizer
+        rate = learning_rate(self.step, self.total, options.learning_rate, options.warmup_fraction)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(torch_seed(self.recipe.seed, "dropout", self.step))
+        directions = torch.Generator().manual_seed(
+            torch_seed(self.recipe.seed, "sigreg", self.step)
+        )
+        self.module.train()
+        terms, latents = self.module(*self.load(self.windows, indices), directions)
+        self.fabric.backward(terms["loss"])
+        norm = self.fabric.clip_gradients(
+            self.module, self.optimizer, max_norm=options.gradient_clip, error_if_nonfinite=False
+        )
+        if norm is not None and not torch.isfinite(norm):
+            raise self.diverged({**terms, "gradient norm": norm})
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {name: value.detach() for name, value in terms.items()}, latents
+
+    @torch.no_grad()
+    def validate(self) -> Record:
+        """Loss terms on the same held-out windows every time, in eval mode."""
+        self.module.eval()
+        batch = self.recipe.optimizer.batch
+        chosen = stream(self.recipe.seed, "validation").permutation(len(self.held_out))
+        chosen = np.sort(chosen[: batch * self.recipe.logging.validation_batches])
+        totals: dict[str, float] = {}
+        seen = []
+        for start in range(0, len(chosen), batch):
+            part = chosen[start : start + batch]
+            if len(part) < 2:  # variances need two
+                continue
+            generator = torch.Generator().manual_seed(torch_seed(self.recipe.seed, "sigreg", start))
+            terms, latents = self.module(*self.load(self.held_out, part), generator)
+            seen.append(latents)
+            for name, value in terms.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(part)
+        count = sum(len(latents) for latents in seen)
+        means = {name: torch.tensor(value / count) for name, value in totals.items()}
+        return self.record("validation", means, torch.cat(seen))
+
+    def record(
+        self, split: str, terms: dict[str, Tensor], latents: Tensor, **more: float
+    ) -> Record:
+        """A line of ``metrics.jsonl``."""
+        values = {name: float(value) for name, value in terms.items()}
+        return {
+            "step": self.step,
+            "epoch": self.step / self.steps_per_epoch,
+            "split": split,
+            **values,
+            "latent_std": latent_std(latents),
+            "effective_rank": effective_rank(latents),
+            **more,
+        }
+
+    def diverged(self, values: dict[str, Tensor]) -> UserError:
+        """The error for a loss or gradient that is not finite; nothing was changed by it."""
+        name = next(name for name, value in values.items() if not torch.isfinite(value))
+        return UserError(
+            f"'{name}' is {values[name].item()} at step {self.step}. Training stopped; earlier "
+            "checkpoints are kept. Lower optimizer.learning_rate, or check the data with "
+            "`lewm-probe data check`."
+        )
+
+    def load(self, windows: Windows, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Pixels uint8 (B, T, H, W, C) and raw actions (B, T, A) on the device."""
+        batch = windows.batch(indices)
+        pixels, actions = torch.from_numpy(batch["pixels"]), torch.from_numpy(batch["action"])
+        return self.fabric.to_device(pixels), self.fabric.to_device(actions)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """A fresh permutation of the training windows for this epoch."""
+        return stream(self.recipe.seed, "order", epoch).permutation(len(self.windows))
+
+    def save_checkpoint(self, path: Path | None = None) -> None:
+        """Write the world model (without the objective's own parameters)."""
+        meta = CheckpointMeta(
+            family=self.recipe.family,
+            world=self.recipe.world,
+            seed=self.recipe.seed,
+            step=self.step,
+            epoch=self.step // self.steps_per_epoch,
+            data_fingerprint=self.fingerprint,
+            recipe=self.recipe.name,
+        )
+        save_checkpoint(path or self.folder.checkpoint(self.step), self.trainee.model, meta=meta)
+
+
+def check_data(recipe: Recipe, file: EpisodeFile) -> None:
+    """Refuse a data set that does not fit the recipe.
+
+    Raises:
+        UserError: another picture size or another action width.
+    """
+    config = recipe.model
+    height = file.picture_size
+    if height != config.image_size:
+        raise UserError(
+            f"{file.path} holds {height} px pictures, the recipe expects {config.image_size} px. "
+            f"Collect with --size {config.image_size}, or set model.image_size={height}."
+        )
+    if file.action_width != config.env_action_width:
+        raise UserError(
+            f"{file.path} holds actions of width {file.action_width}, the recipe expects "
+            f"{config.env_action_width}. Set model.env_action_width={file.action_width}, or give "
+            "the data set of the recipe's world."
+        )

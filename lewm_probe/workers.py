@@ -1,0 +1,43 @@
+"""How worker processes behave: Ctrl-C is their parent's affair, and they never outlive it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Processes started in this block never hear of Ctrl-C, not even while they are starting.
+
+    Ctrl-C reaches every process of a terminal; only the parent shall act on it, and ends its
+    workers. Whether it is ignored is inherited. One that comes during the block itself is lost.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set, and hears, signals
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def become_worker() -> None:
+    """Call first in a spawned process: it then ends when its parent does, even by SIGKILL.
+
+    A killed parent can end nobody, so a thread waits for its end: no orphan goes on writing into
+    files that the next call writes too.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,57 @@
+"""Worlds by name: those of this package, and those that other packages bring along.
+
+A third party registers a class in its own ``pyproject.toml``:
+
+    [project.entry-points."lewm_probe.worlds"]
+    my-maze = "my_package.maze:Maze"
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from lewm_probe.errors import UserError, unknown_name
+from lewm_probe.worlds.base import World
+
+GROUP = "lewm_probe.worlds"
+_BUILT_IN = {
+    "two-room": "lewm_probe.worlds.two_room:TwoRoom",
+}
+"""Loaded like entry points, so that a world's simulator is imported only when it is made."""
+
+
+def world_names() -> tuple[str, ...]:
+    """The names that ``make_world`` knows, sorted."""
+    return tuple(sorted(_known()))
+
+
+def make_world(name: str) -> World:
+    """A new world of that name.
+
+    Raises:
+        UsageError: no such world.
+        UserError: another package registered it, and it cannot be imported or is not a World.
+    """
+    known = _known()
+    if name not in known:
+        raise unknown_name("world", name, known)
+    entry = known[name]
+    try:
+        kind = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"World '{name}' is registered as {entry.value}, which cannot be loaded: {error}. "
+            "Install what it needs, or remove the package that registers it."
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, World)):
+        raise UserError(
+            f"World '{name}' is registered as {entry.value}, which is not a subclass of "
+            "lewm_probe.worlds.World. Mend the package that registers it."
+        )
+    return kind()
+
+
+def _known() -> dict[str, EntryPoint]:
+    known = {entry.name: entry for entry in entry_points(group=GROUP)}
+    # Names of this package win: results under them must mean the same everywhere.
+    return known | {name: EntryPoint(name, value, GROUP) for name, value in _BUILT_IN.items()}

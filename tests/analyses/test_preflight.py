@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lewm_probe.analyses.preflight import ratio_of_means, warnings
+from lewm_probe.analyses.statistics import Estimate, resamples
+
+GOOD_RATIO = Estimate(0.3, 0.2, 0.4, 50)
+GOOD_SWAP = Estimate(0.9, 0.85, 0.95, 50)
+ADVICE = (
+    "Its action statistics, frame-skip or pictures may not be those it was trained with, or it was "
+    "hardly trained."
+)
+
+
+def test_a_sound_checkpoint_earns_no_warning():
+    assert warnings("lewm", GOOD_RATIO, GOOD_SWAP, rank=10.0) == []
+
+
+@pytest.mark.parametrize(
+    ("ratio", "swap", "rank", "message"),
+    [
+        (
+            Estimate(1.3, 1.1, 1.5, 50),
+            GOOD_SWAP,
+            10.0,
+            "Preflight, lewm: surprise on clean data is 1.30 times that of copying the last "
+            f"latent, and should be below 1. {ADVICE}",
+        ),
+        (
+            GOOD_RATIO,
+            Estimate(0.53, 0.51, 0.56, 50),
+            10.0,
+            "Preflight, lewm: the AUROC of swapped actions is 0.53 (interval from 0.51), near 0.5: "
+            f"the model hardly uses its actions. {ADVICE}",
+        ),
+        (
+            GOOD_RATIO,
+            Estimate(0.6, 0.48, 0.7, 20),
+            10.0,
+            "Preflight, lewm: the AUROC of swapped actions is 0.60 (interval from 0.48), near 0.5: "
+            f"the model hardly uses its actions. {ADVICE}",
+        ),
+        (
+            GOOD_RATIO,
+            GOOD_SWAP,
+            1.2,
+            "Preflight, lewm: the latents have an effective rank of 1.20. The model has nearly "
+            "collapsed; calm says nothing about physics.",
+        ),
+    ],
+)
+def test_warnings(ratio, swap, rank, message):
+    assert warnings("lewm", ratio, swap, rank) == [message]
+
+
+def test_a_collapsed_model_is_told_so_and_of_its_actions():
+    found = warnings("x", Estimate(None, n=50), Estimate(0.5, 0.5, 0.5, 50), rank=1.0)
+    assert [w.split(":")[1].split(".")[0] for w in found] == [
+        " the latents do not change from frame to frame",
+        " the AUROC of swapped actions is 0",
+    ]
+
+
+def test_the_ratio_is_of_means_over_trajectories():
+    own = np.array([[np.nan, 1.0, 3.0], [np.nan, 2.0, 2.0]])
+    copied = np.array([[np.nan, 4.0, 4.0], [np.nan, 12.0, 12.0]])
+    weights = resamples(2, 100, np.random.default_rng(0))
+    found = ratio_of_means(own, copied, weights)
+    assert found.value == 0.25
+    assert found.n == 2
+    assert (found.low, found.high) == (pytest.approx(2 / 12), pytest.approx(2 / 4))
+
+
+def test_latents_that_do_not_move_have_no_ratio():
+    weights = resamples(2, 10, np.random.default_rng(0))
+    assert ratio_of_means(np.ones((2, 3)), np.zeros((2, 3)), weights) == (None, None, None, 2)

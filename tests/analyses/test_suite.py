@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from lewm_probe.analyses.suite import CONDITION_KEYS, Condition, Suite
+from lewm_probe.configs import load_yaml, parse
+from lewm_probe.errors import UsageError
+from lewm_probe.resources import find_suite, suite_names
+from lewm_probe.worlds import make_world
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_shipped_suite_is_read_and_fits_its_world(name):
+    suite = load_yaml(find_suite(name), Suite, "suite")
+    world = make_world(suite.world)
+    assert set(suite.probe.quantities) <= set(world.quantities)
+    for condition in suite.voe.conditions:
+        assert condition.who in (None, *world.bodies, *world.scenery)
+    conditions = [c.name for c in suite.voe.conditions]
+    assert set(suite.statistics.confirmatory) <= set(conditions)
+
+
+def test_two_rooms_suite_asks_what_it_must():
+    suite = load_yaml(find_suite("two-room"), Suite, "suite")
+    assert {c.kind for c in suite.voe.conditions} == set(CONDITION_KEYS)
+    assert suite.voe.trajectories == suite.voe.disjoint == 200
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"kind": "color", "who": "agent"},
+            "The condition 'x' of kind color lacks the key 'rgb': this kind needs 'who' and 'rgb'. "
+            "Mend it in the suite's voe.conditions.",
+        ),
+        (
+            {"kind": "action_swap", "amount": 1.0},
+            "The condition 'x' of kind action_swap does not read the key 'amount': this kind needs "
+            "no further key. Mend it in the suite's voe.conditions.",
+        ),
+        (
+            {"kind": "blur"},
+            "The condition 'x' of kind blur lacks the key 'amount': this kind needs 'amount'. "
+            "Mend it in the suite's voe.conditions.",
+        ),
+    ],
+)
+def test_a_condition_says_what_it_needs(keys, message):
+    with pytest.raises(UsageError) as error:
+        Condition(name="x", expected="appearance", **keys)
+    assert str(error.value) == message
+
+
+def test_two_conditions_of_one_name_are_refused():
+    one = {"name": "x", "kind": "action_swap", "expected": "action"}
+    raw = {"world": "w", "probe": {"quantities": []}, "voe": {"conditions": [one, one]}}
+    with pytest.raises(UsageError) as error:
+        parse(raw, Suite, "suite s.yaml")
+    assert str(error.value) == (
+        "suite s.yaml: 'voe' is {'conditions': [{'name': 'x', 'kind': 'action_swap', 'expected': "
+        "'action'}, {'name': 'x', 'kind': 'action_swap', 'expected': 'action'}]}. two "
+        "conditions have the same name. Mend this value."
+    )

@@ -1,0 +1,247 @@
+"""The flow of analyses: what is asked, saved and not repeated. The analyses are faked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lewm_probe.analyses.latents import LatentCache
+from lewm_probe.analyses.subjects import Subject
+from lewm_probe.analyses.suite import Suite
+from lewm_probe.cli import asking
+from lewm_probe.cli.asking import ANALYSES, with_numbers
+from lewm_probe.configs import load_yaml
+from lewm_probe.progress import Progress
+from lewm_probe.reports.write import Report
+from lewm_probe.resources import find_suite
+from lewm_probe.results import Metric, Provenance, Result
+
+from .conftest import Run
+
+Make = Callable[..., Path]
+
+
+class Asked:
+    """What the faked analyses were asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[str], Suite, int]] = []
+        self.stop_at: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return [call[0] for call in self.calls]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    record = Asked()
+
+    def fake(name: str) -> Callable[..., Result]:
+        def analysis(
+            subjects: Sequence[Subject],
+            suite: Suite,
+            *,
+            cache: LatentCache,
+            device: str,
+            progress: Progress,
+        ) -> Result:
+            assert device == "cpu"
+            assert cache.folder is not None
+            if name == record.stop_at:
+                raise KeyboardInterrupt
+            histories = sum(len(subject.history) for subject in subjects)
+            record.calls.append((name, [s.label for s in subjects], suite, histories))
+            with progress.task(name, 1) as task:
+                task.advance()
+            metrics = [
+                Metric(**s.identity, world=suite.world, analysis=name, metric="m", value=0.25)
+                for s in subjects
+            ]
+            said = Provenance(command="", version="", notes=[f"a note on {name}"])
+            return Result([said], [s.entry for s in subjects], metrics)
+
+        return analysis
+
+    monkeypatch.setattr(asking, "function", fake)
+    return record
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_every_analysis_is_found(name: str) -> None:
+    assert asking.function(name).__name__ == name
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_an_analysis_is_asked_saved_and_summarised(
+    run: Run, make_checkpoint: Make, asked: Asked, name: str
+) -> None:
+    path = make_checkpoint()
+    answer = run(name, f"a={path}", "--device", "cpu")
+    assert answer.exit_code == 0, answer.stderr
+    assert answer.stdout.splitlines()[-2:] == [
+        f"Note: a note on {name}",
+        f"Wrote runs/two-room/{name}",
+    ]
+    stored = Result.load(Path("runs/two-room") / name)
+    assert [m.analysis for m in stored.metrics] == [name]
+    (entry,) = stored.provenance
+    assert entry.command.startswith("lewm-probe")
+    assert entry.settings["suite"]["world"] == "two-room"
+    assert entry.seeds == {"evaluation": 7}
+    assert set(entry.fingerprints) == {"inputs", "a, training seed 0, step 10"}
+    assert entry.wall_seconds is not None
+    assert entry.notes == [f"a note on {name}"]
+
+
+def test_json_carries_the_whole_result(run: Run, make_checkpoint: Make, asked: Asked) -> None:
+    answer = run("voe", f"a={make_checkpoint()}", "--json", "--out", "x", "--device", "cpu")
+    told = json.loads(answer.stdout)
+    assert told["wrote"] == ["x"]
+    stored = Result.load(Path("x"))
+    assert tuple(Metric.model_validate(metric) for metric in told["metrics"]) == stored.metrics
+    assert tuple(Provenance.model_validate(p) for p in told["provenance"]) == stored.provenance
+
+
+def test_the_same_question_is_not_asked_twice(
+    run: Run, make_checkpoint: Make, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["voe", f"a={make_checkpoint()}", "--out", "x", "--device", "cpu"]
+    for _ in range(2):
+        assert run(*words).exit_code == 0
+    assert len(asked.calls) == 1
+    run(*words, "--seed", "8")
+    assert len(asked.calls) == 2
+    run(*words, "-n", "20", "--seed", "8")
+    assert len(asked.calls) == 3
+    make_checkpoint(seed=0, latent_width=9)
+    run(*words, "-n", "20", "--seed", "8")
+    assert len(asked.calls) == 4
+    monkeypatch.setattr("lewm_probe.provenance.code_version", lambda: "other code")
+    run(*words, "-n", "20", "--seed", "8")
+    assert len(asked.calls) == 5
+    Path("x/results.json").write_text("{")
+    run(*words, "-n", "20", "--seed", "8")
+    assert len(asked.calls) == 6
+
+
+def test_an_audit_asks_everything_then_reports(
+    run: Run, make_checkpoint: Make, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[tuple[Result, Path, str | None]] = []
+
+    def write_report(
+        result: Result, folder: Path, *, title: str | None, progress: Progress
+    ) -> Report:
+        published.append((result, folder, title))
+        return Report(folder, folder / "report.html", folder / "report.md", (), ())
+
+    monkeypatch.setattr("lewm_probe.reports.write.write_report", write_report)
+    one, two = make_checkpoint("one.safetensors"), make_checkpoint("two.safetensors", "pldm")
+    words = ["audit", f"a={one}", f"b={two}", "--title", "T", "--device", "cpu"]
+    asked.stop_at = "rollout"
+    stopped = run(*words)
+    assert stopped.exit_code == 1
+    assert stopped.stdout == ""
+    assert stopped.stderr == (
+        "Error: Stopped. Analyses that were finished are kept and are not repeated when the same "
+        "command is run again.\n"
+    )
+    asked.stop_at = None
+    answer = run(*words)
+    assert answer.exit_code == 0, answer.stderr
+    assert asked.names == list(ANALYSES)
+    assert asked.calls[0][1] == ["a, training seed 0, step 10", "b, training seed 0, step 10"]
+    ((result, folder, title),) = published
+    assert (folder, title) == (Path("runs/two-room/audit"), "T")
+    assert {m.analysis for m in result.metrics} == set(ANALYSES)
+    assert answer.stdout.splitlines()[-2:] == [
+        "Wrote runs/two-room/audit",
+        "Wrote runs/two-room/audit/report.html",
+    ]
+
+
+def test_run_folders_bring_their_checkpoints_unless_told_not_to(
+    run: Run, make_checkpoint: Make, asked: Asked, tmp_path: Path
+) -> None:
+    for step in (0, 5):
+        make_checkpoint(f"r/checkpoints/step_{step:07d}.safetensors", step=step)
+    make_checkpoint("r/model.safetensors")
+    assert run("probe", "a=r", "--device", "cpu").exit_code == 0
+    assert run("probe", "a=r", "--device", "cpu", "--no-curve").exit_code == 0
+    assert [call[3] for call in asked.calls] == [2, 0]
+
+
+def test_more_or_fewer_trajectories_scale_all_sets_alike() -> None:
+    suite = load_yaml(find_suite("two-room"), Suite, "suite")
+    half = with_numbers(suite, 100, None)
+    assert (half.probe.train, half.probe.validation, half.probe.test) == (200, 50, 100)
+    assert (half.voe.trajectories, half.voe.disjoint, half.seed) == (100, 100, suite.seed)
+    few = with_numbers(suite, 4, 9)
+    assert (few.probe.train, few.probe.validation, few.probe.test) == (10, 5, 5)
+    assert (few.voe.trajectories, few.voe.disjoint, few.seed) == (4, 4, 9)
+    assert Suite.model_validate_json(few.model_dump_json()) == few
+    assert with_numbers(suite, None, None) == suite
+
+
+def own_suite(**changes: Any) -> Path:
+    import yaml
+
+    raw = yaml.safe_load(find_suite("two-room").read_text())
+    Path("own.yaml").write_text(yaml.safe_dump(raw | changes))
+    return Path("own.yaml")
+
+
+def test_a_suite_of_ones_own(run: Run, make_checkpoint: Make, asked: Asked) -> None:
+    path = make_checkpoint()
+    assert run("voe", path, "--suite", own_suite(seed=3), "--device", "cpu").exit_code == 0
+    assert asked.calls[0][2].seed == 3
+
+
+def refused(run: Run, *words: str | Path) -> str:
+    answer = run(*words, "--device", "cpu")
+    assert answer.exit_code in (1, 2)
+    assert answer.stdout == ""
+    assert not Path("runs").exists()
+    assert answer.stderr.startswith("Error: ")
+    return answer.stderr.removeprefix("Error: ").removesuffix("\n")
+
+
+def test_questions_that_cannot_be_asked(run: Run, make_checkpoint: Make, asked: Asked) -> None:
+    path = make_checkpoint()
+    homeless = make_checkpoint("homeless.safetensors", world=None)
+    pusher = make_checkpoint("pusher.safetensors", world="push-t")
+    wide = make_checkpoint("wide.safetensors", env_action_width=5)
+    assert refused(run, "voe", homeless) == (
+        "The checkpoints do not say their world. Name the one to ask in with --world."
+    )
+    assert refused(run, "voe", f"a={path}", f"b={pusher}") == (
+        "The checkpoints come from several worlds (push-t, two-room). "
+        "Name the one to ask in with --world."
+    )
+    assert refused(run, "voe", path, "--world", "two-rooms") == (
+        "Unknown suite 'two-rooms'. Did you mean 'two-room'? Known: two-room."
+    )
+    assert refused(run, "voe", path, "--suite", "two-room", "--world", "push-t") == (
+        "The suite two-room asks in the world two-room, but --world says push-t. "
+        "Give only one of --suite and --world."
+    )
+    assert refused(run, "voe", path, "--suite", own_suite(sede=3)) == (
+        "suite own.yaml has an unknown key 'sede'. Did you mean 'seed'? Known keys there: probe, "
+        "random_encoder, rollout, seed, statistics, straightness, voe, world."
+    )
+    assert refused(run, "voe", f"w={wide}") == (
+        "The checkpoint w, training seed 0, step 10 takes action blocks of width 25, but the world "
+        "two-room gives blocks of width 10 (5 steps of 2 numbers). Give a checkpoint that was "
+        "trained on two-room episodes with frame_skip 5, or name the world it was trained on with "
+        "--world."
+    )
+    assert refused(run, "audit", f"a={path}", "x=nowhere") == (
+        "There is no checkpoint at nowhere (given for 'x'). Give a run folder or a .safetensors "
+        "file."
+    )
+    assert asked.calls == []

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import errno
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from rich.console import Console as RichConsole
+from typer.testing import CliRunner
+
+from lewm_probe.cli import console as module
+from lewm_probe.cli.console import Bars, Console, ReadableErrors, interruptible, table
+from lewm_probe.errors import UsageError, UserError
+
+
+def command_that_raises(error: BaseException, kept: str | None = None) -> typer.Typer:
+    app = typer.Typer(cls=ReadableErrors)
+
+    @app.callback()
+    def root() -> None:
+        pass
+
+    @app.command()
+    def work(debug: bool = False) -> None:
+        if kept is None:
+            raise error
+        with interruptible(kept):
+            raise error
+
+    return app
+
+
+UNEXPECTED = (
+    "Something went wrong inside lewm-probe (ValueError: bad thing). Please run the command again "
+    "with --debug and report what it prints."
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UserError("What. Why. Do this."), 1, "What. Why. Do this."),
+        (UsageError("What. Why. Do this."), 2, "What. Why. Do this."),
+        (ValueError("bad\nthing"), 1, UNEXPECTED),
+        (
+            KeyError(),
+            1,
+            "Something went wrong inside lewm-probe (KeyError). Please run the command again with "
+            "--debug and report what it prints.",
+        ),
+        (
+            KeyboardInterrupt(),
+            1,
+            "Stopped. Nothing half-written was left behind. Run the same command again to go on.",
+        ),
+        (
+            MemoryError(),
+            1,
+            "The computer ran out of memory. Close other programs, or ask for less at once: fewer "
+            "--trajectories, a smaller picture size, or a smaller batch (--set).",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
+            1,
+            "The GPU ran out of memory. Free it from other programs, take a smaller batch (--set), "
+            "or compute with --device cpu.",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/a"),
+            1,
+            "The disk is full: /data/a could not be written. Free some space, or choose another "
+            "place with --out, and run the command again.",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "The disk is full. Free some space, or choose another place with --out, and run the "
+            "command again.",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/data/a"),
+            1,
+            "/data/a: Permission denied. Check the path and its permissions.",
+        ),
+    ],
+)
+def test_whatever_is_raised_becomes_one_paragraph(
+    error: BaseException, code: int, message: str
+) -> None:
+    answer = CliRunner().invoke(command_that_raises(error), ["work"])
+    assert answer.stderr == f"Error: {message}\n"
+    assert answer.stdout == ""
+    assert answer.exit_code == code
+
+
+def test_debug_shows_the_traceback_too() -> None:
+    answer = CliRunner().invoke(command_that_raises(ValueError("bad thing")), ["work", "--debug"])
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("Traceback (most recent call last):\n")
+    assert answer.stderr.endswith(f"ValueError: bad thing\nError: {UNEXPECTED}\n")
+
+
+def test_ctrl_c_says_what_is_kept() -> None:
+    app = command_that_raises(KeyboardInterrupt(), "The run is kept in x. Add --resume to go on.")
+    answer = CliRunner().invoke(app, ["work"])
+    assert answer.exit_code == 1
+    assert answer.stderr == "Error: Stopped. The run is kept in x. Add --resume to go on.\n"
+
+
+def test_json_is_all_that_standard_output_carries(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(json=True)
+    console.note("for people")
+    with console.progress() as bars, bars.task("work", 1) as task:
+        task.advance()
+    console.finish(table("t", ("a",), [["b"]]), {"value": 1, "where": Path("x")}, Path("out"))
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"value": 1, "where": "x", "wrote": ["out"]}
+    assert told.err == ""
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(quiet=True)
+    console.note("for people")
+    console.finish("summary", {"value": 1}, Path("out"))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_end_is_a_table_and_the_paths(capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[list[object]] = [["first", 0.123456, None], ["second", 12, "x"]]
+    Console().finish(table("Title", ("name", "a", "b"), rows), {}, [Path("out"), Path("[x]")])
+    told = capsys.readouterr()
+    assert told.err == ""
+    lines = [re.sub(r"\s*[┃│]\s*", " | ", line).strip(" |") for line in told.out.splitlines()]
+    assert lines[0] == "Title"
+    assert lines[2] == "name | a | b"
+    assert lines[4:6] == ["first | 0.1235 | –", "second | 12 | x"]
+    assert lines[-2:] == ["Wrote out", "Wrote [x]"]
+
+
+class FakeTime:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_in_a_log_long_work_leaves_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, written = FakeTime(), io.StringIO()
+    monkeypatch.setattr(module, "time", clock)
+    bars = Bars(RichConsole(file=written, force_terminal=False, width=200))
+    with bars.task("short", 1):
+        clock.now += 1.9
+    with bars.task("long [x]", 10) as task:
+        clock.now += 29
+        task.advance(1)
+        clock.now += 2
+        task.advance(4)
+        clock.now += 5
+        task.advance(5)
+    with bars.task("endless", None) as task:
+        clock.now += 31
+        task.advance(1)
+    assert written.getvalue() == "long [x]: 50 %\nlong [x]: 36 s\nendless: 31 s\nendless: 31 s\n"
+
+
+def test_in_a_terminal_a_bar_with_time_left_appears_after_two_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert module.SHOWN_AFTER == 2.0
+    written = io.StringIO()
+    bars = Bars(RichConsole(file=written, force_terminal=True, width=100, color_system=None))
+    with bars.task("working", 10) as task:
+        assert bars._bars is not None
+        task.advance(2)
+        bars._bars.refresh()
+        assert "working" not in written.getvalue()
+        monkeypatch.setattr(module, "SHOWN_AFTER", 0.0)
+        task.advance(2)
+        bars._bars.refresh()
+        assert re.search(r"working .* 40% .*· left +(0:00:\d\d|-:--:--)", written.getvalue())
+    assert bars._bars is None
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    command = f"{sys.executable} -m lewm_probe.cli.main recipes ls --json | head -c 1"
+    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (told.stdout, told.stderr) == ("{", "")

@@ -1,0 +1,153 @@
+"""Every figure at both widths: inside its edges, no label on another, no letter below 7 pt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from lewm_probe.reports.content import content
+from lewm_probe.reports.figures import canvas
+from lewm_probe.reports.figures.auroc import auroc_plot
+from lewm_probe.reports.figures.canvas import COLUMN, FULL, Plot
+from lewm_probe.reports.figures.filmstrip import filmstrip_plot, onset, strips
+from lewm_probe.reports.figures.latents import latents_plot
+from lewm_probe.reports.figures.losses import loss_plot
+from lewm_probe.reports.figures.over_training import training_plot
+from lewm_probe.reports.figures.probe_scatter import paired, scatter_plots
+from lewm_probe.reports.figures.rollout import rollout_plot
+from lewm_probe.reports.figures.straightness import straightness_plot
+from lewm_probe.reports.figures.surprise import surprise_plot
+from lewm_probe.reports.view import WorldView, views
+from lewm_probe.results import Metric, Result
+
+MAKERS: list[Callable[[WorldView], Plot | None]] = [
+    surprise_plot,
+    filmstrip_plot,
+    auroc_plot,
+    training_plot,
+    straightness_plot,
+    rollout_plot,
+    latents_plot,
+    loss_plot,
+    lambda view: next(iter(scatter_plots(view)), None),
+]
+
+
+def laid_out(plot: Plot, width: float) -> Figure:
+    with mpl.rc_context(canvas._STYLE):
+        figure = plot.draw(width)
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+    return figure
+
+
+def shown(figure: Figure) -> list[tuple[str, np.ndarray, float]]:
+    """Text, its box in pixels and its size, of everything that is drawn."""
+    hidden = undrawn(figure)
+    found = []
+    for text in figure.findobj(Text):
+        box = text.get_window_extent()
+        if text.get_visible() and text.get_text().strip() and id(text) not in hidden:
+            found.append((text.get_text(), box.extents, text.get_fontsize()))
+    return found
+
+
+def undrawn(figure: Figure) -> set[int]:
+    """Tick labels that matplotlib keeps beyond an axis' ends but never draws."""
+    hidden = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            drawn = axis._update_ticks()  # as Axis.draw does
+            for tick in (*axis.majorTicks, *axis.minorTicks):
+                if tick not in drawn:
+                    hidden |= {id(tick.label1), id(tick.label2)}
+    return hidden
+
+
+@pytest.mark.parametrize("width", [FULL, COLUMN])
+@pytest.mark.parametrize("maker", MAKERS, ids=range(len(MAKERS)))
+def test_labels_are_legible_whole_and_apart(
+    maker: Callable[[WorldView], Plot | None], width: float, view: WorldView
+) -> None:
+    plot = maker(view)
+    assert plot is not None
+    figure = laid_out(plot, width)
+    assert figure.get_size_inches()[0] == pytest.approx(width)
+    edge = figure.bbox.extents
+    found = shown(figure)
+    for text, box, size in found:
+        assert size >= 7, text
+        assert (box[:2] >= edge[:2] - 1).all(), text
+        assert (box[2:] <= edge[2:] + 1).all(), text
+    for (one, a, _), (other, b, _) in combinations(found, 2):
+        overlap = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+        assert not (overlap > 1.5).all(), (one, other)
+
+
+@pytest.mark.parametrize("maker", MAKERS, ids=range(len(MAKERS)))
+def test_nothing_measured_draws_nothing(
+    maker: Callable[[WorldView], Plot | None], result: Result
+) -> None:
+    lonely = Metric(model="m", family="x", world="w", analysis="plan", metric="s", value=1.0)
+    assert maker(views(Result(result.provenance, [], [lonely]))[0]) is None
+
+
+def test_one_model_without_intervals_is_drawn(
+    make: Callable[..., Result], change: Callable[..., Result]
+) -> None:
+    one = make(
+        models=(("mine", "jepa", (0,)),), conditions=("teleport_agent", "gravity_off"[:0] or "blur")
+    )
+    bare = change(one, update=lambda m: {"ci_low": None, "ci_high": None, "n": None})
+    plots = content(bare, views(bare), None).plots
+    assert len(plots) == len(MAKERS)
+    for plot in plots:
+        laid_out(plot, COLUMN)
+        assert "n = " not in plot.caption
+
+
+def test_every_caption_says_n(view: WorldView, result: Result) -> None:
+    for plot in content(result, [view], None).plots:
+        if not plot.name.endswith(("filmstrip", "losses")):
+            assert "n = 200" in plot.caption or " frames" in plot.caption, plot.name
+
+
+def test_the_intervention_is_found_by_what_differs_first(view: WorldView) -> None:
+    films = strips(view)
+    assert list(films) == ["reference", "teleport_agent", "action_swap", "color_agent"]
+    assert onset(films) == 4
+    same = dict.fromkeys(films, films["reference"])
+    assert onset(same) is None
+    assert onset({"teleport_agent": films["teleport_agent"]}) is None
+
+
+def test_films_of_another_world_are_not_shown(make: Callable[..., Result]) -> None:
+    two = make(models=(("lewm", "lewm", (0,)),), analyses=("voe",))
+    other = make(models=(("lewm", "lewm", (0,)),), analyses=("voe",), world="push-t")
+    mixed = Result(two.provenance, two.models, two.metrics, None, other.pictures)
+    assert strips(views(mixed)[0]) == {}
+
+
+def test_scatter_pairs_by_trajectory_frame_and_axis(result: Result) -> None:
+    rows = result.rows[(result.rows["analysis"] == "probe")]
+    shuffled = rows.sample(frac=1, random_state=1)
+    points = paired(shuffled, "lewm")
+    assert len(points) == 8 * 6 * 2  # one training seed only
+    error = (points["true"] - points["predicted"]).abs()
+    assert error.max() < 15  # of 200 px: paired wrongly, they would be far apart
+
+
+def test_raw_surprise_is_drawn_where_nothing_was_normalised(
+    result: Result, change: Callable[..., Result]
+) -> None:
+    raw = views(change(result, lambda m: m.metric != "surprise_z"))[0]
+    plot = surprise_plot(raw)
+    assert plot is not None
+    assert plot.caption.startswith("Surprise, not normalised, n = 200 trajectories a condition.")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from lewm_probe.reports import words
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "expected"),
+    [
+        ("teleport_agent", "Teleport of agent", "violation"),
+        ("step_teleport_block", "Step-sized teleport of block", "violation"),
+        ("frozen_agent", "Frozen agent", "violation"),
+        ("action_swap", "Swapped actions", "action"),
+        ("color_cube", "Recoloured cube", "appearance"),
+        ("background_color", "Recoloured background", "appearance"),
+        ("pixel_noise", "Pixel noise", "appearance"),
+        ("gravity_off", "Gravity off", ""),
+    ],
+)
+def test_conditions_known_and_unknown(name: str, said: str, expected: str) -> None:
+    assert words.condition(name) == said
+    assert words.expectation(name) == expected
+
+
+def test_unknown_names_are_made_readable() -> None:
+    assert words.control("my_baseline") == "my baseline"
+    assert words.control(None) == "model"
+    assert words.features("hidden_3") == "hidden 3"
+    assert words.features(None) == words.method(None) == ""
+    assert words.world("my-world") == "my-world"
+
+
+def test_orders_put_the_model_and_known_names_first() -> None:
+    controls = ["zeta", "copy_last", None, "random_weights"]
+    ordered = [None, "random_weights", "copy_last", "zeta"]
+    assert sorted(controls, key=words.control_order) == ordered
+    assert sorted(["other", "mlp", "linear"], key=words.method_order) == ["linear", "mlp", "other"]
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "said"),
+    [
+        ("lewm", "lewm", "LeWM"),
+        ("lewm-vit", "lewm", "LeWM ViT"),
+        ("pldm_lr3", "pldm", "PLDM lr3"),
+        ("dino-wm", "dino_wm", "DINO-WM"),
+        ("baseline", "lewm", "baseline"),
+        ("lewmish", "lewm", "lewmish"),
+        ("jepa", "jepa", "jepa"),
+    ],
+)
+def test_models_are_written_as_in_the_papers(name: str, family: str, said: str) -> None:
+    assert words.model(name, family) == said
+
+
+def test_listing() -> None:
+    assert [words.listing(list("abc")[:k]) for k in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

@@ -1,0 +1,89 @@
+"""Recipes: every shipped one parses, pairs differ in the objective alone, errors are whole."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lewm_probe.data.statistics import ActionStatistics
+from lewm_probe.errors import UsageError
+from lewm_probe.models.lewm import LeWM, count_parameters
+from lewm_probe.resources import recipe_names
+from lewm_probe.training.recipe import Recipe, load_recipe, override
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_parses(name: str) -> None:
+    assert load_recipe(name).world == name.split("/")[0]
+
+
+@pytest.mark.parametrize("scale", ["", "-cpu"])
+def test_within_a_pair_only_the_objective_differs(scale: str) -> None:
+    lewm = load_recipe(f"two-room/lewm{scale}").model_dump()
+    pldm = load_recipe(f"two-room/pldm{scale}").model_dump()
+    different = {key for key in lewm if lewm[key] != pldm[key]}
+    assert different == {"name", "objective"}
+
+
+@pytest.mark.parametrize("name", [n for n in recipe_names() if n.endswith("-cpu")])
+def test_cpu_recipes_are_small(name: str) -> None:
+    config = load_recipe(name).model
+    statistics = ActionStatistics((0.0, 0.0), (1.0, 1.0))
+    assert count_parameters(LeWM(config, statistics)) <= 1_200_000
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
+    raw = load_recipe("two-room/lewm-cpu").model_dump(mode="json")
+    raw["optimizer"]["learning_rte"] = 1e-3
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    with pytest.raises(UsageError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == (
+        f"recipe {path} has an unknown key 'optimizer.learning_rte'. Did you mean 'learning_rate'? "
+        "Known keys there: accumulate, batch, epochs, gradient_clip, learning_rate, "
+        "steps_per_epoch, warmup_fraction, weight_decay."
+    )
+
+
+def test_a_wrong_type_names_key_and_value() -> None:
+    with pytest.raises(UsageError) as caught:
+        override(load_recipe("two-room/lewm-cpu"), ["optimizer.batch=many"])
+    assert str(caught.value) == (
+        "The recipe with its overrides: 'optimizer.batch' is 'many'. "
+        "Input should be a valid integer. Mend this value."
+    )
+
+
+def test_gradient_accumulation_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        override(load_recipe("two-room/lewm-cpu"), ["optimizer.accumulate=4"])
+    assert str(caught.value) == (
+        "The recipe with its overrides: 'optimizer.accumulate' is 4. Gradient "
+        "accumulation is refused: the losses are statistics of the whole batch, which several "
+        "small batches only approximate. Use a batch that fits. Mend this value."
+    )
+
+
+def test_overrides_reach_nested_keys_and_read_exponents() -> None:
+    recipe = override(load_recipe("two-room/lewm-cpu"), ["optimizer.learning_rate=1e-3", "seed=5"])
+    assert isinstance(recipe, Recipe)
+    assert (recipe.optimizer.learning_rate, recipe.seed) == (1e-3, 5)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("seed", "'seed' is not an override. Write it as key=value, e.g. seed=1."),
+        (
+            "seed.deep=1",
+            "There is no recipe key 'seed.deep': 'seed' holds no further keys. Keys beside it: "
+            "data, logging, model, name, objective, optimizer, precision, resume_every_steps, "
+            "seed, world.",
+        ),
+    ],
+)
+def test_malformed_overrides_are_explained(item: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        override(load_recipe("two-room/lewm-cpu"), [item])
+    assert str(caught.value) == message

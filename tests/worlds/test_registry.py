@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from lewm_probe.errors import UsageError, UserError
+from lewm_probe.worlds import World, make_world, registry, world_names
+from lewm_probe.worlds.two_room import TwoRoom
+
+
+def register(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    entry = EntryPoint(name, value, registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: {registry.GROUP: [entry]}[group])
+
+
+def test_two_room_by_name() -> None:
+    world = make_world("two-room")
+    assert type(world) is TwoRoom
+    assert isinstance(world, World)
+    assert "two-room" in world_names()
+    assert list(world_names()) == sorted(world_names())
+
+
+def test_every_world_is_made_and_knows_its_name() -> None:
+    for name in world_names():
+        assert make_world(name).name == name
+
+
+def test_unknown_world_answers_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError) as error:
+        make_world("two-rooms")
+    known = ", ".join(world_names())
+    assert str(error.value) == (
+        f"Unknown world 'two-rooms'. Did you mean 'two-room'? Known: {known}."
+    )
+
+
+def test_third_parties_join_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, "my-maze", "lewm_probe.worlds.two_room:TwoRoom")
+    assert "my-maze" in world_names()
+    assert isinstance(make_world("my-maze"), TwoRoom)
+
+
+def test_built_in_names_cannot_be_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, "two-room", "nowhere:Nothing")
+    assert type(make_world("two-room")) is TwoRoom
+
+
+def test_an_entry_point_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, "my-maze", "no_such_package.maze:Maze")
+    with pytest.raises(UserError) as error:
+        make_world("my-maze")
+    assert str(error.value) == (
+        "World 'my-maze' is registered as no_such_package.maze:Maze, which cannot be loaded: "
+        "No module named 'no_such_package'. Install what it needs, or remove the package that "
+        "registers it."
+    )
+
+
+def test_an_entry_point_that_is_no_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, "my-maze", "lewm_probe.errors:UserError")
+    with pytest.raises(UserError) as error:
+        make_world("my-maze")
+    assert str(error.value) == (
+        "World 'my-maze' is registered as lewm_probe.errors:UserError, which is not a subclass of "
+        "lewm_probe.worlds.World. Mend the package that registers it."
+    )
