@@ -85,6 +85,7 @@ def collect_data(demo: Plan, progress: Progress) -> None:
         workers=2,
         mode=asked.mode,
         length=asked.length,
+        policy=asked.policy,
         progress=progress,
     )
 

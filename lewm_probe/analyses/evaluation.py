@@ -19,7 +19,7 @@ from lewm_probe.errors import UserError
 from lewm_probe.files import content_hash
 from lewm_probe.seeding import stream, torch_seed
 from lewm_probe.worlds import make_world
-from lewm_probe.worlds.base import Policy, Snapshot, World
+from lewm_probe.worlds.base import Snapshot, World
 
 Mode = Literal["fixed", "goal"]
 Purpose = Literal["probe-train", "probe-validation", "probe-test", "voe", "disjoint"]
@@ -100,16 +100,23 @@ def suite_trajectories(suite: Suite, size: int, purpose: Purpose) -> Trajectorie
     cases) are always of fixed length; the probe's follow the suite's ``probe.episodes``.
     """
     probe, voe = suite.probe, suite.voe
-    asked: dict[Purpose, tuple[int, int, Mode]] = {
-        "probe-train": (probe.train, probe.frames, probe.episodes),
-        "probe-validation": (probe.validation, probe.frames, probe.episodes),
-        "probe-test": (probe.test, probe.frames, probe.episodes),
-        "voe": (voe.trajectories, voe.frames, "fixed"),
-        "disjoint": (voe.disjoint, voe.frames, "fixed"),
+    asked: dict[Purpose, tuple[int, int, Mode, str]] = {
+        "probe-train": (probe.train, probe.frames, probe.episodes, probe.policy),
+        "probe-validation": (probe.validation, probe.frames, probe.episodes, probe.policy),
+        "probe-test": (probe.test, probe.frames, probe.episodes, probe.policy),
+        "voe": (voe.trajectories, voe.frames, "fixed", voe.policy),
+        "disjoint": (voe.disjoint, voe.frames, "fixed", voe.policy),
     }
-    count, frames, mode = asked[purpose]
+    count, frames, mode, policy = asked[purpose]
     return collect_trajectories(
-        suite.world, count, frames, size=size, seed=suite.seed, purpose=purpose, mode=mode
+        suite.world,
+        count,
+        frames,
+        size=size,
+        seed=suite.seed,
+        purpose=purpose,
+        mode=mode,
+        policy=policy,
     )
 
 
@@ -125,22 +132,23 @@ def collect_trajectories(
     seed: int,
     purpose: str,
     mode: Mode = "fixed",
+    policy: str = "expert",
 ) -> Trajectories:
-    """Record ``count`` trajectories of the world's expert, ``frames`` frames each.
+    """Record ``count`` trajectories of one of the world's policies, ``frames`` frames each.
 
     ``fixed``: a new goal on arrival, so that every trajectory goes on to the end. ``goal``: the
     first ``frames`` frames of episodes that end at their goal; shorter episodes are drawn again.
     Equal requests are answered from memory while their pictures fit ``MEMORY``.
 
     Raises:
-        UsageError: no such world.
+        UsageError: no such world or policy.
         UserError: goal-ending episodes are all shorter than ``frames``.
     """
-    key = (world_name, count, frames, size, seed, purpose, mode)
+    key = (world_name, count, frames, size, seed, purpose, mode, policy)
     if key in _kept:
         _kept.move_to_end(key)
         return _kept[key]
-    trajectories = _collect(world_name, count, frames, size, seed, purpose, mode)
+    trajectories = _collect(world_name, count, frames, size, seed, purpose, mode, policy)
     _kept[key] = trajectories
     while sum(t.pixels.nbytes for t in _kept.values()) > MEMORY:
         _kept.popitem(last=False)
@@ -148,7 +156,14 @@ def collect_trajectories(
 
 
 def _collect(
-    world_name: str, count: int, frames: int, size: int, seed: int, purpose: str, mode: Mode
+    world_name: str,
+    count: int,
+    frames: int,
+    size: int,
+    seed: int,
+    purpose: str,
+    mode: Mode,
+    policy: str,
 ) -> Trajectories:
     world = make_world(world_name)
     snapshots: list[tuple[Snapshot, ...]] = []
@@ -159,7 +174,7 @@ def _collect(
     for number in range(count):
         begin = (seed, purpose, number)
         for attempt in range(REDRAWS):
-            record = _record(world, frames, begin, attempt, mode)
+            record = _record(world, frames, begin, attempt, mode, policy)
             if record is not None:
                 break
         else:
@@ -200,12 +215,17 @@ def _collect(
 
 
 def _record(
-    world: World, frames: int, begin: tuple[int, str, int], attempt: int, mode: Mode
+    world: World,
+    frames: int,
+    begin: tuple[int, str, int],
+    attempt: int,
+    mode: Mode,
+    policy: str,
 ) -> tuple[np.ndarray, list[Snapshot], dict[str, np.ndarray], list[int]] | None:
     """One trajectory: blocks (T, A), snapshots, states, goal changes; None if it ended early."""
     seed, purpose, number = begin
     world.reset(seed=torch_seed(seed, purpose, number, "start", attempt))
-    policy: Policy = world.expert(stream(seed, purpose, number, "policy", attempt))
+    act = world.policy(policy, stream(seed, purpose, number, "policy", attempt))
     snapshots: list[Snapshot] = []
     states: list[dict[str, np.ndarray]] = []
     blocks: list[np.ndarray] = []
@@ -216,7 +236,7 @@ def _record(
         block = []
         for within in range(world.frame_skip):
             step = frame * world.frame_skip + within
-            action = np.asarray(policy(world), np.float32)
+            action = np.asarray(act(world), np.float32)
             block.append(action.ravel().copy())
             world.step(action)
             if world.success():

@@ -58,6 +58,8 @@ class ProbeSettings(Config):
     test: int = Field(200, ge=5)
     frames: int = Field(20, ge=4)
     episodes: Literal["fixed", "goal"] = "fixed"
+    policy: str = "expert"
+    """Who acts, one of the world's policies."""
     linear: Linear = Linear()
     mlp: Mlp = Mlp()
     controls: tuple[str, ...] = ("mean", "time_index", "pixel_pca", "random_weights")
@@ -128,6 +130,8 @@ class VoeSettings(Config):
     disjoint: int = Field(200, ge=4)
     """Unperturbed trajectories for thresholds and normalisation, never those compared."""
     frames: int = Field(20, ge=6)
+    policy: str = "expert"
+    """Who acts, one of the world's policies; in the disjoint trajectories too."""
     conditions: tuple[Condition, ...]
     baselines: tuple[str, ...] = (
         "copy_last",

@@ -31,6 +31,9 @@ def collect(
         typer.Option(help="fixed: every episode takes --length steps. goal: it ends on arrival."),
     ] = "fixed",
     length: Annotated[int, typer.Option(min=1, help="Steps of an episode, at most.")] = 100,
+    policy: Annotated[
+        str, typer.Option(help="Who acts: expert, or another policy of the world.")
+    ] = "expert",
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes (default: one a core). The bytes do not depend on it."),
@@ -43,7 +46,7 @@ def collect(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Collect episodes of a world, played by its expert; stopped, it goes on when called again."""
+    """Collect episodes of a world, played by a policy of its own; stopped, it goes on when called again."""
     from lewm_probe.data.collect import collect as run
 
     console = Console(json=json, quiet=quiet)
@@ -58,6 +61,7 @@ def collect(
             workers=workers or _cores(),
             mode=mode,
             length=length,
+            policy=policy,
             overwrite=overwrite,
             progress=progress,
         )

@@ -65,7 +65,9 @@ def default_run(recipe: Recipe) -> Path:
 def default_data(recipe: Recipe) -> Path:
     """Where the recipe's data set lies when nothing else is said."""
     asked = recipe.data.collect
-    name = f"{recipe.world}-{asked.size}px-{asked.episodes}-{asked.mode}-seed{asked.seed}.h5"
+    parts = [recipe.world, f"{asked.size}px", str(asked.episodes), asked.mode]
+    parts += [asked.policy] if asked.policy != "expert" else []
+    name = "-".join([*parts, f"seed{asked.seed}.h5"])
     return Path("runs/data") / name
 
 
@@ -81,10 +83,11 @@ def existing_data(recipe: Recipe) -> Path:
     if path.is_file():
         return path
     length = f" --length {asked.length}"
+    policy = f" --policy {asked.policy}" if asked.policy != "expert" else ""
     raise UsageError(
         f"The recipe {recipe.name} needs a data set and none is at {path}. Give one with --data, "
         f"or collect the one it was made for: lewm-probe data collect {recipe.world} "
-        f"--episodes {asked.episodes} --mode {asked.mode}{length} --size {asked.size} "
+        f"--episodes {asked.episodes} --mode {asked.mode}{length}{policy} --size {asked.size} "
         f"--seed {asked.seed} --out {path}"
     )
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from lewm_probe import __version__
 from lewm_probe.data.episodes import EpisodeFile, EpisodeWriter
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.errors import UsageError, UserError, unknown_name
 from lewm_probe.files import content_hash, write_error
 from lewm_probe.progress import NoProgress, Progress
 from lewm_probe.seeding import stream
@@ -73,7 +73,7 @@ def record_episode(
     rng: np.random.Generator,
     steps: int,
     mode: Mode = "fixed",
-    policy: Policy | None = None,
+    policy: str | Policy = "expert",
 ) -> Recording:
     """Reset a world and let a policy act in it; nothing is rendered.
 
@@ -83,10 +83,10 @@ def record_episode(
         steps: ``fixed`` takes exactly so many, with a new goal on each arrival; ``goal`` takes at
             most so many and at least one, and ends on arrival.
         mode: ``fixed`` or ``goal``.
-        policy: default, the world's expert.
+        policy: who acts, one of the world's ``policies`` by name or any other.
     """
     world.reset(seed=int(rng.integers(2**31)))
-    act = policy if policy is not None else world.expert(rng)
+    act = world.policy(policy, rng) if isinstance(policy, str) else policy
     actions: list[np.ndarray] = []
     columns, states, snapshots = [world.columns()], [world.physical_state()], [world.snapshot()]
     for _ in range(steps):
@@ -133,6 +133,7 @@ class Settings:
     seed: int
     mode: Mode
     length: int
+    policy: str = "expert"
 
     def attrs(self) -> dict[str, str | int]:
         """The attributes of a data set file."""
@@ -144,6 +145,7 @@ class Settings:
             "seed": self.seed,
             "mode": self.mode,
             "length": self.length,
+            "policy": self.policy,
         }
 
 
@@ -165,10 +167,11 @@ def collect(
     workers: int = 1,
     mode: Mode = "fixed",
     length: int = 100,
+    policy: str = "expert",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Collected:
-    """Collect episodes of a registered world, played by its expert, into the file ``out``.
+    """Collect episodes of a registered world into the file ``out``.
 
     Args:
         world: its registered name.
@@ -179,6 +182,7 @@ def collect(
         workers: processes.
         mode: ``fixed`` episodes take exactly ``length`` steps; ``goal`` ones end on arrival.
         length: steps of an episode, which has one row more: its last row has no action.
+        policy: who acts, one of the world's ``policies``.
         overwrite: replace a file that holds something else.
         progress: where to show how far it is, in episodes.
 
@@ -187,7 +191,7 @@ def collect(
         UserError: ``out`` holds something else, cannot be written, or a worker died.
     """
     out = Path(out)
-    settings = _checked(Settings(world, size, seed, mode, length), episodes, workers)
+    settings = _checked(Settings(world, size, seed, mode, length, policy), episodes, workers)
     beside = out.with_name(out.name + ".parts")
     if out.is_dir():
         raise UserError(f"{out} is a folder. Give the name of a file to write with --out.")
@@ -237,7 +241,9 @@ def _checked(settings: Settings, episodes: int, workers: int) -> Settings:
     ):
         if value < least:
             raise UsageError(f"--{name} is {value}; it must be at least {least}.")
-    _world(settings.world)
+    known = _world(settings.world).policies
+    if settings.policy not in known:
+        raise unknown_name("policy", settings.policy, known)
     return settings
 
 
@@ -246,7 +252,7 @@ def _already_there(out: Path, settings: Settings, episodes: int) -> Collected:
     del wanted["lewm_probe_version"]  # a newer version of this package does not undo a file
     try:
         with EpisodeFile(out) as file:
-            found = file.attrs | {"episodes": len(file)}
+            found = {"policy": "expert"} | file.attrs | {"episodes": len(file)}
             rows = file.rows
     except UserError as error:
         raise UserError(
@@ -299,7 +305,11 @@ def _record_part(part: _Part) -> _Part:
     settings, world = part.settings, _world(part.settings.world)
     recordings = [
         record_episode(
-            world, stream(settings.seed, "episode", index), settings.length, settings.mode
+            world,
+            stream(settings.seed, "episode", index),
+            settings.length,
+            settings.mode,
+            settings.policy,
         )
         for index in range(part.start, part.stop)
     ]

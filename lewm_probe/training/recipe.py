@@ -66,6 +66,7 @@ class CollectConfig(Config):
     episodes: int = Field(10_000, ge=2)
     mode: Literal["fixed", "goal"] = "goal"
     length: int = Field(101, ge=2)
+    policy: str = "expert"
     size: int = Field(224, ge=8)
     seed: int = Field(0, ge=0)
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal, Protocol
 import gymnasium as gym
 import numpy as np
 
+from lewm_probe.errors import UsageError, unknown_name
+
 Snapshot = dict[str, np.ndarray]
 """A full simulator state as named arrays; ``restore`` gives back exactly what was saved."""
 
@@ -52,6 +54,10 @@ class World(gym.Env[np.ndarray, np.ndarray]):
     """What can be teleported, recoloured and frozen."""
     scenery: ClassVar[tuple[str, ...]] = ()
     """What can only be recoloured, e.g. ``background``."""
+    permeable: ClassVar[tuple[str, ...]] = ()
+    """Bodies that can be made to pass through what they touch."""
+    policies: ClassVar[tuple[str, ...]] = ("expert",)
+    """Names that ``policy`` takes; ``expert`` is always among them."""
     quantities: ClassVar[Mapping[str, Quantity]]
     cameras: ClassVar[tuple[str, ...]] = ("default",)
     native_size: ClassVar[int] = 224
@@ -117,12 +123,24 @@ class World(gym.Env[np.ndarray, np.ndarray]):
         """
 
     @abstractmethod
+    def color(self, who: str) -> tuple[int, int, int]:
+        """Red, green and blue, 0–255, of a body or a piece of scenery now."""
+
+    @abstractmethod
     def recolor(self, who: str, rgb: tuple[int, int, int]) -> None:
         """Paint a body or a piece of scenery; it stays painted until the next reset."""
 
     @abstractmethod
     def freeze(self, who: str) -> None:
         """Hold a body where it is, whatever the actions, until the next reset."""
+
+    def pass_through(self, who: str) -> None:
+        """Let one of ``permeable`` pass through other bodies and walls until the next reset.
+
+        Raises:
+            UsageError: this body cannot.
+        """
+        raise unknown_name("body that can pass through others", who, self.permeable)
 
     @property
     @abstractmethod
@@ -140,3 +158,28 @@ class World(gym.Env[np.ndarray, np.ndarray]):
     @abstractmethod
     def expert(self, rng: np.random.Generator) -> Policy:
         """The scripted policy that data is collected with."""
+
+    def policy(self, name: str, rng: np.random.Generator) -> Policy:
+        """One of ``policies``.
+
+        Raises:
+            UsageError: no such policy.
+        """
+        if name != "expert":
+            raise unknown_name("policy", name, self.policies)
+        return self.expert(rng)
+
+
+def checked_color(rgb: Sequence[int]) -> np.ndarray:
+    """A colour as uint8 (3,).
+
+    Raises:
+        UsageError: not three whole numbers from 0 to 255.
+    """
+    color = np.asarray(rgb)
+    if color.shape != (3,) or color.dtype.kind not in "iu" or (color < 0).any() or (color > 255).any():
+        raise UsageError(
+            f"{rgb} is not a colour: expected red, green and blue as whole numbers from 0 to 255. "
+            "Write for example (0, 0, 255) for blue."
+        )
+    return color.astype(np.uint8)

@@ -15,6 +15,8 @@ from lewm_probe.worlds.base import World
 
 GROUP = "lewm_probe.worlds"
 _BUILT_IN = {
+    "push-t": "lewm_probe.worlds.push_t:PushT",
+    "push-t-gym": "lewm_probe.worlds.push_t:GymPushT",
     "two-room": "lewm_probe.worlds.two_room:TwoRoom",
 }
 """Loaded like entry points, so that a world's simulator is imported only when it is made."""

@@ -25,7 +25,7 @@ import numpy as np
 
 from lewm_probe.errors import UsageError, UserError, unknown_name
 from lewm_probe.worlds import two_room_places as places
-from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World
+from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World, checked_color
 from lewm_probe.worlds.two_room_expert import TwoRoomExpert
 from lewm_probe.worlds.two_room_floor import DOOR_CENTRE, HIGH, LOW, PICTURE, WALL_CENTRE, slide
 from lewm_probe.worlds.two_room_picture import draw
@@ -251,16 +251,18 @@ class TwoRoom(World):
         Raises:
             UsageError: nothing of that name, or not three whole numbers from 0 to 255.
         """
+        self._colors[self._painted(who)] = checked_color(rgb)
+
+    def color(self, who: str) -> tuple[int, int, int]:
+        """Red, green and blue of agent, background or wall now."""
+        red, green, blue = self._colors[self._painted(who)].tolist()
+        return red, green, blue
+
+    def _painted(self, who: str) -> int:
         paintable = (*self.bodies, *self.scenery)
         if who not in paintable:
             raise unknown_name("body or scenery", who, paintable)
-        color = np.asarray(rgb)
-        if color.shape != (3,) or color.dtype.kind not in "iu" or not _within(color, 0, 255):
-            raise UsageError(
-                f"{rgb} is not a colour: expected red, green and blue as whole numbers from 0 to "
-                "255. Write for example (0, 0, 255) for blue."
-            )
-        self._colors[paintable.index(who)] = color
+        return paintable.index(who)
 
     def freeze(self, who: str) -> None:
         """Hold a body where it is until the next reset; a teleport still moves it.
@@ -297,10 +299,6 @@ class TwoRoom(World):
     def expert(self, rng: np.random.Generator) -> Policy:
         """The scripted policy of the released data (``two_room_expert``)."""
         return TwoRoomExpert(rng)
-
-
-def _within(values: np.ndarray, low: float, high: float) -> bool:
-    return bool(((values >= low) & (values <= high)).all())
 
 
 def _shown(values: np.ndarray) -> str:
