@@ -1,10 +1,15 @@
 """Matched cases: the same trajectory with and without one intervention at a known frame.
 
 A case shares seed, start and actions with its reference. The intervention at frame t0 comes after
-the last step of block t0 − 1 and before frame t0 is photographed; ``frozen`` takes hold at the
-start of block t0 − 1, so that its first affected frame is t0 as well; ``action_swap`` gives another
-trajectory's blocks from block t0 − 1 on, the one that leads to frame t0. Recorded actions are then
-replayed from the intervened simulator state.
+the last step of block t0 − 1 and before frame t0 is photographed; ``frozen`` and ``pass_through``
+take hold at the start of block t0 − 1, so that their first affected frame is t0 as well;
+``action_swap`` gives another trajectory's blocks from block t0 − 1 on, the one that leads to frame
+t0. Recorded actions are then replayed from the intervened simulator state.
+
+Some interventions change nothing at some moments: an object that rests can be frozen, and one that
+touches nothing can pass through things, without a trace. Where at a case's t0 no body would be
+``VISIBLE`` far from where it was, these conditions take another t0 of the same trajectory, drawn
+from those that would show; a case without any is left out.
 
 Frames before t0 are taken from the reference, and so are its actions before block t0 − 1. That
 this is what a simulation from the start would show is asserted for every case (``check_sham``):
@@ -30,6 +35,12 @@ from lewm_probe.worlds.base import Snapshot, World
 PICTURE_KINDS = ("brightness", "noise", "blur")
 """Kinds that are functions of the picture."""
 
+EVENT_KINDS = ("frozen", "pass_through", "step_teleport", "fast_forward")
+"""Kinds that show only where something happens."""
+
+VISIBLE = 0.01
+"""Share of the arena by which a body must be displaced for an intervention to count as one."""
+
 
 @dataclass(frozen=True)
 class Changed:
@@ -39,8 +50,9 @@ class Changed:
         case, frame: int (M,): which frame of which case each picture replaces, in order.
         pixels: uint8 (M, H, W, C).
         actions: raw blocks (N, T, A).
-        kept: bool (N,): False where the intervention was impossible (no valid place); the frames of
-            such a case are missing here.
+        kept: bool (N,): False where the intervention was impossible (no valid place, nothing that
+            would show); the frames of such a case are missing here.
+        onset: t0 of each case under this condition, int (N,).
     """
 
     case: np.ndarray
@@ -48,6 +60,11 @@ class Changed:
     pixels: np.ndarray
     actions: np.ndarray
     kept: np.ndarray
+    onset: np.ndarray
+
+
+class Impossible(Exception):
+    """An intervention that cannot be made, or would not show, at this moment."""
 
 
 class MatchedCases:
@@ -77,6 +94,7 @@ class MatchedCases:
         self._seed = seed
         self._world: World = make_world(reference.world)
         self._world.reset(seed=0)
+        self._places: dict[str, np.ndarray] = {}
         for condition in conditions:
             self._check(condition)
         self.check_sham()
@@ -97,6 +115,15 @@ class MatchedCases:
         donors = np.empty(n, dtype=np.int64)
         donors[order] = np.roll(order, 1)  # each one's neighbour in a random circle: never itself
         return donors
+
+    def dosed(self, condition: Condition) -> Changed:
+        """Frame t0 alone of a condition that need not be among ``conditions``.
+
+        Raises:
+            UsageError: a body or scenery that the world does not have.
+        """
+        self._check(condition)
+        return self._simulated(condition, onset_only=True)
 
     def changed(self, name: str) -> Changed:
         """The frames and actions that a condition changes.
@@ -170,7 +197,7 @@ class MatchedCases:
         none = np.zeros(0, dtype=np.int64)
         pixels = np.zeros((0, *self.reference.pixels.shape[2:]), np.uint8)
         everyone = np.ones(len(self), bool)
-        return Changed(none, none, pixels, self.swapped_actions(), everyone)
+        return Changed(none, none, pixels, self.swapped_actions(), everyone, self.onset)
 
     def _repainted(self, condition: Condition) -> Changed:
         assert condition.amount is not None
@@ -186,82 +213,164 @@ class MatchedCases:
             else:
                 pixels[rows] = pictures.noise(clean, condition.amount, self._rng(condition, number))
         everyone = np.ones(len(self), bool)
-        return Changed(case, frame, pixels, self.reference.actions, everyone)
+        return Changed(case, frame, pixels, self.reference.actions, everyone, self.onset)
 
-    def _simulated(self, condition: Condition) -> Changed:
-        kept = np.ones(len(self), bool)
+    def _simulated(self, condition: Condition, *, onset_only: bool = False) -> Changed:
+        kept, onset = np.ones(len(self), bool), self.onset.copy()
         snapshots: list[Snapshot] = []
+        case_of: list[int] = []
         for case in range(len(self)):
-            try:
-                snapshots += self._intervene(condition, case)
-            except UsageError:
-                raise
-            except UserError:  # no valid place for this one
+            for at in self._moments(condition, case):
+                try:
+                    self._intervene(condition, case, at)
+                except Impossible:
+                    continue
+                onset[case] = at
+                states = [self._world.snapshot()]
+                for frame in range(at, at if onset_only else self.reference.frames - 1):
+                    self._block(case, frame)
+                    states.append(self._world.snapshot())
+                snapshots += states
+                case_of += [case] * len(states)
+                break
+            else:
                 kept[case] = False
-        case_of, frame_of = np.nonzero(self.affected & kept[:, None])
-        size = self.reference.size
+        of = np.array(case_of, dtype=np.int64)
+        counted = np.arange(len(of)) - np.searchsorted(of, of)  # frames since each case's t0
         if not snapshots:
             pixels = np.zeros((0, *self.reference.pixels.shape[2:]), np.uint8)
         else:
-            pixels = render(self._world, snapshots, size)
-        return Changed(case_of, frame_of, pixels, self.reference.actions, kept)
+            pixels = render(self._world, snapshots, self.reference.size)
+        return Changed(of, onset[of] + counted, pixels, self.reference.actions, kept, onset)
 
-    def _intervene(self, condition: Condition, case: int) -> list[Snapshot]:
-        """Simulator states of frames t0 … T − 1 after the intervention."""
-        world, who = self._world, condition.who
-        assert who is not None
+    def _moments(self, condition: Condition, case: int) -> list[int]:
+        """The case's t0, and for conditions that need an event the others, in random order."""
         at = int(self.onset[case])
+        if condition.kind not in EVENT_KINDS:
+            return [at]
+        others = np.arange(self.onset.min(), self.onset.max() + 1)
+        rng = stream(self._seed, "voe", "moments", condition.name, case)
+        return [at, *rng.permutation(others[others != at]).tolist()]
+
+    def _intervene(self, condition: Condition, case: int, at: int) -> None:
+        """Bring the world into the state of frame ``at`` after the intervention.
+
+        Raises:
+            Impossible: no valid place, or nothing would show.
+        """
+        world = self._world
         recorded = self.reference.snapshots[case]
-        if condition.kind == "frozen":
+        bodies = _bodies(condition)
+        if condition.kind in ("frozen", "pass_through"):
             world.restore(recorded[at - 1])
-            world.freeze(who)
+            for who in bodies:
+                world.freeze(who) if condition.kind == "frozen" else world.pass_through(who)
             self._block(case, at - 1)
-        else:
-            world.restore(recorded[at])
-            if condition.kind == "teleport":
-                world.teleport(who, self._rng(condition, case))
-            elif condition.kind == "step_teleport":
-                world.restore(recorded[at - 1])
-                before = world.position(who)
-                world.restore(recorded[at])
-                step = world.position(who) - before
-                world.teleport(
-                    who,
-                    self._rng(condition, case),
-                    float(np.linalg.norm(step)),
-                    origin=before,
-                    away_from=step,
-                )
-            else:
+            moved = [self._distance(body, case, at) for body in world.bodies]
+            if max(moved) < VISIBLE * world.arena:
+                raise Impossible
+            return
+        if condition.kind == "fast_forward":
+            self._fast_forward(condition, case, at)
+            return
+        world.restore(recorded[at])
+        rng = self._rng(condition, case)
+        for who in bodies:
+            if condition.kind in ("color", "background_color"):
                 assert condition.rgb is not None
-                world.recolor(who, condition.rgb)
-        states = [world.snapshot()]
-        for frame in range(at, self.reference.frames - 1):
-            self._block(case, frame)
-            states.append(world.snapshot())
-        return states
+                world.recolor(who, mixed(world.color(who), condition.rgb, condition.dose or 1.0))
+            elif condition.kind == "step_teleport":
+                places = self._positions(who)[case]
+                step = places[at] - places[at - 1]
+                length = float(np.linalg.norm(step))
+                if length < VISIBLE * world.arena:
+                    raise Impossible
+                self._teleport(who, rng, length, origin=places[at - 1], away_from=step)
+            else:
+                distance = None if condition.dose is None else condition.dose * world.arena
+                self._teleport(who, rng, distance)
+
+    def _teleport(
+        self, who: str, rng: np.random.Generator, distance: float | None, **more: np.ndarray
+    ) -> None:
+        try:
+            self._world.teleport(who, rng, distance, **more)
+        except UsageError:
+            raise
+        except UserError as error:  # no valid place
+            raise Impossible from error
+
+    def _fast_forward(self, condition: Condition, case: int, at: int) -> None:
+        """Go on as recorded until a body is ``dose`` · arena away from where it was at ``at``."""
+        world, (who,) = self._world, _bodies(condition)
+        assert condition.dose is not None
+        places = self._positions(who)[case]
+        far = np.linalg.norm(places - places[at], axis=-1) >= condition.dose * world.arena
+        later = np.flatnonzero(far[at + 1 :])
+        if not len(later):
+            raise Impossible
+        frame = at + int(later[0])  # the block from here leads that far
+        world.restore(self.reference.snapshots[case][frame])
+        for within in range(world.frame_skip):
+            self._step(case, frame, within)
+            gone = float(np.linalg.norm(world.position(who) - places[at]))
+            if gone >= condition.dose * world.arena:
+                return
+
+    def _positions(self, who: str) -> np.ndarray:
+        """Recorded places of a body, (N, T, 2 or 3)."""
+        if who not in self._places:
+            found = []
+            for snapshot in (s for one in self.reference.snapshots for s in one):
+                self._world.restore(snapshot)
+                found.append(self._world.position(who))
+            self._places[who] = np.array(found).reshape(len(self), self.reference.frames, -1)
+        return self._places[who]
+
+    def _distance(self, who: str, case: int, frame: int) -> float:
+        """How far a body is from where it was recorded."""
+        return float(np.linalg.norm(self._world.position(who) - self._positions(who)[case, frame]))
 
     def _block(self, case: int, frame: int) -> None:
         """Replay one recorded action block, new goals included."""
+        for within in range(self._world.frame_skip):
+            self._step(case, frame, within)
+
+    def _step(self, case: int, frame: int, within: int) -> None:
         world = self._world
-        blocks = self.reference.actions[case, frame].reshape(world.frame_skip, -1)
-        changes = self.reference.goal_changes[case]
-        for within, action in enumerate(blocks):
-            step = frame * world.frame_skip + within
-            world.step(action.reshape(world.action_space.shape))
-            if step in changes:
-                world.new_goal(goal_stream(self.reference.origin[case], step))
+        action = self.reference.actions[case, frame].reshape(world.frame_skip, -1)[within]
+        world.step(action.reshape(world.action_space.shape))
+        step = frame * world.frame_skip + within
+        if step in self.reference.goal_changes[case]:
+            world.new_goal(goal_stream(self.reference.origin[case], step))
 
     def _rng(self, condition: Condition, case: int) -> np.random.Generator:
         return stream(self._seed, "voe", condition.name, case)
 
     def _check(self, condition: Condition) -> None:
-        who, bodies = str(condition.who), self._world.bodies
-        paintable = (*bodies, *self._world.scenery)
-        if condition.kind in ("teleport", "step_teleport", "frozen") and who not in bodies:
-            raise unknown_name("body", who, bodies)
-        if condition.kind in ("color", "background_color") and who not in paintable:
-            raise unknown_name("body or scenery", who, paintable)
+        world = self._world
+        named = {
+            "body": (("teleport", "step_teleport", "frozen", "fast_forward"), world.bodies),
+            "body that can pass through others": (("pass_through",), world.permeable),
+            "body or scenery": (("color", "background_color"), (*world.bodies, *world.scenery)),
+        }
+        for what, (kinds, known) in named.items():
+            for who in _bodies(condition) if condition.kind in kinds else ():
+                if who not in known:
+                    raise unknown_name(what, who, known)
+
+
+def mixed(
+    before: tuple[int, int, int], after: tuple[int, int, int], share: float
+) -> tuple[int, int, int]:
+    """The colour a share of the way from one to the other, in whole levels of red, green, blue."""
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(before, after, strict=True))
+    return red, green, blue
+
+
+def _bodies(condition: Condition) -> tuple[str, ...]:
+    who = condition.who
+    return who if isinstance(who, tuple) else (str(who),)
 
 
 def draw_onsets(count: int, frames: int, history: int, seed: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lewm_probe.analyses.cases import Changed, MatchedCases
 from lewm_probe.analyses.controls import RandomEncoder, pixel_difference, random_encoder
+from lewm_probe.analyses.doses import AtOnset
 from lewm_probe.analyses.evaluation import Trajectories, suite_trajectories
 from lewm_probe.analyses.features import check_finite, encoded, pooled
 from lewm_probe.analyses.latents import LatentCache
@@ -62,7 +63,7 @@ class Shown:
         if not len(changed.case):
             return scores
         reference = self.cases.reference.pixels
-        first = changed.frame == self.cases.onset[changed.case]
+        first = changed.frame == changed.onset[changed.case]
         for begin in range(0, len(first), 1024):  # bounds memory: a frame is compared with a copy
             rows = np.arange(begin, min(begin + 1024, len(first)))
             before = changed.pixels[np.maximum(rows - 1, 0)]
@@ -117,12 +118,37 @@ class Examination:
             rival = self._replaced(rival, changed, self._encode_rival)
         self._scores.conditions[name] = self._score(latents, rival, changed.actions, differences)
 
-    def evidence(self, kept: Mapping[str, np.ndarray]) -> Evidence:
-        """All that was gathered; ``kept``: which cases each condition could be made in."""
+    def at_onset(self, changed: Changed, differences: np.ndarray) -> AtOnset:
+        """Surprise at t0 alone of the cases that could be made: perturbed, reference by scorer.
+
+        Only the frames that a prediction of t0 needs are scored.
+        """
+        cases = np.flatnonzero(changed.kept)
+        onset = changed.onset[cases]
+        reach = max(2, self._subject.model.spec.history)  # linear extrapolation needs two frames
+        rows = cases[:, None], onset[:, None] + np.arange(-reach, 1)  # (n, reach + 1)
+        latents = self._replaced(self._latents, changed, self._encode)[rows]
+        rival = self._rival_latents
+        if rival is not None:
+            rival = self._replaced(rival, changed, self._encode_rival)[rows]
+        scores = self._score(latents, rival, changed.actions[rows], differences[rows])
+        clean = self._scores.clean
+        return {name: (values[:, -1], clean[name][cases, onset]) for name, values in scores.items()}
+
+    def evidence(
+        self, kept: Mapping[str, np.ndarray], onsets: Mapping[str, np.ndarray]
+    ) -> Evidence:
+        """All that was gathered.
+
+        Args:
+            kept: which cases each condition could be made in, bool (N,).
+            onsets: t0 of each case under each condition, (N,).
+        """
         return Evidence(
             subject=self._subject,
             scores=self._scores,
             onset=self._shown.cases.onset,
+            onsets=onsets,
             kept=kept,
             ids=self._shown.cases.reference.ids,
             swapped=self._swapped,

@@ -45,6 +45,8 @@ class Films:
                 continue
             strip = self._reference(case).copy()
             first = int(self._cases.onset[case]) - BEFORE
+            if changed.onset[case] != self._cases.onset[case]:
+                continue  # its intervention comes at another moment than the other strips
             rows = np.flatnonzero(changed.case == case)
             place = changed.frame[rows] - first
             shown = (place >= 0) & (place < len(strip))
@@ -52,12 +54,13 @@ class Films:
             strips[case] = strip
 
     def pictures(self) -> Mapping[str, np.ndarray]:
-        """``film-<world>-<condition>`` → uint8 (T, H, W, C), of one case for all conditions."""
-        for case in self._candidates:
-            if all(case in strips for strips in self._strips.values()):
-                world = self._cases.reference.world
-                return {f"film-{world}-{name}": s[case] for name, s in self._strips.items()}
-        return {}
+        """``film-<world>-<condition>`` → uint8 (T, H, W, C), of the case that has most of them."""
+        if not self._candidates:
+            return {}
+        strips = self._strips.values()
+        case = max(self._candidates, key=lambda one: sum(one in films for films in strips))
+        world = self._cases.reference.world
+        return {f"film-{world}-{n}": s[case] for n, s in self._strips.items() if case in s}
 
     def _reference(self, case: int) -> np.ndarray:
         at = int(self._cases.onset[case])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lewm_probe.configs import Config
 from lewm_probe.errors import UsageError
@@ -23,6 +23,8 @@ ConditionKind = Literal[
     "blur",
     "action_swap",
     "frozen",
+    "fast_forward",
+    "pass_through",
 ]
 
 
@@ -77,6 +79,8 @@ CONDITION_KEYS: dict[str, tuple[str, ...]] = {
     "teleport": ("who",),
     "step_teleport": ("who",),
     "frozen": ("who",),
+    "fast_forward": ("who", "dose"),
+    "pass_through": ("who",),
     "color": ("who", "rgb"),
     "background_color": ("who", "rgb"),
     "brightness": ("amount",),
@@ -86,6 +90,9 @@ CONDITION_KEYS: dict[str, tuple[str, ...]] = {
 }
 """What each kind of condition needs to be told; anything else it would not read."""
 
+DOSED: tuple[ConditionKind, ...] = ("teleport", "fast_forward", "color")
+"""Kinds that take a dose; ``teleport`` and ``color`` can do without."""
+
 
 class Condition(Config):
     """One violation of expectation.
@@ -93,9 +100,11 @@ class Condition(Config):
     Attributes:
         name: subject in the results, e.g. ``teleport_agent``.
         kind: what is done.
-        who: the body or scenery concerned.
+        who: the body or scenery concerned; several bodies are teleported one after the other.
         rgb: target colour (``color``, ``background_color``), 0–255.
         amount: brightness factor, noise SD in grey levels, or blur SD in px of a 224 px picture.
+        dose: distance of ``teleport`` and ``fast_forward`` as a share of the world's arena (without
+            one a teleport goes anywhere), or how far of the way to ``rgb`` a colour is changed.
         expected: ``violation`` of physics, ``appearance`` only, or ``action`` mismatch.
 
     Raises:
@@ -104,22 +113,64 @@ class Condition(Config):
 
     name: str
     kind: ConditionKind
-    who: str | None = None
+    who: str | tuple[str, ...] | None = None
     rgb: tuple[int, int, int] | None = None
     amount: float | None = Field(None, ge=0)
+    dose: float | None = Field(None, gt=0, le=1)
     expected: Literal["violation", "appearance", "action"]
 
     @model_validator(mode="after")
     def _complete(self) -> Condition:
         needed = CONDITION_KEYS[self.kind]
         needs = " and ".join(f"'{key}'" for key in needed) or "no further key"
-        for key in ("who", "rgb", "amount"):
+        for key in ("who", "rgb", "amount", "dose"):
+            if key == "dose" and self.kind in DOSED and "dose" not in needed:
+                continue
             if (getattr(self, key) is not None) != (key in needed):
                 wrong = "lacks" if key in needed else "does not read"
                 raise UsageError(
                     f"The condition '{self.name}' of kind {self.kind} {wrong} the key '{key}': "
                     f"this kind needs {needs}. Mend it in the suite's voe.conditions."
                 )
+        return self
+
+
+class DoseResponse(Config):
+    """One violation at growing doses, scored at onset alone.
+
+    Attributes:
+        name: subject in the results, e.g. ``dose_teleport_agent``.
+        doses: as ``Condition.dose``, growing.
+        kind, who, rgb: as in ``Condition``.
+    """
+
+    name: str
+    kind: Literal["teleport", "fast_forward", "color"]
+    who: str
+    rgb: tuple[int, int, int] | None = None
+    doses: tuple[float, ...] = Field(min_length=1)
+
+    @field_validator("doses")
+    @classmethod
+    def _growing(cls, doses: tuple[float, ...]) -> tuple[float, ...]:
+        if list(doses) != sorted(set(doses)) or not (doses[0] > 0 and doses[-1] <= 1):
+            raise ValueError("doses must grow, from above 0 to at most 1")
+        return doses
+
+    def at(self, dose: float) -> Condition:
+        """The condition of one dose."""
+        return Condition(
+            name=f"{self.name}@{dose:g}",
+            kind=self.kind,
+            who=self.who,
+            rgb=self.rgb,
+            dose=dose,
+            expected="appearance" if self.kind == "color" else "violation",
+        )
+
+    @model_validator(mode="after")
+    def _complete(self) -> DoseResponse:
+        self.at(self.doses[0])
         return self
 
 
@@ -133,6 +184,7 @@ class VoeSettings(Config):
     policy: str = "expert"
     """Who acts, one of the world's policies; in the disjoint trajectories too."""
     conditions: tuple[Condition, ...]
+    dose_response: tuple[DoseResponse, ...] = ()
     baselines: tuple[str, ...] = (
         "copy_last",
         "linear_extrapolation",
@@ -146,7 +198,7 @@ class VoeSettings(Config):
 
     @model_validator(mode="after")
     def _names_differ(self) -> VoeSettings:
-        names = [c.name for c in self.conditions]
+        names = [c.name for c in (*self.conditions, *self.dose_response)]
         if len(set(names)) != len(names):
             raise ValueError("two conditions have the same name")
         return self

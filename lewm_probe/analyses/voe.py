@@ -14,12 +14,14 @@ compared in ``comparison``; whether a checkpoint was fed what it expects is aske
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from lewm_probe.analyses import statistics
 from lewm_probe.analyses.cases import matched_cases
 from lewm_probe.analyses.comparison import compare
+from lewm_probe.analyses.doses import AtOnset, write_doses
 from lewm_probe.analyses.evaluation import suite_trajectories
 from lewm_probe.analyses.examination import Examination, Shown, check_baselines
 from lewm_probe.analyses.films import Films
@@ -66,8 +68,11 @@ def voe(
     sizes = sorted({s.model.spec.image_size for s in subjects}, reverse=True)
     # Linear extrapolation needs two frames before t0 even where a model itself sees one.
     history = max(2, *(s.model.spec.history for s in subjects))
-    steps = len(sizes) + len(subjects) * (1 + len(suite.voe.conditions))
+    asked = len(suite.voe.conditions) + sum(len(r.doses) for r in suite.voe.dose_response)
+    steps = len(sizes) + len(subjects) * (1 + asked)
     kept: dict[str, np.ndarray] = {}
+    onsets: dict[str, np.ndarray] = {}
+    doses: dict[tuple[int, str], dict[float, AtOnset]] = {}
     seen: dict[int, Examination] = {}  # by place among the subjects
     with progress.task("Violation of expectation", steps) as task:
         cases = matched_cases(suite, sizes[0], history)
@@ -86,14 +91,27 @@ def voe(
                 if size == sizes[0]:
                     films.add(condition.name, changed)
                     kept[condition.name] = changed.kept
+                    onsets[condition.name] = changed.onset
                 for i in here:
                     seen[i].look_at(condition.name, changed, pixels)
                     task.advance()
+            for response in suite.voe.dose_response:
+                for dose in response.doses:
+                    changed = cases.dosed(response.at(dose))
+                    pixels = shown.changed_differences(changed)
+                    for i in here:
+                        at_onset = seen[i].at_onset(changed, pixels)
+                        doses.setdefault((i, response.name), {})[dose] = at_onset
+                        task.advance()
     _note_left_out(ledger, kept)
+    _note_moved(ledger, cases.onset, kept, onsets)
     resamples = Resamples(suite)
-    evidence = [seen[i].evidence(kept) for i in range(len(subjects))]
-    for one in evidence:
+    evidence = [seen[i].evidence(kept, onsets) for i in range(len(subjects))]
+    for i, one in enumerate(evidence):
         write_metrics(ledger, one, suite, resamples)
+        add = partial(ledger.metric, one.subject, features="z")
+        for response in suite.voe.dose_response:
+            write_doses(add, response, doses[i, response.name], suite, resamples)
         preflight(ledger, one, suite, resamples)
         _write_rows(ledger, one)
     compare(ledger, evidence, suite, resamples)
@@ -115,8 +133,23 @@ def _note_left_out(ledger: Ledger, kept: Mapping[str, np.ndarray]) -> None:
         missing = int((~there).sum())
         if missing:
             ledger.note(
-                f"{name}: {missing} of {len(there)} cases were left out, as no valid place exists "
-                "for the intervention at their onset."
+                f"{name}: {missing} of {len(there)} cases were left out, as the intervention has "
+                "no valid place there, or nothing would show of it at any moment."
+            )
+
+
+def _note_moved(
+    ledger: Ledger,
+    onset: np.ndarray,
+    kept: Mapping[str, np.ndarray],
+    onsets: Mapping[str, np.ndarray],
+) -> None:
+    for name, moments in onsets.items():
+        moved = int((moments != onset)[kept[name]].sum())
+        if moved:
+            ledger.note(
+                f"{name}: {moved} of {int(kept[name].sum())} cases have another onset than in the "
+                "other conditions, as nothing would show at their own."
             )
 
 
@@ -127,10 +160,14 @@ def _write_rows(ledger: Ledger, evidence: Evidence) -> None:
     """
     ids = np.asarray(evidence.ids)
     parts: list[dict[str, np.ndarray]] = []
-    tables = {"reference": (evidence.scores.clean, np.ones(len(ids), bool))}
-    tables |= {n: (s, evidence.kept[n]) for n, s in evidence.scores.conditions.items()}
-    for name, (scores, there) in tables.items():
-        onset = evidence.onset[there]
+    everyone = np.ones(len(ids), bool)
+    tables = {"reference": (evidence.scores.clean, everyone, evidence.onset)}
+    tables |= {
+        name: (scores, evidence.kept[name], evidence.onsets[name])
+        for name, scores in evidence.scores.conditions.items()
+    }
+    for name, (scores, there, onsets) in tables.items():
+        onset = onsets[there]
         for scorer in (MODEL, *evidence.baselines):
             for offset in OFFSETS if scorer == MODEL else (0,):
                 if offset < 0 and name != "reference":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from lewm_probe.analyses import statistics
+from lewm_probe.analyses.doses import MODEL, WHITENED, Add
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.subjects import Subject
@@ -21,9 +22,6 @@ OFFSETS = range(-3, 7)
 
 AGGREGATES = ("onset", "mean_after", "max_after")
 """How a trajectory's surprise becomes one number for ranks."""
-
-MODEL, WHITENED = "model", "whitened"
-"""Scorers that are not baselines."""
 
 
 class Resamples:
@@ -64,6 +62,8 @@ class Evidence:
         subject: the checkpoint.
         scores: of it and its rivals.
         onset: t0 of each case, (N,).
+        onsets: condition → t0 of each case under it, (N,): another one where nothing would show at
+            the case's own.
         kept: condition → which cases could be made, bool (N,).
         ids: trajectory ids of the cases.
         swapped: the model's surprise with another trajectory's actions, (N, T).
@@ -76,6 +76,7 @@ class Evidence:
     subject: Subject
     scores: Scores
     onset: np.ndarray
+    onsets: Mapping[str, np.ndarray]
     kept: Mapping[str, np.ndarray]
     ids: tuple[str, ...]
     swapped: np.ndarray
@@ -95,7 +96,8 @@ class Evidence:
         """Perturbed and reference surprise of the cases of a condition."""
         kept = self.kept[condition]
         perturbed = self.scores.conditions[condition][scorer]
-        return Case(perturbed[kept], self.scores.clean[scorer][kept], self.onset[kept])
+        onset = self.onsets[condition][kept]
+        return Case(perturbed[kept], self.scores.clean[scorer][kept], onset)
 
     def pair(self, condition: str, scorer: str, how: str) -> tuple[np.ndarray, np.ndarray]:
         """One number a case: perturbed (n,), reference (n,)."""
@@ -163,13 +165,6 @@ def log_surprise(scores: np.ndarray, floor: float) -> np.ndarray:
     return np.log(scores + floor)
 
 
-class Add(Protocol):
-    """Writes one number about one checkpoint down."""
-
-    def __call__(self, metric: str, found: Estimate | float | None, **keys: Any) -> None:
-        """``keys``: others of ``Metric``."""
-
-
 def write_metrics(ledger: Ledger, evidence: Evidence, suite: Suite, resamples: Resamples) -> None:
     """Every number of one checkpoint that needs no other checkpoint."""
 
@@ -221,18 +216,20 @@ def _clean(
 def _curves(add: Add, evidence: Evidence, suite: Suite, resamples: Resamples) -> None:
     floor, confidence = suite.voe.log_floor, suite.statistics.confidence
     chance = 2 * evidence.trace_cov / evidence.width
-    scored = [("reference", evidence.scores.clean, np.ones(len(evidence.onset), bool))]
+    everyone = np.ones(len(evidence.onset), bool)
+    scored = [("reference", evidence.scores.clean, everyone, evidence.onset)]
     scored += [
-        (name, scores, evidence.kept[name]) for name, scores in evidence.scores.conditions.items()
+        (name, scores, evidence.kept[name], evidence.onsets[name])
+        for name, scores in evidence.scores.conditions.items()
     ]
     for scorer in (MODEL, *evidence.baselines):
         logs = log_surprise(evidence.scores.disjoint[scorer], floor)
         centre, spread = float(np.nanmean(logs)), float(np.nanstd(logs))
-        for name, scores, kept in scored:
+        for name, scores, kept, onsets in scored:
             for offset in OFFSETS:
                 if offset < 0 and scorer != MODEL and name != "reference":
                     continue  # the reference's, to the last bit; the model's are drawn as one line
-                values = onset_values(scores[scorer][kept], evidence.onset[kept], offset)
+                values = onset_values(scores[scorer][kept], onsets[kept], offset)
                 if np.isfinite(values).sum() < 2:
                     continue
                 weights = resamples.of(len(values))
@@ -242,7 +239,7 @@ def _curves(add: Add, evidence: Evidence, suite: Suite, resamples: Resamples) ->
                     z = (log_surprise(values, floor) - centre) / spread
                     add("surprise_z", statistics.mean(z, weights, confidence), **keys)
             if scorer == MODEL and chance > 0 and kept.sum() >= 2:
-                values = onset_values(scores[MODEL][kept], evidence.onset[kept]) / chance
+                values = onset_values(scores[MODEL][kept], onsets[kept]) / chance
                 ratio = statistics.mean(values, resamples.of(len(values)), confidence)
                 add("surprise_over_chance", ratio, subject=name, window="onset")
 
@@ -316,10 +313,11 @@ def _direct(
     both = evidence.kept[first.name] & evidence.kept[second.name]
     if both.sum() < 2:
         return
-    onset = evidence.onset[both]
     logs = [
         log_surprise(
-            onset_values(evidence.scores.conditions[c.name][MODEL][both], onset),
+            onset_values(
+                evidence.scores.conditions[c.name][MODEL][both], evidence.onsets[c.name][both]
+            ),
             suite.voe.log_floor,
         )
         for c in (first, second)

@@ -46,7 +46,7 @@ def collect(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Collect episodes of a world, played by a policy of its own; stopped, it goes on when called again."""
+    """Collect episodes of a world; stopped, it goes on when called again."""
     from lewm_probe.data.collect import collect as run
 
     console = Console(json=json, quiet=quiet)

@@ -17,7 +17,7 @@ from statistics import fmean
 
 from lewm_probe.reports import numbers, words
 from lewm_probe.reports.judging import alpha
-from lewm_probe.reports.latent_questions import STRAIGHT, positions
+from lewm_probe.reports.latent_questions import STRAIGHT, poses
 from lewm_probe.reports.tables.probes import WHOLE
 from lewm_probe.reports.tables.table import Cell, Column, Row, Table, cell, p_cell, table, text
 from lewm_probe.reports.tables.voe import ONSET
@@ -151,8 +151,8 @@ def measures(view: WorldView) -> list[Measure]:
                 _voe_difference(view, f"{metric}_difference", condition),
             )
         )
-    for quantity in positions(view):
-        name = words.plain(quantity)
+    for quantity in poses(view):
+        name = words.quantity(quantity)
         found.append(
             Measure(
                 f"{words.sentence(name)}: MSE, linear probe",

@@ -110,7 +110,8 @@ def clause(name: str, mean: Mean | None, decimals: int | None = None) -> str:
     """A name with its estimate; empty without one."""
     if mean is None:
         return ""
-    shown = numbers.estimate(mean.value, mean.low, mean.high, decimals=decimals, unit=mean.unit)
+    unit = words.unit(mean.unit)
+    shown = numbers.estimate(mean.value, mean.low, mean.high, decimals=decimals, unit=unit)
     return f"{name} {shown}"
 
 

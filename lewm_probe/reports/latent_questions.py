@@ -22,21 +22,25 @@ from lewm_probe.results import Metric
 
 def latent_questions(view: WorldView) -> list[Question]:
     """All of them."""
-    return [*_positions(view), *_straight(view)]
+    return [*_poses(view), *_straight(view)]
 
 
-def positions(view: WorldView) -> list[str]:
-    """Quantities whose position a model could see: goals are not drawn and serve as controls."""
+_POSES = ("position", "angle", "yaw")
+
+
+def poses(view: WorldView) -> list[str]:
+    """Positions and angles that a model could see: goals are not drawn and serve as controls."""
     found = quantities(view)
-    seen = [q for q in found if q.endswith("position") and "goal" not in q and "target" not in q]
+    seen = [q for q in found if q.endswith(_POSES) and "goal" not in q and "target" not in q]
     return seen or [q for q in found if not q.endswith("_change")][:1]
 
 
-def _positions(view: WorldView) -> list[Question]:
+def _poses(view: WorldView) -> list[Question]:
     return [
         Question(
             f"encodes-{quantity}",
-            f"Does the latent encode the {words.plain(quantity)}, more than random weights would?",
+            f"Does the latent encode the {words.quantity(quantity)}, more than random weights "
+            "would?",
             "The 95 % interval of the linear probe’s MSE from z lies wholly below that of the same "
             "architecture with random weights.",
             tuple(
@@ -49,7 +53,7 @@ def _positions(view: WorldView) -> list[Question]:
                 for model in view.models
             ),
         )
-        for quantity in positions(view)
+        for quantity in poses(view)
     ]
 
 
@@ -85,14 +89,15 @@ def _encodes_evidence(view: WorldView, quantity: str, model: str) -> str:
         says = clause(name, own, decimals)
         if rival is None:
             return f"{says} (no random-weights control)"
-        unit = f" {rival.unit}" if rival.unit else ""
-        return f"{says} (random weights {numbers.number(rival.value, decimals or 1)}{unit})"
+        shown = numbers.number(rival.value, decimals or 1)
+        return f"{says} (random weights {numbers.with_unit(shown, words.unit(rival.unit))})"
 
     mse = mean("mse")
     clauses = [
         against("linear probe, r =", "pearson_r", 3),
         against("MSE", "mse", 3 if mse is None or mse.value >= 0.0095 else 4),
         against("RMSE", "rmse", None),
+        against("mean error", "angle_error_deg", 1),
         sample_clause(mse),
     ]
     return "; ".join(clause for clause in clauses if clause)

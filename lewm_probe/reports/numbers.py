@@ -72,7 +72,26 @@ def estimate(
         ends = [number(end, places, powers=False) for end in (low, high)]
         if decimals is not None or {text} != set(ends):
             text += f" [{', '.join(ends)}]"
-    return f"{text} {unit}" if unit else text
+    return with_unit(text, unit)
+
+
+def with_unit(text: str, unit: str | None) -> str:
+    """A number that was written, and its unit.
+
+    >>> with_unit("3.1", "px"), with_unit("3.1", "°"), with_unit("3.1", "")
+    ('3.1 px', '3.1°', '3.1')
+    """
+    gap = "" if unit in ("°", "", None) else " "
+    return f"{text}{gap}{unit or ''}"
+
+
+def percent(share: float | None) -> str:
+    """A share, with the digits that it has.
+
+    >>> percent(0.02).replace(SPACE, " "), percent(0.125).replace(SPACE, " ")
+    ('2 %', '12.5 %')
+    """
+    return f"{100 * share:.4g}{SPACE}%" if known(share) else MISSING
 
 
 def p_value(p: float | None) -> str:

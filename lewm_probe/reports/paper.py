@@ -20,6 +20,14 @@ class PaperProbe(Config):
     pearson_r: float
 
 
+class PaperPair(Config):
+    """The conditions of a paper's surprise figure in one world, by our names."""
+
+    world: str
+    teleport: str
+    color: str
+
+
 class PaperFinding(Config):
     """What a paper says of a kind of condition, in words."""
 
@@ -46,6 +54,7 @@ class PaperValues(Config):
 
     sources: dict[str, str]
     probes: tuple[PaperProbe, ...]
+    pairs: tuple[PaperPair, ...]
     findings: tuple[PaperFinding, ...]
     levels: tuple[PaperLevel, ...]
 
@@ -56,9 +65,18 @@ class PaperValues(Config):
                 return one
         return None
 
+    def pair(self, world: str) -> tuple[str, str] | None:
+        """The teleport and the recolouring that the paper tried in a world, if we know them."""
+        for one in self.pairs:
+            if one.world == world:
+                return one.teleport, one.color
+        return None
+
     def finding(self, world: str, family: str, condition: str) -> str:
-        """What the paper found for a condition, or an empty string."""
-        kind = words.condition_kind(condition)
+        """What the paper found for a condition, or an empty string where it did not try it."""
+        kind, pair = words.condition_kind(condition), self.pair(world)
+        if pair is not None and condition not in pair:
+            return ""
         for one in self.findings:
             if (one.world, one.family, one.kind) == (world, family, kind):
                 return one.finding

@@ -67,7 +67,7 @@ class WorldView:
         entries: the checkpoints, in order of display.
         looks: model name → visual identity, in order of display.
         pictures: filmstrips.
-        provenance: one record for each command.
+        provenance: records of analyses of this world, and those that do not say of which.
     """
 
     def __init__(self, world: str, result: Result, looks: Mapping[str, Identity]) -> None:
@@ -85,7 +85,9 @@ class WorldView:
             )
         )
         self.pictures = result.pictures
-        self.provenance: tuple[Provenance, ...] = result.provenance
+        self.provenance: tuple[Provenance, ...] = tuple(
+            record for record in result.provenance if world_of(record) in (None, world)
+        )
         self._seeds = _seeds(metrics, self.entries)
         self._all = _index(metrics)
         self._final = _index(_final(metrics))
@@ -143,9 +145,10 @@ class WorldView:
         return stated if stated in words.EXPECTATIONS else words.expectation(condition)
 
     def _suite_condition(self, name: str) -> Mapping[str, Any]:
-        for stated in self.setting("voe", "conditions", default=()):
-            if isinstance(stated, Mapping) and stated.get("name") == name:
-                return stated
+        for key in ("conditions", "dose_response"):
+            for stated in self.setting("voe", key, default=()):
+                if isinstance(stated, Mapping) and stated.get("name") == name:
+                    return stated
         return {}
 
     def training(
@@ -216,6 +219,33 @@ def sample(rows: Iterable[Metric]) -> str:
         return ""
     low, high = min(n), max(n)
     return f"n = {low}" if low == high else f"n = {low}–{high}"
+
+
+def samples(rows: Iterable[Metric], noun: str = "") -> str:
+    """``sample``, conditions that have fewer named: ``n = 200 (frozen block 143)``.
+
+    ``noun`` follows the number.
+    """
+    by: dict[str | None, list[int]] = defaultdict(list)
+    for row in rows:
+        if row.n is not None:
+            by[row.subject].append(row.n)
+    most = max((max(n) for n in by.values()), default=None)
+    if most is None:
+        return ""
+    fewer = []
+    for name, n in by.items():
+        if name and min(n) < most:
+            text = words.condition(name)
+            ends = dict.fromkeys((min(n), max(n)))
+            fewer.append(f"{text[:1].lower()}{text[1:]} {'–'.join(map(str, ends))}")
+    return f"n = {most}{noun}" + (f" ({', '.join(fewer)})" if fewer else "")
+
+
+def world_of(record: Provenance) -> str | None:
+    """The world that an analysis was of, as its suite states it."""
+    stated = _search(record.settings, ("suite", "world"))
+    return stated if isinstance(stated, str) else None
 
 
 def _mean(key: dict[str, Any], rows: Sequence[Metric]) -> Mean:

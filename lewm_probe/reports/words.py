@@ -47,6 +47,8 @@ _CONDITIONS = {
     "teleport": "Teleport",
     "step_teleport": "Step-sized teleport",
     "frozen": "Frozen",
+    "pass_through": "Pass-through",
+    "fast_forward": "Fast-forward",
     "action_swap": "Swapped actions",
     "color": "Recoloured",
     "background_color": "Recoloured background",
@@ -54,13 +56,19 @@ _CONDITIONS = {
     "pixel_noise": "Pixel noise",
     "noise": "Pixel noise",
     "blur": "Blur",
-    "fast_forward": "Fast-forward",
 }
+
+_BODIES = {"both": "agent and block"}
+
+DOSED = "dose_"
+"""What the name of a condition with doses begins with."""
 
 _EXPECTED = {
     "teleport": "violation",
     "step_teleport": "violation",
     "frozen": "violation",
+    "pass_through": "violation",
+    "fast_forward": "violation",
     "action_swap": "action",
     "color": "appearance",
     "background_color": "appearance",
@@ -86,7 +94,13 @@ METRICS = {
     "auroc": "AUROC",
     "cosine": "straightness S",
     "effective_rank": "effective rank",
+    "angle_error_deg": "angle error",
 }
+
+_UNITS = {"deg": "°", "units": "arena units", "units/s": "arena units/s", "0 or 1": ""}
+
+RAW = "_raw"
+"""What the name of an angle ends with that is read as a scalar, not as sine and cosine."""
 
 
 def condition_kind(name: str) -> str:
@@ -94,25 +108,37 @@ def condition_kind(name: str) -> str:
 
     >>> condition_kind("step_teleport_agent"), condition_kind("my_own")
     ('step_teleport', '')
+    >>> condition_kind("dose_teleport_agent")
+    'teleport'
     """
+    name = name.removeprefix(DOSED)
     kinds = [kind for kind in _CONDITIONS if name == kind or name.startswith(kind + "_")]
     return max(kinds, key=len, default="")
 
 
-def condition(name: str) -> str:
-    """A condition as a reader says it.
+def body(name: str) -> str:
+    """Whom a condition concerns; empty when its name does not say.
 
-    >>> condition("color_agent"), condition("teleport_agent"), condition("my_own")
-    ('Recoloured agent', 'Teleport of agent', 'My own')
+    >>> body("frozen_block"), body("teleport_both"), body("blur")
+    ('block', 'agent and block', '')
     """
     kind = condition_kind(name)
-    who = plain(name.removeprefix(kind).strip("_")) if kind else ""
+    who = name.removeprefix(DOSED).removeprefix(kind).strip("_") if kind else ""
+    return _BODIES.get(who, plain(who))
+
+
+def condition(name: str) -> str:
+    """A condition as a reader says it, whether it has doses or not.
+
+    >>> condition("color_agent"), condition("dose_teleport_agent"), condition("my_own")
+    ('Recoloured agent', 'Teleport of agent', 'My own')
+    """
+    kind, who = condition_kind(name), body(name)
     if kind in ("color", "frozen") and who:
         return f"{_CONDITIONS[kind]} {who}"
     if kind:
         return f"{_CONDITIONS[kind]} of {who}" if who else _CONDITIONS[kind]
-    text = plain(name)
-    return text[:1].upper() + text[1:]
+    return sentence(plain(name.removeprefix(DOSED)))
 
 
 def expectation(name: str) -> str:
@@ -154,6 +180,25 @@ def method_order(name: str | None) -> tuple[int, str]:
     """Sort key: linear, then MLP, then the rest."""
     known = list(_METHODS)
     return (known.index(name) if name in known else len(known)), name or ""
+
+
+def quantity(name: str) -> str:
+    """A physical quantity as a reader says it.
+
+    >>> quantity("agent_position"), quantity("block_angle_raw")
+    ('agent position', 'block angle, raw scalar')
+    """
+    bare = name.removesuffix(RAW)
+    return plain(bare) + (", raw scalar" if bare != name else "")
+
+
+def unit(name: str | None) -> str:
+    """A unit as a reader says it; empty where there is none.
+
+    >>> unit("units"), unit("px"), unit(None)
+    ('arena units', 'px', '')
+    """
+    return "" if name is None else _UNITS.get(name, name)
 
 
 def metric(name: str) -> str:

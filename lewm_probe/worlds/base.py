@@ -1,16 +1,22 @@
-"""The World interface: a simulated scene one can ask, photograph and disturb."""
+"""The World interface: a simulated scene one can ask, photograph and disturb.
+
+A world of one's own needs a name, its quantities, an action space and six methods: ``reset``,
+``step``, ``physical_state``, ``snapshot``, ``restore`` and ``render``. Everything else has a
+default here. ``README.md`` in this folder has a whole one in under 40 lines, and ``check_world``
+says whether it keeps what this interface promises.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
 
-from lewm_probe.errors import UsageError, unknown_name
+from lewm_probe.errors import UsageError, UserError, unknown_name
 
 Snapshot = dict[str, np.ndarray]
 """A full simulator state as named arrays; ``restore`` gives back exactly what was saved."""
@@ -34,6 +40,10 @@ class Quantity:
     symmetry: int = 1
 
 
+class NotOffered(UsageError):
+    """Something optional was asked of a world that does not have it."""
+
+
 class Policy(Protocol):
     """Chooses actions; may read the world and set its goal."""
 
@@ -41,41 +51,103 @@ class Policy(Protocol):
         """The next action (action width,), float32, within the world's action space."""
 
 
-class World(gym.Env[np.ndarray, np.ndarray]):
+class World(gym.Env[np.ndarray, np.ndarray], ABC):
     """A gymnasium environment that can also be asked and disturbed.
 
     Deterministic: the same seed and actions give the same states and pictures, byte for byte.
     Positions are in the world's own unit. ``step`` advances one environment step; pictures for
-    world models are taken every ``frame_skip`` steps.
+    world models are taken every ``frame_skip`` steps. What is returned is the caller's: later
+    steps do not change it.
+
+    Raises:
+        UserError: the class lacks something that no world can do without.
     """
 
     name: ClassVar[str]
-    bodies: ClassVar[tuple[str, ...]]
-    """What can be teleported, recoloured and frozen."""
+    """As registered."""
+    quantities: ClassVar[Mapping[str, Quantity]]
+    """What ``physical_state`` gives. Those of a body are named ``<body>_position`` and so on."""
+    action_space: gym.spaces.Box
+    """One axis, finite bounds."""
+
+    bodies: ClassVar[tuple[str, ...]] = ()
+    """What can be teleported, recoloured and frozen, as far as the world offers it."""
     scenery: ClassVar[tuple[str, ...]] = ()
     """What can only be recoloured, e.g. ``background``."""
     permeable: ClassVar[tuple[str, ...]] = ()
     """Bodies that can be made to pass through what they touch."""
     policies: ClassVar[tuple[str, ...]] = ("expert",)
     """Names that ``policy`` takes; ``expert`` is always among them."""
-    quantities: ClassVar[Mapping[str, Quantity]]
     cameras: ClassVar[tuple[str, ...]] = ("default",)
     native_size: ClassVar[int] = 224
+    picture_sizes: ClassVar[tuple[int, int]] = (8, 512)
+    """Least and greatest side of a picture, px."""
     frame_skip: ClassVar[int] = 5
-    arena: ClassVar[float]
+    arena: ClassVar[float] = 1.0
     """Width of the reachable area in position units: the scale of teleport doses."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse an unfinished class in words."""
+        lacking = sorted(cls.__abstractmethods__)
+        lacking += [name for name in ("name", "quantities") if not hasattr(cls, name)]
+        if lacking:
+            raise UserError(
+                f"The world class {cls.__module__}.{cls.__qualname__} lacks {', '.join(lacking)}: "
+                "no world can do without. See 'Your own world' in lewm_probe/worlds/README.md for "
+                "an example."
+            )
+        return super().__new__(cls)
+
+    # gymnasium -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start an episode, undisturbed: the seed alone decides how.
+
+        Args:
+            seed: any whole number from 0 up, 64 bits included; None goes on with the world's own
+                random stream.
+            options: the world's own.
+        """
+        return super().reset(seed=seed, options=options)
+
+    @abstractmethod
+    def step(
+        self, action: np.ndarray
+    ) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Take one action (action width,). Chance in here must be part of ``snapshot``."""
+        return super().step(action)
+
+    # asking --------------------------------------------------------------------------------------
 
     @abstractmethod
     def physical_state(self) -> dict[str, np.ndarray]:
-        """Each of ``quantities`` as float64 (axes,)."""
+        """Each of ``quantities`` as float64 (axes,), finite."""
 
-    @abstractmethod
     def position(self, who: str) -> np.ndarray:
-        """Position of a body, float64 (2,) or (3,), in the world's unit."""
+        """Position of a body, float64 (2,) or (3,), in the world's unit.
 
-    @abstractmethod
+        By default the quantity ``<who>_position``.
+
+        Raises:
+            UsageError: no such body.
+        """
+        self.known_body(who)
+        if f"{who}_position" not in self.quantities:
+            raise NotOffered(
+                f"{self.name} does not say where '{who}' is: it has no quantity '{who}_position'. "
+                "Give it one, or a method position()."
+            )
+        return self.physical_state()[f"{who}_position"]
+
     def columns(self) -> dict[str, np.ndarray]:
-        """The released data set's columns for this moment, beside pixels and action."""
+        """What a data set keeps of this moment beside pixels and action; by default the quantities.
+
+        Names, shapes and types are always the same.
+        """
+        return self.physical_state()
 
     @abstractmethod
     def snapshot(self) -> Snapshot:
@@ -85,23 +157,52 @@ class World(gym.Env[np.ndarray, np.ndarray]):
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot exactly."""
 
+    # pictures ------------------------------------------------------------------------------------
+
     @abstractmethod
-    def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:
-        """The picture now: uint8 (H, W, 3), H = W = ``size`` (default: native size)."""
+    def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:  # type: ignore[override]
+        """The picture now: uint8 (H, W, 3), H = W = ``size`` (default: native size).
+
+        Raises:
+            UsageError: as ``picture_size``.
+        """
+
+    def picture_size(self, size: int | None, camera: str | None = None) -> int:
+        """The side of the picture asked for, px.
+
+        Raises:
+            UsageError: a size beyond ``picture_sizes``, or no such camera.
+        """
+        least, greatest = self.picture_sizes
+        size = self.native_size if size is None else size
+        if not (isinstance(size, int | np.integer) and least <= size <= greatest):
+            raise UsageError(
+                f"A picture of {size} px cannot be drawn: {self.name} draws squares of {least} to "
+                f"{greatest} px. Choose a size in between."
+            )
+        if camera is not None and camera not in self.cameras:
+            raise unknown_name("camera", camera, self.cameras)
+        return int(size)
 
     def render_batch(
         self, snapshots: Sequence[Snapshot], size: int | None = None, camera: str | None = None
     ) -> np.ndarray:
         """Pictures of many snapshots, uint8 (N, H, W, 3); the world's own state is left alone."""
+        if not len(snapshots):
+            side = self.picture_size(size, camera)
+            return np.zeros((0, side, side, 3), np.uint8)
         here = self.snapshot()
         frames = []
-        for snapshot in snapshots:
-            self.restore(snapshot)
-            frames.append(self.render(size, camera))
-        self.restore(here)
+        try:
+            for snapshot in snapshots:
+                self.restore(snapshot)
+                frames.append(self.render(size, camera))
+        finally:
+            self.restore(here)
         return np.stack(frames)
 
-    @abstractmethod
+    # disturbing ----------------------------------------------------------------------------------
+
     def teleport(
         self,
         who: str,
@@ -121,18 +222,23 @@ class World(gym.Env[np.ndarray, np.ndarray]):
             UsageError: no such body.
             UserError: no valid place was found.
         """
+        self.known_body(who)
+        raise self.not_offered("teleport", who)
 
-    @abstractmethod
     def color(self, who: str) -> tuple[int, int, int]:
         """Red, green and blue, 0–255, of a body or a piece of scenery now."""
+        self.known_body(who, self.scenery)
+        raise self.not_offered("color", who)
 
-    @abstractmethod
     def recolor(self, who: str, rgb: tuple[int, int, int]) -> None:
         """Paint a body or a piece of scenery; it stays painted until the next reset."""
+        self.known_body(who, self.scenery)
+        raise self.not_offered("recolor", who)
 
-    @abstractmethod
     def freeze(self, who: str) -> None:
         """Hold a body where it is, whatever the actions, until the next reset."""
+        self.known_body(who)
+        raise self.not_offered("freeze", who)
 
     def pass_through(self, who: str) -> None:
         """Let one of ``permeable`` pass through other bodies and walls until the next reset.
@@ -140,24 +246,56 @@ class World(gym.Env[np.ndarray, np.ndarray]):
         Raises:
             UsageError: this body cannot.
         """
-        raise unknown_name("body that can pass through others", who, self.permeable)
+        if self.permeable:
+            raise unknown_name("body that can pass through others", who, self.permeable)
+        self.known_body(who)
+        raise self.not_offered("pass_through", who)
+
+    def known_body(self, who: str, besides: Sequence[str] = ()) -> None:
+        """Check a name.
+
+        Raises:
+            UsageError: neither one of ``bodies`` nor ``besides``.
+        """
+        known = (*self.bodies, *besides)
+        if not known:
+            raise NotOffered(
+                f"{self.name} has nothing that can be disturbed, and '{who}' was asked for. Leave "
+                "it out, or name it in the world's bodies."
+            )
+        if who not in known:
+            raise unknown_name("body or scenery" if besides else "body", who, known)
+
+    def not_offered(self, what: str, who: str) -> NotOffered:
+        """The error for a method that this world does not have for a body."""
+        return NotOffered(
+            f"{self.name} does not offer {what} for '{who}'. Leave it out, or give the world's "
+            f"class a method {what}()."
+        )
+
+    # the task ------------------------------------------------------------------------------------
 
     @property
-    @abstractmethod
     def goal(self) -> Any:
-        """What success is measured against."""
+        """What success is measured against; None by default."""
+        return None
 
-    @abstractmethod
-    def new_goal(self, rng: np.random.Generator) -> None:
+    def new_goal(self, rng: np.random.Generator) -> None:  # noqa: B027 a world without goals
         """Pick another goal (fixed-length episodes go on after an arrival)."""
 
-    @abstractmethod
     def success(self) -> bool:
-        """Whether the goal is reached now, by the released success rule."""
+        """Whether the goal is reached now, by the released success rule; never, by default."""
+        return False
 
-    @abstractmethod
     def expert(self, rng: np.random.Generator) -> Policy:
-        """The scripted policy that data is collected with."""
+        """The scripted policy that data is collected with; by default uniform random actions."""
+        space = self.action_space
+        low, high = space.low, space.high
+
+        def act(_: World) -> np.ndarray:
+            return rng.uniform(low, high).astype(np.float32)
+
+        return act
 
     def policy(self, name: str, rng: np.random.Generator) -> Policy:
         """One of ``policies``.
@@ -177,7 +315,12 @@ def checked_color(rgb: Sequence[int]) -> np.ndarray:
         UsageError: not three whole numbers from 0 to 255.
     """
     color = np.asarray(rgb)
-    if color.shape != (3,) or color.dtype.kind not in "iu" or (color < 0).any() or (color > 255).any():
+    if (
+        color.shape != (3,)
+        or color.dtype.kind not in "iu"
+        or (color < 0).any()
+        or (color > 255).any()
+    ):
         raise UsageError(
             f"{rgb} is not a colour: expected red, green and blue as whole numbers from 0 to 255. "
             "Write for example (0, 0, 255) for blue."

@@ -170,7 +170,7 @@ class PushT(World):
         return np.r_[now.agent_position, now.block_position, angle, now.agent_velocity]
 
     def snapshot(self) -> Snapshot:
-        """Both bodies' memory, standing contacts with their impulses, goal, colours, disturbances."""
+        """Both bodies' memory, standing contacts and impulses, goal, colours, disturbances."""
         now = self._scene
         return {
             "agent": now.agent.copy(),
@@ -273,7 +273,9 @@ class PushT(World):
             UsageError: no such body.
         """
         self._known_body(who)
-        held = tuple(name == who or was for name, was in zip(self.bodies, self._scene.frozen, strict=True))
+        held = tuple(
+            name == who or was for name, was in zip(self.bodies, self._scene.frozen, strict=True)
+        )
         at_rest = moved(self._scene, who, self.position(who))
         self._scene = replace(at_rest, frozen=(held[0], held[1]))
 
@@ -307,8 +309,14 @@ class PushT(World):
         return self._judge()[0]
 
     def policy(self, name: str, rng: np.random.Generator) -> Policy:
-        """``expert`` pushes the block about, ``random`` walks with a bias towards it (the paper's for
-        violations); ``mixed`` is one of the two for a whole episode."""
+        """``expert``, ``random``, or ``mixed``: one of the two for a whole episode.
+
+        ``expert`` pushes the block about; ``random`` walks with a bias towards it (the paper's
+        policy for violations).
+
+        Raises:
+            UsageError: no such policy.
+        """
         if name == "mixed":
             name = "expert" if rng.random() < 0.5 else "random"
         if name == "random":
@@ -325,7 +333,7 @@ class PushT(World):
         return np.clip(wanted, -1.0, 1.0).astype(np.float32)
 
     def _random_state(self, rng: np.random.Generator) -> np.ndarray:
-        """Agent xy, block xy, angle and no velocity; both bodies free of each other and the walls."""
+        """Agent xy, block xy, angle, no velocity; both bodies free of each other and the walls."""
         angle = rng.uniform(0.0, 2 * np.pi)
         nowhere = np.full(2, -1e3)  # far off: the first body meets only walls
         block = shapes.anywhere("block", nowhere, (nowhere, angle), rng)
@@ -375,10 +383,11 @@ def _state_given(key: str, value: Any) -> np.ndarray:
         state = np.r_[state, 0.0, 0.0]
     if state.shape != (7,) or not np.isfinite(state).all():
         raise UsageError(
-            f"The reset option '{key}' is {value}: expected agent xy, block xy, block angle and, if "
-            "given, agent velocity xy, five or seven finite numbers."
+            f"Reset option '{key}' is {value}: expected agent xy, block xy, block angle and, if "
+            "wanted, agent velocity xy, as five or seven finite numbers. Write for example "
+            "(256, 400, 256, 300, 0.5)."
         )
     return state
 
 
-assert NATIVE == PushT.native_size
+assert PushT.native_size == NATIVE

@@ -1,10 +1,10 @@
 """The physics of Push-T: gym-pusht's pymunk scene, made a function of its state.
 
-pymunk keeps more between two steps than positions and velocities: the impulses of standing contacts,
-from which the solver starts again, and the speed at which overlaps are being pushed apart. The
-library's own setter loses these (and steps the physics besides), so that a restored scene drifts.
-Here the whole of it is a ``Scene`` of plain arrays, and every environment step begins by building the
-pymunk space anew from it: what follows depends on nothing else, to the last bit.
+pymunk keeps more between two steps than positions and velocities: the impulses of standing
+contacts, from which the solver starts again, and the speed at which overlaps are being pushed
+apart. The library's own setter loses these (and steps the physics besides), so that a restored
+scene drifts. Here the whole of it is a ``Scene`` of plain arrays, and every environment step begins
+by building the pymunk space anew from it: what follows depends on nothing else, to the last bit.
 
 The push-apart speed and the exact transform have no accessor in pymunk 6; they are read from and
 written to the body's memory, whose layout is checked against the accessors that exist when this
@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from lewm_probe.errors import UserError
-from lewm_probe.worlds.push_t_shapes import AGENT_RADIUS, COG
+from lewm_probe.worlds.push_t_shapes import COG
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # pygame greets on standard output
 try:
     import pymunk
-    from gym_pusht.envs.pusht import PushTEnv
+    from gym_pusht.envs.pusht import PushTEnv  # type: ignore[import-untyped]
     from pymunk._chipmunk_cffi import ffi, lib
 except ImportError as error:
     if "lib" in str(error) and ".so" in str(error):
@@ -104,9 +104,7 @@ class Scene:
         return self.block_position, self.block_angle
 
 
-def scene(
-    agent: np.ndarray, velocity: np.ndarray, block: np.ndarray, angle: float
-) -> Scene:
+def scene(agent: np.ndarray, velocity: np.ndarray, block: np.ndarray, angle: float) -> Scene:
     """A scene with the block at rest and nothing touching."""
     return Scene(
         _resting(agent, 0.0, (0.0, 0.0), velocity),
@@ -139,7 +137,11 @@ _BLOCK_SHAPES = (5, 6)
 
 def _without_contacts_of(before: Scene, shapes: tuple[int, ...]) -> dict[str, Any]:
     stays = ~np.isin(before.contacts[:, :2], shapes).any(axis=1)
-    return {"contacts": before.contacts[stays], "lines": before.lines[stays], "hashes": before.hashes[stays]}
+    return {
+        "contacts": before.contacts[stays],
+        "lines": before.lines[stays],
+        "hashes": before.hashes[stays],
+    }
 
 
 def _resting(
@@ -175,8 +177,8 @@ class Space:
         if held_block:
             env.block.body_type = pymunk.Body.KINEMATIC
         if before.ghost:
-            for shape in self._shapes[_AGENT_SHAPE:]:
-                shape.filter = pymunk.ShapeFilter(group=1)
+            for i in _BLOCK_SHAPES:
+                self._shapes[i].filter = pymunk.ShapeFilter(mask=0)  # meets nothing
         self._remember_contacts(before)
         space, agent = env.space, env.agent
         x_to, y_to = float(target[0]), float(target[1])
@@ -191,10 +193,11 @@ class Space:
                 )
             space.step(DT)
         contacts, lines, hashes = self._contacts()
+        # A held body is taken as it was: pymunk would recompute its place, other in the last bit.
         return replace(
             before,
-            agent=_dynamic(agent),
-            block=_dynamic(env.block),
+            agent=before.agent if held_agent else _dynamic(agent),
+            block=before.block if held_block else _dynamic(env.block),
             contacts=contacts,
             lines=lines,
             hashes=hashes,
@@ -252,7 +255,6 @@ class Space:
             np.array([keys for *_, keys in found], np.uint64).reshape(-1, 3),
         )
 
-
     def _centre(self, shape: int) -> np.ndarray:
         """Centre of mass of the body that a shape belongs to; the walls' lies at the origin."""
         body = self._shapes[shape].body
@@ -290,7 +292,7 @@ def _check_layout() -> None:
     known = _dynamic(body)
     expected = _resting((11.0, 13.0), 0.7, (0.5, 0.25), (17.0, 19.0))
     expected[7] = 23.0
-    # Where nothing accelerates a body, a step carries it as far as velocity and push-apart speed say.
+    # Where nothing accelerates a body, a step carries it as far as velocity and push-apart speed.
     body.velocity_func = lambda *_: None
     space = pymunk.Space()
     space.add(body)

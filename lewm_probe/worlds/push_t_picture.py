@@ -1,16 +1,19 @@
 """Pictures of Push-T, drawn by gym-pusht's own code.
 
-The 512 px screen holds what the library draws. From 224 px up it is scaled bilinearly, as published;
-smaller pictures are area averages of the screen, where plain bilinear scaling would leave gaps.
+The 512 px screen holds what the library draws. From 224 px up it is scaled bilinearly, as
+published; smaller pictures are area averages of the screen, where plain bilinear scaling would
+leave gaps.
 """
 
 from __future__ import annotations
 
+from typing import cast
+
 import cv2
 import numpy as np
 import pygame
-from gym_pusht.envs.pusht import PushTEnv
-from gym_pusht.envs.pymunk_override import DrawOptions
+from gym_pusht.envs.pusht import PushTEnv  # type: ignore[import-untyped]
+from gym_pusht.envs.pymunk_override import DrawOptions  # type: ignore[import-untyped]
 from pymunk.space_debug_draw_options import SpaceDebugColor
 
 from lewm_probe.worlds.push_t_physics import Scene, walls
@@ -28,13 +31,16 @@ PAINT = {
 
 
 def default_colors() -> np.ndarray:
-    """Red, green, blue of everything that can be painted, in the order of ``PAINT``: uint8 (5, 3)."""
+    """Red, green, blue of all that can be painted, in the order of ``PAINT``: uint8 (5, 3)."""
     return np.array([tuple(pygame.Color(name))[:3] for name in PAINT.values()], np.uint8)
 
 
 class Picture:
-    """Draws scenes on one screen, body by body in a fixed order: the library's own follows memory
-    addresses, which would show where a body passes through another."""
+    """Draws scenes on one screen, body by body in a fixed order.
+
+    The library's own order follows memory addresses, which would show where a body passes through
+    another.
+    """
 
     def __init__(self) -> None:
         env = PushTEnv()
@@ -54,7 +60,7 @@ class Picture:
             size: height and width, 1 to 512.
         """
         agent, block, background, target, wall = (
-            SpaceDebugColor(*rgb, 255) for rgb in colors.tolist()
+            SpaceDebugColor(red, green, blue, 255) for red, green, blue in colors.tolist()
         )
         brush = self._brush
         self._screen.fill(background.as_int())
@@ -73,7 +79,7 @@ class Picture:
         return self._scaled(size)
 
     def _scaled(self, size: int) -> np.ndarray:
-        screen = np.frombuffer(self._screen.get_buffer(), np.uint8)
+        screen = np.frombuffer(cast("memoryview", self._screen.get_buffer()), np.uint8)
         screen = screen.reshape(SCREEN, SCREEN, 4)  # blue, green, red, nothing
         if size == SCREEN:
             return np.ascontiguousarray(screen[..., 2::-1])

@@ -1,8 +1,9 @@
 """Who acts in Push-T: a pusher that turns the block about, and a random walk drawn to the block.
 
-The released data come from an expert that is not published. The pusher here serves the same purpose,
-data in which the block moves and turns: it walks around the block to a random place of its outline,
-pushes straight in, and chooses anew; pushes far off the centre of mass turn the block, either way.
+The released data come from an expert that is not published. The pusher here serves the same
+purpose, data in which the block moves and turns: it walks around the block to a random place of its
+outline, pushes straight in, and chooses anew; pushes far off the centre of mass turn the block,
+either way.
 """
 
 from __future__ import annotations
@@ -94,9 +95,9 @@ class Pusher:
 class BiasedWalk:
     """Uniform random actions with a pull towards the block: the paper's policy for violations.
 
-    Its strength is not published. Here actions are uniform up to ``REACH``, plus a pull of ``PULL``;
-    the farther the block is off the middle, the more the pull is to its outer side, and a block near
-    a wall is not pushed further: nothing stops the agent, which would push it through.
+    Its strength is not published. Here actions are uniform up to ``REACH``, plus a pull of
+    ``PULL``; the farther the block is off the middle, the more the pull is to its outer side, and a
+    block near a wall is not pushed further: nothing stops the agent, which would push it through.
     """
 
     REACH, PULL = 0.8, 0.3

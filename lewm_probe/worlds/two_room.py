@@ -50,6 +50,7 @@ class TwoRoom(World):
     name: ClassVar[str] = "two-room"
     bodies: ClassVar[tuple[str, ...]] = ("agent",)
     scenery: ClassVar[tuple[str, ...]] = ("background", "wall")
+    permeable: ClassVar[tuple[str, ...]] = ("agent",)
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "agent_position": Quantity("px", ("x", "y")),
         "agent_velocity": Quantity("px/step", ("x", "y"), kind="velocity"),
@@ -76,6 +77,7 @@ class TwoRoom(World):
         self._moves = np.zeros((self.frame_skip, 2))  # displacements, the latest last
         self._colors = np.array(_DEFAULT_COLORS, np.uint8)  # agent, background, wall
         self._frozen = np.zeros(1, bool)
+        self._ghost = np.zeros(1, bool)
 
     # gymnasium -----------------------------------------------------------------------------------
 
@@ -124,7 +126,10 @@ class TwoRoom(World):
             # In float32 up to the collision, as published, so that free motion agrees bit for bit.
             push = np.minimum(np.maximum(action, -1), 1).astype(np.float32) * self.speed
             (x, y), (to_x, to_y) = before.tolist(), (before + push).tolist()
-            self._agent = np.array(slide((x, y), (to_x - x, to_y - y)), np.float32)
+            if self._ghost[0]:
+                self._agent = np.clip(before + push, LOW, HIGH).astype(np.float32)
+            else:
+                self._agent = np.array(slide((x, y), (to_x - x, to_y - y)), np.float32)
         self._moves[:-1] = self._moves[1:]
         self._moves[-1] = self._agent.astype(np.float64) - before
         columns = self.columns()
@@ -165,13 +170,14 @@ class TwoRoom(World):
         return hypot(x - goal_x, y - goal_y)
 
     def snapshot(self) -> Snapshot:
-        """Agent, goal, the last ``frame_skip`` displacements, colours and freeze."""
+        """Agent, goal, the last ``frame_skip`` displacements, colours and disturbances."""
         return {
             "agent": self._agent.copy(),
             "goal": self._goal.copy(),
             "moves": self._moves.copy(),
             "colors": self._colors.copy(),
             "frozen": self._frozen.copy(),
+            "ghost": self._ghost.copy(),
         }
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -190,6 +196,7 @@ class TwoRoom(World):
         self._moves = snapshot["moves"].copy()
         self._colors = snapshot["colors"].copy()
         self._frozen = snapshot["frozen"].copy()
+        self._ghost = snapshot["ghost"].copy()
 
     # pictures ------------------------------------------------------------------------------------
 
@@ -272,6 +279,15 @@ class TwoRoom(World):
         """
         self._known_body(who)
         self._frozen[0] = True
+
+    def pass_through(self, who: str) -> None:
+        """Let the agent walk through the wall until the next reset; the border lines still hold it.
+
+        Raises:
+            UsageError: no such body.
+        """
+        self._known_body(who)
+        self._ghost[0] = True
 
     def _known_body(self, who: str) -> None:
         if who not in self.bodies:

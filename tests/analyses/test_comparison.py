@@ -33,7 +33,8 @@ def evidence_of(doubles):
         subject = subject_from_model(name, doubles["constant"](train_seed=seed, step=step))
         everyone = {name: np.ones(N, bool) for name in scores.conditions}
         onset, ids = np.full(N, ONSET), tuple(map(str, range(N)))
-        return Evidence(subject, scores, onset, everyone, ids, clean, None, 1.0, 4.0, 4)
+        onsets = dict.fromkeys(scores.conditions, onset)
+        return Evidence(subject, scores, onset, onsets, everyone, ids, clean, None, 1.0, 4.0, 4)
 
     return make
 

@@ -30,7 +30,7 @@ def test_encoding_only_what_differs_gives_what_encoding_everything_gives(
     changed = cases.changed(name)
     looking.look_at(name, changed, shown.changed_differences(changed))
     kept = {name: changed.kept}
-    found = looking.evidence(kept).scores.conditions[name]["copy_last"]
+    found = looking.evidence(kept, {}).scores.conditions[name]["copy_last"]
     whole = cache.encode(oracle.model, cases.condition(name)[0])["z"].astype(float)
     expected = np.square(np.diff(whole, axis=1)).mean(-1)
     np.testing.assert_allclose(found[:, 2:], expected[:, 1:], rtol=1e-3, atol=1e-4)

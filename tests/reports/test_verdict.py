@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lewm_probe.reports.judging import Question
-from lewm_probe.reports.latent_questions import positions
+from lewm_probe.reports.latent_questions import poses
 from lewm_probe.reports.surprise_questions import color_alone
 from lewm_probe.reports.verdict import cautions, questions
 from lewm_probe.reports.view import WorldView, views
@@ -210,9 +210,9 @@ def test_several_bodies_get_a_question_each(make: Callable[..., Result]) -> None
 
 
 def test_the_goal_is_a_control_not_a_question(changed: Callable[..., WorldView]) -> None:
-    assert positions(changed()) == ["agent_position"]
+    assert poses(changed()) == ["agent_position"]
     without = changed(keep=lambda m: m.subject not in ("agent_position", "goal_position"))
-    assert positions(without) == ["agent_velocity"]
+    assert poses(without) == ["agent_velocity"]
 
 
 def test_the_level_is_the_suites(result: Result, change: Callable[..., Result]) -> None:

@@ -21,7 +21,7 @@ from lewm_probe.reports.figures.canvas import (
     thousands,
 )
 from lewm_probe.reports.identity import MUTED
-from lewm_probe.reports.latent_questions import positions
+from lewm_probe.reports.latent_questions import poses
 from lewm_probe.reports.tables.probes import WHOLE
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.reports.view import WorldView, means, sample
@@ -47,11 +47,11 @@ class _Panel:
 def training_plot(view: WorldView) -> Plot | None:
     """Curves over the checkpoints of each run, controls as grey levels."""
     panels = []
-    for quantity in positions(view):
+    for quantity in poses(view):
         at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
         panels.append(
             _Panel(
-                f"{words.sentence(words.plain(quantity))}, linear probe",
+                f"{words.sentence(words.quantity(quantity))}, linear probe",
                 "Pearson r",
                 view.training("probe", "pearson_r", **at),
                 _levels(view, "probe", "pearson_r", **at),

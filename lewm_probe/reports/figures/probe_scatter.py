@@ -53,9 +53,9 @@ def _scatter(view: WorldView, quantity: str, rows: pd.DataFrame) -> Plot | None:
         return None
     axes_names = [None if pd.isna(a) else str(a) for a in dict.fromkeys(rows["axis"])]
     at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
-    units = [row.unit for row in view.pick("probe", "rmse", **at) if row.unit]
-    unit = f" ({units[0]})" if units else ""
-    name = words.plain(quantity)
+    unit = words.unit(next((r.unit for r in view.pick("probe", "rmse", **at) if r.unit), None))
+    unit = f" ({unit})" if unit else ""
+    name = words.quantity(quantity)
     most = max(len(points[model]) for model in models) // max(1, len(axes_names))
 
     def draw(width: float) -> Figure:

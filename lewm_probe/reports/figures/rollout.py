@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from lewm_probe.reports import words
 from lewm_probe.reports.figures.canvas import FULL, Plot, band, grid, handle, legend, mark_zero
 from lewm_probe.reports.identity import MUTED
-from lewm_probe.reports.latent_questions import positions
+from lewm_probe.reports.latent_questions import poses
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.reports.view import ANY, Mean, WorldView, means, sample
 from lewm_probe.results import Metric
@@ -42,13 +42,13 @@ def rollout_plot(view: WorldView) -> Plot | None:
     read = ("rmse", "angle_error_deg")
     found = view.subjects("rollout", read, control=ANY)
     # What cannot be seen (a goal that is not drawn) is a control: in the table, not here.
-    for quantity in [q for q in positions(view) if q in found] or found:
+    for quantity in [q for q in poses(view) if q in found] or found:
         for metric in read:
             own = view.pick("rollout", metric, subject=quantity)
-            unit = next((row.unit for row in own if row.unit), "")
+            unit = words.unit(next((row.unit for row in own if row.unit), None))
             if own:
                 seen += own
-                name = words.sentence(words.plain(quantity))
+                name = words.sentence(words.quantity(quantity))
                 label = f"RMSE{f' ({unit})' if unit else ''}" if metric == "rmse" else "error (°)"
                 levels = {
                     control: _curves(

@@ -106,8 +106,8 @@ def rollout_table(view: WorldView) -> Table | None:
         key = (row.subject, row.metric, row.method, row.control)
         seen.setdefault(key, []).append(row)
     for (subject, metric, method, control), part in seen.items():
-        unit = next((row.unit for row in part if row.unit), "")
-        title = words.sentence(words.plain(subject)) if subject else "Latent error"
+        unit = words.unit(next((row.unit for row in part if row.unit), None))
+        title = words.sentence(words.quantity(subject)) if subject else "Latent error"
         group = f"{title}: {words.metric(metric)}{f' ({unit})' if unit else ''}"
         group += f", {words.method(method)} probe" if method and subject else ""
         for model in view.models:

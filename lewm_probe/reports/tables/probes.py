@@ -74,7 +74,7 @@ def _summary(view: WorldView) -> Table | None:
     seen: list[Metric] = []
     for quantity in quantities(view):
         features = main_features(view, quantity)
-        group = words.sentence(words.plain(quantity))
+        group = words.sentence(words.quantity(quantity))
         group += "" if features in ("z", None) else f" (from {words.features(features)})"
         for model in view.models:
             cells = {"model": text(view.label(model))}
@@ -121,7 +121,7 @@ def _paper(view: WorldView, model: str, quantity: str, method: str) -> Cell:
 
 def _quantity(view: WorldView, quantity: str) -> Table | None:
     found = view.pick("probe", _METRICS, subject=quantity, control=ANY, **WHOLE)
-    unit = next((row.unit for row in found if row.metric == "rmse" and row.unit), "")
+    unit = words.unit(next((r.unit for r in found if r.metric == "rmse" and r.unit), None))
     main = main_features(view, quantity)
     names = dict.fromkeys(row.features for row in found if row.control is None)
     rows = []
@@ -146,7 +146,7 @@ def _quantity(view: WorldView, quantity: str) -> Table | None:
                 rows.append(Row(cells, group=group, quiet=control is not None))
     return table(
         f"{view.world}-probes-{quantity.replace('_', '-')}",
-        words.sentence(words.plain(quantity)),
+        words.sentence(words.quantity(quantity)),
         "MSE on z-scored targets with 95 % interval over test trajectories; SD over samples, over "
         "the probe’s seeds and over training seeds; Pearson r; R²; RMSE in the quantity’s unit. "
         "Selectivity: R² minus R² on a random function of discretised state. Controls: mean of "
@@ -231,7 +231,7 @@ def _differences(view: WorldView) -> Table | None:
             "difference": mean_cell(mean),
             "n": count_cell(mean.n, mean.n_high),
         }
-        rows.append(Row(cells, group=words.sentence(words.plain(subject or ""))))
+        rows.append(Row(cells, group=words.sentence(words.quantity(subject or ""))))
     rows.sort(key=lambda row: row.group)
     return table(
         f"{view.world}-probe-differences",

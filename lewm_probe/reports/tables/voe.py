@@ -13,12 +13,13 @@ from lewm_probe.reports.tables.table import (
     Row,
     Table,
     cell,
+    count_cell,
     largest_p,
     mean_cell,
     table,
     text,
 )
-from lewm_probe.reports.view import ANY, Mean, WorldView, means, preferred, sample
+from lewm_probe.reports.view import ANY, Mean, WorldView, means, preferred, samples
 from lewm_probe.results import Metric
 
 ONSET = ("onset", None)
@@ -40,6 +41,7 @@ def voe_tables(view: WorldView) -> list[Table]:
 
 
 _MODEL = Column("model", "Model", numeric=False)
+_N = Column("n", "n")
 _COLUMNS = (
     Column("auroc_onset", "AUROC onset [95\N{NO-BREAK SPACE}%]"),
     Column("auroc_mean_after", "AUROC trajectory [95\N{NO-BREAK SPACE}%]"),
@@ -52,6 +54,7 @@ _COLUMNS = (
     Column("p_wilcoxon", "p, Wilcoxon"),
     Column("p_holm", "p, Holm"),
     Column("p_equivalence", "p, TOST"),
+    _N,
 )
 
 
@@ -64,12 +67,12 @@ def _main(view: WorldView) -> Table | None:
                 paper = paper_values().finding(view.world, view.family(model), condition)
                 cells |= {"model": text(view.label(model)), "paper": text(paper)}
                 rows.append(Row(cells, group=_group(view, condition)))
-    n = sample(view.pick("voe", "auroc", window=ONSET))
+    n = samples(view.pick("voe", "auroc", window=ONSET), " matched pairs of trajectories a condition")
     ratio = view.setting("voe", "equivalence_ratio", default=1.25)
     return table(
         f"{view.world}-voe",
         "Violation of expectation",
-        f"{f'{n} matched pairs of trajectories a condition. ' if n else ''}"
+        f"{f'{n}. ' if n else ''}"
         "AUROC of surprise, perturbed against unperturbed: at the onset frame, and for the mean "
         "and the maximum over all frames from it; Δ over copy-last: what learned dynamics add "
         "over noticing a jump; pairwise accuracy: share of pairs in which the perturbed one "
@@ -110,8 +113,9 @@ def _cells(view: WorldView, condition: str, model: str, **keys: Any) -> dict[str
     def mean(metric: str, window: Any = ONSET, **more: Any) -> Mean | None:
         return view.mean("voe", metric, window=window, **at, **more)
 
+    onset = mean("auroc")
     cells = {
-        "auroc_onset": mean_cell(mean("auroc"), decimals=3),
+        "auroc_onset": mean_cell(onset, decimals=3),
         "auroc_mean_after": mean_cell(mean("auroc", "mean_after"), decimals=3),
         "auroc_max_after": mean_cell(mean("auroc", "max_after"), decimals=3, bare=True),
         "delta_auroc_over_copy_last": mean_cell(
@@ -124,8 +128,13 @@ def _cells(view: WorldView, condition: str, model: str, **keys: Any) -> dict[str
             p: largest_p(preferred(view.pick("voe", p, window=ONSET, **at)))
             for p in ("p_ttest", "p_wilcoxon", "p_holm", "p_equivalence")
         },
+        "n": _n(onset or mean("delta_log_surprise")),
     }
     return cells if any(c.value is not None for c in cells.values()) else {}
+
+
+def _n(mean: Mean | None) -> Cell:
+    return count_cell(mean.n, mean.n_high) if mean else Cell("")
 
 
 def _baselines(view: WorldView) -> Table | None:
@@ -143,14 +152,15 @@ def _baselines(view: WorldView) -> Table | None:
             }
             if cells:
                 named = {"model": text(view.label(model))}
-                rows.append(Row(named | cells, group=_group(view, condition)))
+                n = {"n": _n(next(iter(means(mine)), None))}
+                rows.append(Row(named | cells | n, group=_group(view, condition)))
     return table(
         f"{view.world}-voe-baselines",
         "AUROC at onset beside baselines",
         "The model’s surprise against what needs no learned dynamics: copy last and linear "
         "extrapolation in its own latent space, differences of pixels, and a predictor trained "
-        f"on a random encoder. Intervals 95 %{_semicolon(sample(found))}.",
-        [_MODEL, *(Column(control or "self", words.control(control)) for control in controls)],
+        f"on a random encoder. Intervals 95 %{_semicolon(samples(found))}.",
+        [_MODEL, *(Column(control or "self", words.control(control)) for control in controls), _N],
         rows,
     )
 
@@ -179,9 +189,10 @@ def _windows(view: WorldView) -> Table | None:
     rows = []
     for condition in view.conditions():
         for model in view.models:
-            cells = {}
+            cells: dict[str, Cell] = {}
             for window in WINDOWS:
                 for mean in means(_log_ratio(view, condition, model, window)):
+                    cells.setdefault("n", _n(mean))
                     cells[window] = cell(factor(mean.value), factor(mean.low), factor(mean.high))
             if cells:
                 cells["model"] = text(view.label(model))
@@ -201,6 +212,7 @@ def _windows(view: WorldView) -> Table | None:
             Column("transient", "× transient"),
             Column("steady", "× steady"),
             Column("reading", "Reads as", numeric=False),
+            _N,
         ],
         rows,
     )
@@ -210,6 +222,22 @@ def contrasts(view: WorldView) -> list[tuple[str, str]]:
     """(condition, other condition) pairs that were compared directly."""
     found = view.pick("voe", ("delta_log_surprise", "p_ttest"), versus=ANY)
     return list(dict.fromkeys((r.subject, r.versus) for r in found if r.subject and r.versus))
+
+
+def main_pair(view: WorldView) -> tuple[str, str]:
+    """The teleport and the recolouring to be set against each other; empty where there is none.
+
+    They are the paper's where they were measured, else a pair that was compared directly, the
+    first one.
+    """
+    paper = paper_values().pair(view.world)
+    teleports = [c for c in view.conditions() if view.kind(c) == "teleport"]
+    colors = [c for c in view.conditions() if view.kind(c) == "color"]
+    pairs = [(a, b) for a in teleports or [""] for b in colors or [""]]
+    compared = contrasts(view)
+    # Sorting is stable: what is not told apart stays in order of display.
+    pairs.sort(key=lambda pair: (pair != paper, pair not in compared))
+    return pairs[0]
 
 
 def _contrasts(view: WorldView) -> Table | None:
@@ -222,7 +250,7 @@ def _contrasts(view: WorldView) -> Table | None:
             if mean:
                 cells["factor"] = cell(factor(mean.value), factor(mean.low), factor(mean.high))
             if any(c.value is not None for c in cells.values()):
-                cells["model"] = text(view.label(model))
+                cells |= {"model": text(view.label(model)), "n": _n(mean)}
                 group = f"{words.condition(subject)}, against {words.condition(versus).lower()}"
                 rows.append(Row(cells, group=group))
     return table(
@@ -236,6 +264,7 @@ def _contrasts(view: WorldView) -> Table | None:
             Column("factor", "ratio of surprise [95\N{NO-BREAK SPACE}%]"),
             Column("p_ttest", "p, paired t"),
             Column("p_wilcoxon", "p, Wilcoxon"),
+            _N,
         ],
         rows,
     )
