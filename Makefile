@@ -40,6 +40,9 @@ clean:
 # The stamps say that what stands in $(VENV) fits pyproject.toml and constraints.txt. An installation
 # that was interrupted leaves .installing behind: pip would take half-copied packages for whole ones,
 # so such an environment is made anew.
+#
+# gym-pusht asks for opencv-python, which does not import where libGL is missing, as on bare servers.
+# The headless build is the same module without windows, and takes its place.
 define install
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "lewm-probe needs Python 3.11 or newer with its venv module; '$(PYTHON)' is not that."; \
@@ -49,6 +52,9 @@ define install
 	@touch $(VENV)/.installing; echo "Installing into $(VENV); the first time this takes minutes."
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt hatchling editables
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation -c constraints.txt -e '$(1)'
+	$(BIN)/python -m pip uninstall --disable-pip-version-check --quiet --yes opencv-python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --force-reinstall --no-deps \
+	  -c constraints.txt opencv-python-headless
 	@rm $(VENV)/.installing && touch $@
 endef
 

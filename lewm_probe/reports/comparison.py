@@ -15,11 +15,20 @@ from itertools import combinations
 from math import comb
 from statistics import fmean
 
-from lewm_probe.reports import numbers, words
+from lewm_probe.reports import words
 from lewm_probe.reports.judging import alpha
 from lewm_probe.reports.latent_questions import STRAIGHT, poses
 from lewm_probe.reports.tables.probes import WHOLE
-from lewm_probe.reports.tables.table import Cell, Column, Row, Table, cell, p_cell, table, text
+from lewm_probe.reports.tables.table import (
+    Column,
+    Row,
+    Table,
+    cell,
+    p_cell,
+    spread_cell,
+    table,
+    text,
+)
 from lewm_probe.reports.tables.voe import ONSET
 from lewm_probe.reports.view import ANY, Mean, WorldView, means, preferred
 from lewm_probe.results import Metric
@@ -333,8 +342,8 @@ def _table(view: WorldView, first: str, second: str, rows: Sequence[Compared]) -
     for row in rows:
         cells = {
             "measure": text(row.measure.name),
-            "first": _spread(row.first),
-            "second": _spread(row.second),
+            "first": spread_cell(row.first),
+            "second": spread_cell(row.second),
             "p": p_cell(row.p),
             "p_holm": p_cell(row.p_holm),
             "ahead": text(view.label(row.lead) if _clear(row) else "not clear"),
@@ -364,12 +373,3 @@ def _table(view: WorldView, first: str, second: str, rows: Sequence[Compared]) -
     )
     assert made is not None  # it has rows
     return made
-
-
-def _spread(mean: Mean) -> Cell:
-    low, high = min(mean.values), max(mean.values)
-    places = 4 if abs(mean.value) < 0.01 else 3
-    shown = numbers.number(mean.value, places)
-    if mean.checkpoints > 1:
-        shown += f" ({numbers.number(low, places)} – {numbers.number(high, places)})"
-    return Cell(shown, mean.value, low, high)

@@ -13,22 +13,27 @@ from lewm_probe.reports import numbers, words
 from lewm_probe.reports.comparison import Comparison, comparisons
 from lewm_probe.reports.figures.auroc import auroc_plot
 from lewm_probe.reports.figures.canvas import Drawn, Plot
+from lewm_probe.reports.figures.dose import dose_plot
 from lewm_probe.reports.figures.filmstrip import filmstrip_plot
 from lewm_probe.reports.figures.latents import latents_plot
 from lewm_probe.reports.figures.losses import loss_plot
 from lewm_probe.reports.figures.over_training import training_plot
+from lewm_probe.reports.figures.paper_surprise import paper_surprise_plot
 from lewm_probe.reports.figures.probe_scatter import scatter_plots
 from lewm_probe.reports.figures.rollout import rollout_plot
 from lewm_probe.reports.figures.straightness import straightness_plot
 from lewm_probe.reports.figures.surprise import surprise_plot
 from lewm_probe.reports.judging import Question
+from lewm_probe.reports.paper import paper_values
+from lewm_probe.reports.tables.dose import dose_tables, dosed
+from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_table
 from lewm_probe.reports.tables.paths import geometry_table, rollout_table, straightness_table
 from lewm_probe.reports.tables.probes import probe_tables
 from lewm_probe.reports.tables.sources import models_table, provenance_table
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.reports.tables.voe import voe_tables
 from lewm_probe.reports.verdict import cautions, questions
-from lewm_probe.reports.view import WorldView
+from lewm_probe.reports.view import WorldView, world_of
 from lewm_probe.results import Result
 
 RULE = (
@@ -39,7 +44,14 @@ RULE = (
     "not of the method."
 )
 
-FOLDED = ("voe-checkpoints", "voe-baselines", "probes-", "straightness", "rollout")
+FOLDED = (
+    "voe-checkpoints",
+    "voe-baselines",
+    "dose-checkpoints",
+    "probes-",
+    "straightness",
+    "rollout",
+)
 """Tables that the page shows closed: whole, but not what a reader looks for first."""
 
 
@@ -67,6 +79,11 @@ class Section:
     """Model name → display name, for verdicts."""
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not (self.plots or self.tables or self.questions or self.comparisons)
+
+    @property
     def open_tables(self) -> list[Table]:
         """Tables that say the main thing: they stand first where there are no curves to see."""
         return [shown.table for shown in self.tables if not shown.folded]
@@ -79,7 +96,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Part:
-    """One world."""
+    """One world; or the worlds together beside the paper, under the key ``paper``."""
 
     world: str
     title: str
@@ -94,7 +111,7 @@ class Content:
 
     Attributes:
         notes: warnings a reader must see first.
-        parts: one a world.
+        parts: one a world, then what is laid out as in the paper.
         provenance: commands and machines.
     """
 
@@ -126,8 +143,12 @@ Figures = dict[str, Drawn]
 
 def content(result: Result, views: Sequence[WorldView], title: str | None) -> Content:
     """Everything that these results support."""
-    notes = dict.fromkeys(note for record in result.provenance for note in record.notes)
-    parts = tuple(_part(view) for view in views)
+    notes = dict.fromkeys(
+        _note(note, world_of(record) if len(views) > 1 else None)
+        for record in result.provenance
+        for note in record.notes
+    )
+    parts = (*(_part(view) for view in views), *_paper(views))
     worlds = words.listing([words.world(view.world) for view in views])
     labels = list(dict.fromkeys(view.label(m) for view in views for m in view.models))
     head = title or f"What {words.listing(labels)} understood of {worlds}"
@@ -139,6 +160,11 @@ def content(result: Result, views: Sequence[WorldView], title: str | None) -> Co
     return Content(head, lead, tuple(notes), parts, provenance_table(result.provenance))
 
 
+def _note(note: str, world: str | None) -> str:
+    """A warning, and of which world it is where there are several."""
+    return note if world is None else f"{words.world(world)}: {note}"
+
+
 def _part(view: WorldView) -> Part:
     warnings = [f"{view.label(m)}: {why}." for m, why in cautions(view).items()]
     sections = [
@@ -146,6 +172,7 @@ def _part(view: WorldView) -> Part:
         for section in (
             _verdicts(view),
             _surprise(view),
+            _dose(view),
             _probes(view),
             _straightness(view),
             _rollouts(view),
@@ -153,7 +180,7 @@ def _part(view: WorldView) -> Part:
             _training(view),
             _models(view),
         )
-        if section.plots or section.tables or section.questions or section.comparisons
+        if not section.empty
     ]
     return Part(view.world, words.world(view.world), _facts(view), tuple(warnings), tuple(sections))
 
@@ -200,6 +227,25 @@ def _surprise(view: WorldView) -> Section:
         f"Headlines use ranks, which do not care about scale.{stated}",
         _drawn(surprise_plot, filmstrip_plot, auroc_plot, view=view),
         _shown(view, *voe_tables(view)),
+    )
+
+
+def _dose(view: WorldView) -> Section:
+    kinds = {view.kind(condition) for condition in dosed(view)}
+    told = {
+        "teleport": "a teleport by a share of the arena’s width",
+        "fast_forward": "a fast-forward, for which the recorded trajectory is continued ahead "
+        "until the body is the same distance away (a physically possible place, reached too early)",
+        "color": "a colour changed by a share of the way to the target colour",
+    }
+    said = [text for kind, text in told.items() if kind in kinds]
+    what = f": {'; '.join(said)}" if said else ""
+    return Section(
+        "dose",
+        "Dose–response",
+        f"How small a change is still told apart from none{what}.",
+        _drawn(dose_plot, view=view),
+        _shown(view, *dose_tables(view)),
     )
 
 
@@ -264,3 +310,31 @@ def _models(view: WorldView) -> Section:
         "The checkpoints that were analysed.",
         tables=_shown(view, models_table(view)),
     )
+
+
+def _paper(views: Sequence[WorldView]) -> list[Part]:
+    """What is laid out as in the paper, all worlds together; nothing where it has no numbers."""
+    plot, findings = paper_surprise_plot(views), paper_surprise_table(views)
+    sections = [
+        Section(
+            "surprise",
+            "Surprise",
+            "Unperturbed, recoloured and teleported trajectories, matched.",
+            (plot,) if plot else (),
+            (ShownTable(findings, False),) if findings else (),
+        ),
+        Section(
+            "probes",
+            "Probing",
+            "Quantities as rows, models as columns.",
+            tables=tuple(
+                ShownTable(one, False) for view in views if (one := paper_probe_table(view))
+            ),
+        ),
+    ]
+    kept = tuple(section for section in sections if not section.empty)
+    facts = (
+        f"Our numbers laid out as those of {paper_values().sources['lewm_paper']}. Other groups’ "
+        "runs of the same checkpoints disagree by large factors: a yardstick, not ground truth."
+    )
+    return [Part("paper", "Beside the paper", facts, (), kept)] if kept else []

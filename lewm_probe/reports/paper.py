@@ -65,6 +65,10 @@ class PaperValues(Config):
                 return one
         return None
 
+    def speaks_of(self, world: str) -> bool:
+        """Whether the paper measured surprise in a world."""
+        return any(one.world == world for one in self.findings)
+
     def pair(self, world: str) -> tuple[str, str] | None:
         """The teleport and the recolouring that the paper tried in a world, if we know them."""
         for one in self.pairs:

@@ -1,8 +1,9 @@
-"""Questions about surprise: teleports far and step-sized, colour, actions."""
+"""Questions about surprise: teleports far and near, other violations, colour, actions."""
 
 from __future__ import annotations
 
 from lewm_probe.reports import numbers, words
+from lewm_probe.reports.dose_questions import dose_questions
 from lewm_probe.reports.judging import (
     Answer,
     Judge,
@@ -14,7 +15,7 @@ from lewm_probe.reports.judging import (
     side,
     verdict,
 )
-from lewm_probe.reports.tables.voe import ONSET, factor, reading
+from lewm_probe.reports.tables.voe import ONSET, factor, main_pair, reading
 from lewm_probe.reports.view import Mean, WorldView, means, preferred
 
 
@@ -23,6 +24,10 @@ def surprise_questions(view: WorldView) -> list[Question]:
     return [
         *_teleports(view),
         *_step_teleports(view),
+        *dose_questions(view),
+        *_frozen(view),
+        *_pass_through(view),
+        *_fast_forward(view),
         *_against_color(view),
         *_actions(view),
     ]
@@ -32,9 +37,13 @@ def _kinds(view: WorldView, *kinds: str) -> list[str]:
     return [c for c in view.conditions() if view.kind(c) in kinds]
 
 
-def _who(condition: str, kind: str, several: bool) -> str:
-    who = words.plain(condition.removeprefix(kind).strip("_"))
+def _of(condition: str, several: bool) -> str:
+    who = words.body(condition)
     return f" of {who}" if several and who else ""
+
+
+def _body(condition: str) -> str:
+    return words.body(condition) or "body"
 
 
 def _noticed(view: WorldView, condition: str, *, beyond_copy_last: bool) -> Judge:
@@ -94,24 +103,36 @@ def _absolute(mean: Mean) -> str:
     return numbers.estimate(-mean.value, low, high, decimals=3)
 
 
+def _asked(
+    view: WorldView,
+    key: str,
+    text: str,
+    rule: str,
+    condition: str,
+    *,
+    beyond_copy_last: bool = True,
+) -> Question:
+    """Whether a condition was noticed, of every model."""
+    judge = _noticed(view, condition, beyond_copy_last=beyond_copy_last)
+    verdicts = [
+        verdict(view, model, judge, _noticed_evidence(view, condition, model))
+        for model in view.models
+    ]
+    return Question(f"{key}-{condition}", text, rule, tuple(verdicts))
+
+
 def _teleports(view: WorldView) -> list[Question]:
     found = _kinds(view, "teleport")
     return [
-        Question(
-            f"teleport-{condition}",
-            f"Did it notice teleports{_who(condition, 'teleport', len(found) > 1)}?",
+        _asked(
+            view,
+            "teleport",
+            f"Did it notice teleports{_of(condition, len(found) > 1)}?",
             "At the onset frame the 95 % interval of AUROC lies above 0.5 and the Holm-adjusted p "
             f"of the paired t-test is below {alpha(view):g}. Far teleports alone prove little: a "
             "jump detector passes too.",
-            tuple(
-                verdict(
-                    view,
-                    model,
-                    _noticed(view, condition, beyond_copy_last=False),
-                    _noticed_evidence(view, condition, model),
-                )
-                for model in view.models
-            ),
+            condition,
+            beyond_copy_last=False,
         )
         for condition in found
     ]
@@ -120,76 +141,127 @@ def _teleports(view: WorldView) -> list[Question]:
 def _step_teleports(view: WorldView) -> list[Question]:
     found = _kinds(view, "step_teleport")
     return [
-        Question(
-            f"step-teleport-{condition}",
-            "Also step-sized ones, which a jump detector misses"
-            f"{_who(condition, 'step_teleport', len(found) > 1)}?",
+        _asked(
+            view,
+            "step-teleport",
+            f"Also step-sized ones, which a jump detector misses{_of(condition, len(found) > 1)}?",
             "As for teleports, and the 95 % interval of ΔAUROC over copy-last lies above 0.",
-            tuple(
-                verdict(
-                    view,
-                    model,
-                    _noticed(view, condition, beyond_copy_last=True),
-                    _noticed_evidence(view, condition, model),
-                )
-                for model in view.models
-            ),
+            condition,
         )
         for condition in found
     ]
 
 
+_AS_STEP = (
+    "As for step-sized teleports: intervals of AUROC above 0.5 and of ΔAUROC over copy-last above "
+    "0, and p (Holm-adjusted where it is in the confirmatory family) below {alpha:g}. "
+)
+_LEFT_OUT = "Cases in which nothing would show are left out."
+
+
+def _frozen(view: WorldView) -> list[Question]:
+    found = []
+    for condition in _kinds(view, "frozen"):
+        who = _body(condition)
+        pushed = "" if who == "agent" else " when pushed"
+        found.append(
+            _asked(
+                view,
+                "frozen",
+                f"Did it notice that a frozen {who} did not move{pushed}?",
+                _AS_STEP.format(alpha=alpha(view))
+                + "Copy-last finds nothing calmer than a body at rest. "
+                + _LEFT_OUT,
+                condition,
+            )
+        )
+    return found
+
+
+_OBSTACLES = {("two-room", "agent"): "a wall", ("push-t", "block"): "the agent"}
+"""What a body passes through: (world, body)."""
+
+
+def _pass_through(view: WorldView) -> list[Question]:
+    found = []
+    for condition in _kinds(view, "pass_through"):
+        who = _body(condition)
+        through = _OBSTACLES.get((view.world, who), "what is solid")
+        found.append(
+            _asked(
+                view,
+                "pass-through",
+                f"Did it notice that the {who} passed through {through}?",
+                _AS_STEP.format(alpha=alpha(view)) + _LEFT_OUT,
+                condition,
+            )
+        )
+    return found
+
+
+def _fast_forward(view: WorldView) -> list[Question]:
+    found = []
+    for condition in _kinds(view, "fast_forward"):
+        dose = view.stated(condition).get("dose")
+        far = f" {numbers.percent(dose)} of the arena’s width" if dose else " far"
+        found.append(
+            _asked(
+                view,
+                "fast-forward",
+                f"Did it notice a fast-forward, the {_body(condition)} too early at a place that "
+                "it would reach?",
+                f"The recorded trajectory is continued ahead until the body is{far} away. "
+                f"{_AS_STEP.format(alpha=alpha(view))}{_LEFT_OUT}",
+                condition,
+            )
+        )
+    return found
+
+
 def _actions(view: WorldView) -> list[Question]:
     return [
-        Question(
-            f"actions-{condition}",
+        _asked(
+            view,
+            "actions",
             "Does it use the actions?",
             "Surprise at recorded pictures rises when they come with another trajectory’s "
             "actions: interval of AUROC above 0.5, Holm-adjusted p below "
             f"{alpha(view):g}, interval of ΔAUROC over copy-last (blind to actions) above 0.",
-            tuple(
-                verdict(
-                    view,
-                    model,
-                    _noticed(view, condition, beyond_copy_last=True),
-                    _noticed_evidence(view, condition, model),
-                )
-                for model in view.models
-            ),
+            condition,
         )
         for condition in _kinds(view, "action_swap")
     ]
 
 
 def _against_color(view: WorldView) -> list[Question]:
-    found = []
-    for teleport in _kinds(view, "teleport"):
-        for color in _kinds(view, "color"):
-            several = len(_kinds(view, "teleport")) * len(_kinds(view, "color")) > 1
-            pair = f" ({words.condition(teleport)}, {words.condition(color)})" if several else ""
-            found.append(
-                Question(
-                    f"color-{teleport}-{color}",
-                    f"More than a colour change{pair}?",
-                    "On the same trajectories, the 95 % interval of the log ratio of surprise at "
-                    "onset, teleport over colour, lies above 0, and the p of its paired t-test is "
-                    f"below {alpha(view):g}. Colour alone is called within the bound only where "
-                    "an equivalence test (TOST) shows it.",
-                    tuple(
-                        verdict(
-                            view,
-                            model,
-                            _more_than(view, teleport, color),
-                            [
-                                _more_than_evidence(view, teleport, color, model),
-                                color_alone(view, color, model),
-                            ],
-                        )
-                        for model in view.models
-                    ),
+    teleport, color = main_pair(view)
+    if not (teleport and color):
+        return []
+    several = len(_kinds(view, "teleport")) * len(_kinds(view, "color")) > 1
+    told = [words.condition(name) for name in (teleport, color)]
+    pair = f" ({told[0].lower()}, against {told[1].lower()})" if several else ""
+    return [
+        Question(
+            f"color-{teleport}-{color}",
+            f"More than a colour change{pair}?",
+            "On the same trajectories, the 95 % interval of the log ratio of surprise at onset, "
+            "teleport over colour, lies above 0, and the p of its paired t-test is below "
+            f"{alpha(view):g}. Colour alone is called within the bound only where an equivalence "
+            "test (TOST) shows it.",
+            tuple(
+                verdict(
+                    view,
+                    model,
+                    _more_than(view, teleport, color),
+                    [
+                        _more_than_evidence(view, teleport, color, model),
+                        color_alone(view, color, model),
+                    ],
                 )
-            )
-    return found
+                for model in view.models
+            ),
+        )
+    ]
 
 
 def _more_than(view: WorldView, first: str, second: str) -> Judge:

@@ -137,14 +137,15 @@ class WorldView:
 
     def kind(self, condition: str) -> str:
         """What is done in a condition: as the suite says, else read off its name."""
-        return self._suite_condition(condition).get("kind") or words.condition_kind(condition)
+        return self.stated(condition).get("kind") or words.condition_kind(condition)
 
     def expectation(self, condition: str) -> str:
         """``violation``, ``action``, ``appearance``, or empty when nobody says."""
-        stated = self._suite_condition(condition).get("expected")
+        stated = self.stated(condition).get("expected")
         return stated if stated in words.EXPECTATIONS else words.expectation(condition)
 
-    def _suite_condition(self, name: str) -> Mapping[str, Any]:
+    def stated(self, name: str) -> Mapping[str, Any]:
+        """A condition as the suite states it; empty where provenance does not hold it."""
         for key in ("conditions", "dose_response"):
             for stated in self.setting("voe", key, default=()):
                 if isinstance(stated, Mapping) and stated.get("name") == name:

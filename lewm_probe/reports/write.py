@@ -108,10 +108,13 @@ def _write_tables(whole: Content, folder: Path) -> tuple[Path, ...]:
 
 
 def _remove_others(folder: Path, written: set[Path], worlds: Sequence[str]) -> None:
-    """Remove figures and tables of these worlds that an earlier report left in the folder."""
+    """Remove figures and tables of these worlds that an earlier report left in the folder.
+
+    What is laid out as in the paper is of all worlds.
+    """
     if not (folder / "report.html").is_file():
         return
-    prefixes = tuple(f"{world}-" for world in worlds)
+    prefixes = tuple(f"{name}-" for name in (*worlds, "paper"))
     for name, suffixes in _SUFFIXES.items():
         for path in (folder / name).glob("*"):
             if path.suffix in suffixes and path.name.startswith(prefixes) and path not in written:

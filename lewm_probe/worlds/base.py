@@ -160,7 +160,7 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     # pictures ------------------------------------------------------------------------------------
 
     @abstractmethod
-    def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:  # type: ignore[override]
+    def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:
         """The picture now: uint8 (H, W, 3), H = W = ``size`` (default: native size).
 
         Raises:
@@ -246,7 +246,7 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
         Raises:
             UsageError: this body cannot.
         """
-        if self.permeable:
+        if self.permeable and who not in self.permeable:
             raise unknown_name("body that can pass through others", who, self.permeable)
         self.known_body(who)
         raise self.not_offered("pass_through", who)
@@ -280,7 +280,7 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
         """What success is measured against; None by default."""
         return None
 
-    def new_goal(self, rng: np.random.Generator) -> None:  # noqa: B027 a world without goals
+    def new_goal(self, rng: np.random.Generator) -> None:
         """Pick another goal (fixed-length episodes go on after an arrival)."""
 
     def success(self) -> bool:
@@ -288,12 +288,21 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
         return False
 
     def expert(self, rng: np.random.Generator) -> Policy:
-        """The scripted policy that data is collected with; by default uniform random actions."""
-        space = self.action_space
-        low, high = space.low, space.high
+        """The scripted policy that data is collected with; by default uniform random actions.
 
-        def act(_: World) -> np.ndarray:
-            return rng.uniform(low, high).astype(np.float32)
+        Raises:
+            UsageError: by default, if the action space is no Box with finite bounds.
+        """
+        space = self.action_space
+        if not (isinstance(space, gym.spaces.Box) and space.is_bounded()):
+            raise UsageError(
+                f"{self.name} has the action space {space}, in which no action can be drawn at "
+                "random: expected a Box with finite bounds. Give the world's class one, or a "
+                "method expert()."
+            )
+
+        def act(world: World) -> np.ndarray:
+            return rng.uniform(space.low, space.high).astype(np.float32)
 
         return act
 

@@ -61,6 +61,8 @@ class PushT(World):
         "contact": Quantity("0 or 1", ("touching",)),
     }
     arena: ClassVar[float] = shapes.SIZE
+    picture_sizes: ClassVar[tuple[int, int]] = (8, SCREEN)
+    reset_options: ClassVar[tuple[str, ...]] = ("state", "goal")
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}  # type: ignore[misc]
 
     def __init__(self, draw_goal: bool = True) -> None:
@@ -91,8 +93,8 @@ class PushT(World):
         super().reset(seed=seed)
         options = options or {}
         for key in options:
-            if key not in ("state", "goal"):
-                raise unknown_name("reset option", str(key), ("state", "goal"))
+            if key not in self.reset_options:
+                raise unknown_name("reset option", str(key), self.reset_options)
         given = {key: _state_given(key, value) for key, value in options.items()}
         self._colors = default_colors()
         state = given.get("state", self._random_state(self.np_random))
@@ -151,7 +153,7 @@ class PushT(World):
 
     def position(self, who: str) -> np.ndarray:
         """Where a body is, x and y in units, float64 (2,)."""
-        self._known_body(who)
+        self.known_body(who)
         return self._scene.agent_position if who == "agent" else self._scene.block_position
 
     @property
@@ -208,16 +210,9 @@ class PushT(World):
         Raises:
             UsageError: a size beyond 8 to 512 px, or no such camera.
         """
-        size = self.native_size if size is None else size
-        if not (isinstance(size, int | np.integer) and 8 <= size <= SCREEN):
-            raise UsageError(
-                f"A picture of {size} px cannot be drawn: {self.name} draws squares of 8 to "
-                f"{SCREEN} px. Choose a size in between."
-            )
-        if camera is not None and camera not in self.cameras:
-            raise unknown_name("camera", camera, self.cameras)
+        side = self.picture_size(size, camera)
         goal = DRAWN_GOAL if self.draw_goal else None
-        return self._picture.draw(self._scene, self._colors, goal, int(size))
+        return self._picture.draw(self._scene, self._colors, goal, side)
 
     # disturbing ----------------------------------------------------------------------------------
 
@@ -272,7 +267,7 @@ class PushT(World):
         Raises:
             UsageError: no such body.
         """
-        self._known_body(who)
+        self.known_body(who)
         held = tuple(
             name == who or was for name, was in zip(self.bodies, self._scene.frozen, strict=True)
         )
@@ -288,10 +283,6 @@ class PushT(World):
         if who not in self.permeable:
             raise unknown_name("body that can pass through others", who, self.permeable)
         self._scene = replace(self._scene, ghost=True)
-
-    def _known_body(self, who: str) -> None:
-        if who not in self.bodies:
-            raise unknown_name("body", who, self.bodies)
 
     # the task ------------------------------------------------------------------------------------
 
@@ -346,10 +337,23 @@ class GymPushT(PushT):
 
     name: ClassVar[str] = "push-t-gym"
     native_size: ClassVar[int] = 96
+    reset_options: ClassVar[tuple[str, ...]] = ("state",)
 
     def __init__(self, draw_goal: bool = True) -> None:
         super().__init__(draw_goal)
         self.action_space = gym.spaces.Box(0.0, shapes.SIZE, (2,), np.float32)
+
+    @property
+    def goal(self) -> np.ndarray:
+        """The green T: x and y in units, angle in rad, float64 (3,); always the same."""
+        return np.array([*DRAWN_GOAL[0], DRAWN_GOAL[1]])
+
+    def new_goal(self, rng: np.random.Generator) -> None:
+        """Nothing: the green T stays where it is."""
+
+    def success(self) -> bool:
+        """Whether the block covers more than 95 % of the green T."""
+        return self._judge()[0]
 
     def _target(self, action: np.ndarray) -> np.ndarray:
         return action
@@ -378,16 +382,17 @@ def _scene_of(snapshot: Snapshot) -> Scene:
 
 
 def _state_given(key: str, value: Any) -> np.ndarray:
-    state = np.asarray(value, np.float64)
+    state = np.asarray(value)
     if state.shape == (5,):
         state = np.r_[state, 0.0, 0.0]
-    if state.shape != (7,) or not np.isfinite(state).all():
+    numbers = state.shape == (7,) and state.dtype.kind in "fiu"
+    if not numbers or not np.isfinite(state).all():
         raise UsageError(
             f"Reset option '{key}' is {value}: expected agent xy, block xy, block angle and, if "
             "wanted, agent velocity xy, as five or seven finite numbers. Write for example "
             "(256, 400, 256, 300, 0.5)."
         )
-    return state
+    return state.astype(np.float64)
 
 
 assert PushT.native_size == NATIVE

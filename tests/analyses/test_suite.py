@@ -15,7 +15,8 @@ def test_every_shipped_suite_is_read_and_fits_its_world(name):
     world = make_world(suite.world)
     assert set(suite.probe.quantities) <= set(world.quantities)
     for condition in suite.voe.conditions:
-        assert condition.who in (None, *world.bodies, *world.scenery)
+        who = condition.who if isinstance(condition.who, tuple) else (condition.who,)
+        assert set(who) <= {None, *world.bodies, *world.scenery}
     conditions = [c.name for c in suite.voe.conditions]
     assert set(suite.statistics.confirmatory) <= set(conditions)
 

@@ -34,7 +34,7 @@ TINY = (
     "model.predictor.layers=1",
     "model.predictor.mlp_width=8",
     "optimizer.batch=4",
-    "optimizer.epochs=2",
+    "optimizer.steps_per_epoch=2",
     "logging.every_steps=1",
     "resume_every_steps=2",
 )
@@ -47,8 +47,7 @@ import lewm_probe.demo as stages
 from lewm_probe.cli import asking
 from lewm_probe.results import Metric, Result
 
-steps = os.environ["STEPS"]
-stages.OVERRIDES = (*{TINY!r}, f"optimizer.steps_per_epoch={{steps}}")
+stages.OVERRIDES = (*{TINY!r}, "optimizer.epochs=" + os.environ["EPOCHS"])
 
 
 def fake(name):
@@ -69,7 +68,7 @@ from lewm_probe.cli.main import main
 if __name__ == "__main__":
     main()
 """
-"""The command itself, with few steps and nothing really analysed."""
+"""The command itself, with short epochs and nothing really analysed."""
 
 
 @pytest.fixture
@@ -84,13 +83,13 @@ Start = Callable[[int], "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(driver: Path) -> Iterator[Start]:
-    """Start the demo with so many steps an epoch; whatever is left over is killed at the end."""
+    """Start the demo with so many epochs; whatever is left over is killed at the end."""
     processes = []
 
-    def begin(steps: int) -> subprocess.Popen[str]:
+    def begin(epochs: int) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, str(driver)],
-            env={**os.environ, "STEPS": str(steps)},
+            env={**os.environ, "EPOCHS": str(epochs)},
             cwd=driver.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -144,7 +143,7 @@ def files(folder: Path) -> Iterator[tuple[str, int, int]]:
 
 def test_killed_and_stopped_it_leaves_nothing_running(driver: Path, start: Start) -> None:
     folder = driver.parent / "demo"
-    killed = start(100_000)
+    killed = start(100_000)  # far more than a machine of any speed gets through here
     until_training(driver, killed)
     killed.kill()
     killed.communicate()
@@ -184,7 +183,7 @@ def test_the_whole_demo_and_nothing_of_it_twice(driver: Path, start: Start) -> N
 def test_an_error_in_a_training_process_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "OVERRIDES", (*TINY, "optimizer.steps_per_epoch=2"))
+    monkeypatch.setattr(demo, "OVERRIDES", (*TINY, "optimizer.epochs=2"))
     monkeypatch.setattr(demo, "RECIPES", {"lewm": "two-room/lewm-cpu"})
     plan = demo.plan(tmp_path / "demo")
     with pytest.raises(UserError) as caught:

@@ -8,7 +8,8 @@ analyses, and that effect sizes are known: LeWM notices violations, PLDM only ju
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,45 @@ CONDITIONS = {  # effect at onset in SD of log surprise: LeWM, PLDM; steady shar
     "pixel_noise": (0.5, 0.6, 0.7),
     "blur": (2.0, 1.0, 0.7),
 }
+PUSH_T = {  # as above, of the conditions that push-t has beside or in place of them
+    "teleport_block": (6.0, 5.0, 0.0),
+    "teleport_both": (9.0, 7.0, 0.0),
+    "step_teleport_block": (1.8, 0.1, 0.0),
+    "frozen_block": (1.4, 0.1, 0.3),
+    "pass_through_block": (1.1, 0.05, 0.1),
+    "fast_forward_agent": (2.5, 0.4, 0.0),
+    "action_swap": (2.0, 0.1, 0.8),
+    "color_agent": (0.3, 3.0, 0.9),
+    "color_block": (0.05, 5.0, 0.9),
+    "blur": (2.0, 1.0, 0.7),
+}
+FEWER = {"frozen_block": 143, "pass_through_block": 87, "fast_forward_agent": 187}
+"""Conditions in which some cases show nothing and are left out."""
+DISTANCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+SHADES = (0.05, 0.1, 0.25, 0.5, 1.0)
+DOSES: dict[str, tuple[float, ...]] = {
+    "dose_teleport_agent": DISTANCES,
+    "dose_teleport_block": DISTANCES,
+    "dose_fast_forward_agent": DISTANCES[1:],
+    "dose_color_agent": SHADES,
+    "dose_color_block": SHADES,
+}
+QUALITY = {  # Pearson r of a linear probe: LeWM, PLDM
+    "two-room": {
+        "agent_position": (0.997, 0.985),
+        "agent_velocity": (0.4, 0.4),
+        "goal_position": (0.3, 0.3),
+    },
+    "push-t": {
+        "agent_position": (0.981, 0.957),
+        "agent_velocity": (0.35, 0.3),
+        "block_position": (0.972, 0.93),
+        "block_angle": (0.91, 0.8),
+        "block_angle_raw": (0.85, 0.7),
+        "contact": (0.5, 0.4),
+    },
+}
+UNITS = {"two-room": ("px", "px/step"), "push-t": ("units", "units/s")}
 CONFIRMATORY = ("teleport_agent", "step_teleport_agent", "action_swap", "color_agent")
 BASELINES = ("copy_last", "linear_extrapolation", "pixel_difference", "random_encoder")
 STEPS = (0, 200, 400, 800, 1600)
@@ -75,15 +115,18 @@ def _auroc(effect: float) -> float:
 
 def _voe(w: _Writer, rng: np.random.Generator, good: bool, conditions: Sequence[str]) -> None:
     key: dict[str, Any] = {"analysis": "voe", "features": "z"}
+    effects = CONDITIONS | PUSH_T
     for subject in ("reference", *conditions):
-        strong, weak, steady = CONDITIONS.get(subject, (0.0, 0.0, 0.0))
+        strong, weak, steady = effects.get(subject, (0.0, 0.0, 0.0))
+        n = FEWER.get(subject, N)
         effect = strong if good else weak
         for horizon in range(-3, 7):
             shape = 0.0 if horizon < 0 else 1.0 if horizon == 0 else max(steady, 0.6**horizon)
             noise = rng.normal(0, 0.06)
             z = effect * shape + noise
-            w.add("surprise_z", z, 0.15, subject=subject, horizon=horizon, **key)
-            w.add("surprise", 0.01 * np.exp(z / 3), 0.001, subject=subject, horizon=horizon, **key)
+            at = {"subject": subject, "horizon": horizon, "n": n, **key}
+            w.add("surprise_z", z, 0.15, **at)
+            w.add("surprise", 0.01 * np.exp(z / 3), 0.001, **at)
             w.add(
                 "surprise",
                 0.05,
@@ -94,21 +137,23 @@ def _voe(w: _Writer, rng: np.random.Generator, good: bool, conditions: Sequence[
                 **key,
             )
     for subject in conditions:
-        strong, weak, steady = CONDITIONS[subject]
+        strong, weak, steady = effects[subject]
+        n = FEWER.get(subject, N)
         effect = (strong if good else weak) + rng.normal(0, 0.02)
-        jump = 5.0 if subject in ("teleport_agent", "color_agent", "background_color") else 0.02
+        jump = 5.0 if subject.startswith(("teleport", "color", "background_color")) else 0.02
         for window, share in (("onset", 1.0), ("mean_after", 0.5), ("max_after", 0.6)):
-            at = {"subject": subject, "window": window, **key}
+            at = {"subject": subject, "window": window, "n": n, **key}
             w.add("auroc", _auroc(effect * share), 0.02, **at, higher_is_better=True)
             for k, control in enumerate(BASELINES):
                 w.add("auroc", _auroc(jump * share / (1 + 0.2 * k)), 0.03, control=control, **at)
             delta = _auroc(effect * share) - _auroc(jump * share)
             w.add("delta_auroc_over_copy_last", delta, 0.03, versus="copy_last", **at)
-        at = {"subject": subject, "window": "onset", **key}
+        at = {"subject": subject, "window": "onset", "n": n, **key}
+        w.add("p_ttest_raw", float(np.exp(-3 * effect)), **at)
         w.add("pairwise_accuracy", min(1.0, _auroc(effect) + 0.01), 0.02, **at)
         w.add("detection_at_5fp", float(np.clip(effect / 3, 0.05, 1)), 0.05, **at)
         for window, share in (("onset", 1.0), ("transient", 0.6), ("steady", steady)):
-            at = {"subject": subject, "window": window, **key}
+            at = {"subject": subject, "window": window, "n": n, **key}
             w.add("delta_log_surprise", effect * share / 2, 0.03, **at)
             w.add("d_z", effect * share / 1.5, 0.2, **at)
             p = float(np.exp(-6 * effect * share))
@@ -118,18 +163,55 @@ def _voe(w: _Writer, rng: np.random.Generator, good: bool, conditions: Sequence[
         if subject in CONFIRMATORY:
             p_holm = min(1.0, 4 * float(np.exp(-6 * effect)))
             w.add("p_holm", p_holm, subject=subject, window="onset", **key)
-    strong, weak, _ = CONDITIONS["teleport_agent"]
-    color = CONDITIONS["color_agent"][0 if good else 1]
-    contrast = {"subject": "teleport_agent", "versus": "color_agent", "window": "onset", **key}
-    w.add("delta_log_surprise", ((strong if good else weak) - color) / 2, 0.1, **contrast)
-    w.add("p_ttest", 1e-9, **contrast)
-    w.add("p_wilcoxon", 1e-9, **contrast)
+    teleports = [c for c in conditions if c.startswith("teleport")] or ["teleport_agent"]
+    colors = [c for c in conditions if c.startswith("color")] or ["color_agent"]
+    for teleport, color in product(teleports, colors):
+        apart = effects[teleport][0 if good else 1] - effects[color][0 if good else 1]
+        contrast = {"subject": teleport, "versus": color, "window": "onset", **key}
+        w.add("delta_log_surprise", apart / 2, 0.1, **contrast)
+        w.add("p_ttest", 1e-9, **contrast)
+        w.add("p_wilcoxon", 1e-9, **contrast)
     w.add("smallest_detectable_d_z", 0.25, **key)
     w.add("clean_over_copy_last", 0.12 if good else 0.5, 0.02, subject="preflight", **key)
     w.add("action_swap_auroc", 0.93 if good else 0.53, 0.03, subject="preflight", **key)
 
 
+def _dose(
+    w: _Writer, rng: np.random.Generator, good: bool, doses: Mapping[str, Sequence[float]]
+) -> None:
+    """AUROC grows with the dose, that of copy-last later; the first dose that tells them apart."""
+    for subject, given in doses.items():
+        color = "color" in subject
+        half_way = (0.3 if good else 0.08) if color else (0.03 if good else 0.06)
+        first = None
+        for dose in given:
+            n = N - 40 if "fast_forward" in subject and dose == given[-1] else N
+            key: dict[str, Any] = {"analysis": "voe", "features": "z", "subject": subject}
+            key |= {"window": "onset", "dose": dose, "n": n}
+            own = _sigmoid(dose, half_way) + rng.normal(0, 0.004)
+            w.add("auroc", own, 0.03, higher_is_better=True, **key)
+            for k, control in enumerate(BASELINES):
+                w.add("auroc", _sigmoid(dose, (2 + k) * half_way), 0.03, control=control, **key)
+                delta = own - _sigmoid(dose, (2 + k) * half_way)
+                w.add(f"delta_auroc_over_{control}", delta, 0.035, versus=control, **key)
+                if control == "copy_last" and delta - 0.035 > 0 and first is None:
+                    first = dose
+            w.add("delta_log_surprise", 2 * own - 1, 0.1, **key)
+            w.add("d_z", 4 * own - 2, 0.2, **key)
+        values: dict[str, Any] = {"analysis": "voe", "features": "z", "subject": subject}
+        values |= {"value": first, "unit": "of the way" if color else "arena", "n": N}
+        metric = "first_dose_over_copy_last"
+        w.metrics.append(Metric(**w.common | {"metric": metric, "eval_seed": 7} | values))
+
+
+def _sigmoid(dose: float, half_way: float) -> float:
+    return 0.5 + 0.5 / (1 + (half_way / dose) ** 2.5)
+
+
 def _probe(w: _Writer, rng: np.random.Generator, good: bool, steps: bool) -> None:
+    world = str(w.common["world"])
+    position, velocity = UNITS.get(world, UNITS["two-room"])
+
     def measure(r: float, unit: str | None, **keys: Any) -> None:
         keys = {"analysis": "probe"} | keys
         mse = 1 - r**2
@@ -137,17 +219,17 @@ def _probe(w: _Writer, rng: np.random.Generator, good: bool, steps: bool) -> Non
         w.add("mse_sample_sd", 1.4 * mse, **keys)
         w.add("pearson_r", r, 0.2 * (1 - r), **keys, higher_is_better=True)
         w.add("r2", r**2, 0.3 * (1 - r), **keys)
-        w.add("rmse", 45 * np.sqrt(mse), 0.2, unit=unit, **keys)
+        if keys["subject"] == "block_angle":
+            w.add("angle_error_deg", 60 * np.sqrt(mse), 0.8, unit="deg", **keys)
+        else:
+            w.add("rmse", 45 * np.sqrt(mse), 0.2, unit=unit, **keys)
         if keys.get("method") == "mlp":
             w.add("mse_seed_sd", 0.1 * mse, **keys)
 
-    quality = {
-        "agent_position": 0.997 if good else 0.985,
-        "agent_velocity": 0.4,
-        "goal_position": 0.3,
-    }
-    for subject, best in quality.items():
-        unit = "px/step" if "velocity" in subject else "px"
+    for subject, (strong, weak) in QUALITY.get(world, QUALITY["two-room"]).items():
+        best = strong if good else weak
+        unit = velocity if "velocity" in subject else position
+        unit = {"block_angle_raw": "rad", "contact": "0 or 1"}.get(subject, unit)
         for method, gain in (("linear", 0.0), ("mlp", 0.5)):
             for features in ("z", "cls"):
                 r = best + gain * (1 - best) * 0.5 + rng.normal(0, 0.0005)
@@ -161,12 +243,13 @@ def _probe(w: _Writer, rng: np.random.Generator, good: bool, steps: bool) -> Non
         w.add(
             "selectivity", 0.4, 0.05, analysis="probe", subject=subject, method="mlp", features="z"
         )
-    measure(0.9, "px/step", subject="agent_velocity", method="linear", features="z_triplet")
-    measure(0.95, "px", subject="agent_position_change", method="linear", features="dz")
+    measure(0.9, velocity, subject="agent_velocity", method="linear", features="z_triplet")
+    measure(0.95, position, subject="agent_position_change", method="linear", features="dz")
     if steps:
         for step in STEPS[:-1]:
             r = 0.85 + 0.14 * (1 - np.exp(-step / 300))
-            measure(r, "px", subject="agent_position", method="linear", features="z", step=step)
+            at = {"subject": "agent_position", "method": "linear", "features": "z", "step": step}
+            measure(r, position, **at)
     truth = rng.uniform(25, 200, size=(8, 6, 2))
     error = rng.normal(0, 3 if good else 8, size=truth.shape)
     for (i, t, a), true in np.ndenumerate(truth):
@@ -253,8 +336,8 @@ def _pictures(world: str) -> dict[str, np.ndarray]:
 
     films = {
         "reference": strip(),
-        "teleport_agent": strip(jump=14),
-        "color_agent": strip(rgb=(0, 0, 255)),
+        "teleport_agent" if world == "two-room" else "teleport_both": strip(jump=14),
+        "color_agent" if world == "two-room" else "color_block": strip(rgb=(0, 0, 255)),
         "action_swap": strip(),
     }
     return {f"film-{world}-{name}": film for name, film in films.items()}
@@ -268,6 +351,7 @@ def make_result(
     notes: Sequence[str] = (),
     pictures: bool = True,
     conditions: Sequence[str] = tuple(CONDITIONS),
+    doses: Mapping[str, Sequence[float]] | None = None,
 ) -> Result:
     """A structurally right Result; every argument leaves something out or adds something."""
     rng = np.random.default_rng(seed)
@@ -280,6 +364,7 @@ def make_result(
             good = family != "pldm"
             if "voe" in analyses:
                 _voe(w, rng, good, conditions)
+                _dose(w, np.random.default_rng(train_seed), good, doses or {})
             if "probe" in analyses:
                 _probe(w, rng, good, steps=True)
             if "straightness" in analyses:
@@ -299,7 +384,7 @@ def make_result(
         w.add("mse", -0.023, 0.004, subject="agent_position", versus="pldm", **at)
         metrics += w.metrics
     provenance = Provenance(
-        command="lewm-probe audit lewm=runs/lewm-0 pldm=runs/pldm-0 --world two-room",
+        command=f"lewm-probe audit lewm=runs/lewm-0 pldm=runs/pldm-0 --world {world}",
         version="0.1.0",
         commit="0123456789abcdef0123456789abcdef01234567",
         hardware="2 CPU cores, 8 GiB",
@@ -308,13 +393,19 @@ def make_result(
         fingerprints={"suite": "c0ffee"},
         wall_seconds=212.4,
         settings={
-            "statistics": {"alpha": 0.05, "confirmatory": list(CONFIRMATORY)},
-            "voe": {
-                "equivalence_ratio": 1.25,
-                "log_floor": 1e-8,
-                "conditions": [
-                    {"name": "brightness", "kind": "brightness", "expected": "appearance"}
-                ],
+            "analysis": "voe",
+            "suite": {
+                "world": world,
+                "statistics": {"alpha": 0.05, "confirmatory": list(CONFIRMATORY)},
+                "voe": {
+                    "equivalence_ratio": 1.25,
+                    "log_floor": 1e-8,
+                    "conditions": [
+                        {"name": "brightness", "kind": "brightness", "expected": "appearance"},
+                        {"name": "fast_forward_agent", "kind": "fast_forward", "dose": 0.1},
+                    ],
+                    "dose_response": [{"name": name} for name in doses or {}],
+                },
             },
         },
         notes=list(notes),
@@ -345,7 +436,7 @@ def _entry(
         train_seed=train_seed,
         step=STEPS[-1],
         world=world,
-        fingerprint=format(zlib.crc32(f"{name}{train_seed}".encode()), "08x") * 4,
+        fingerprint=format(zlib.crc32(f"{world}{name}{train_seed}".encode()), "08x") * 4,
         parameters=1_032_456,
         source=f"runs/{name}-{train_seed}",
         config={"encoder": "cnn", "latent_width": 64, "data_fingerprint": "abcd1234"},
@@ -369,6 +460,26 @@ def result() -> Result:
 def view(result: Result) -> WorldView:
     """The full result as the report reads it."""
     return views(result)[0]
+
+
+def two_seeds_result(world: str = "push-t", **keys: Any) -> Result:
+    """LeWM and PLDM with two seeds each, with doses: by default everything that push-t has."""
+    here = CONDITIONS if world == "two-room" else PUSH_T
+    given = {"dose_teleport_agent": DISTANCES} if world == "two-room" else DOSES
+    asked = {"conditions": tuple(here), "doses": given, "world": world} | keys
+    return make_result((("lewm", "lewm", (0, 1)), ("pldm", "pldm", (0, 1))), **asked)
+
+
+@pytest.fixture(scope="session")
+def dosed_result() -> Result:
+    """A push-t result with five conditions at doses."""
+    return two_seeds_result()
+
+
+@pytest.fixture(scope="session")
+def push_t(dosed_result: Result) -> WorldView:
+    """The push-t result as the report reads it."""
+    return views(dosed_result)[0]
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,7 @@ def latex(table: Table) -> str:
     align = "".join("r" if column.numeric else "l" for column in table.columns)
     width = len(table.columns)
     head = " & ".join(escape(column.title) for column in table.columns)
+    over = _headings(table)
     lines = []
     for k, (group, rows) in enumerate(groupby(table.rows, key=lambda row: row.group)):
         if k:
@@ -119,10 +120,22 @@ def latex(table: Table) -> str:
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
         f"\\begin{{tabular}}{{@{{}}{align}@{{}}}}\n"
         "\\toprule\n"
-        f"{head} \\\\\n"
+        f"{over}{head} \\\\\n"
         "\\midrule\n"
         f"{body}\n"
         "\\bottomrule\n"
         "\\end{tabular}}\n"
         "\\end{table*}\n"
     )
+
+
+def _headings(table: Table) -> str:
+    """The line of headings over columns, each underlined; nothing where there are none."""
+    cells, rules, at = [], [], 1
+    for over, span in table.headings:
+        cells.append(rf"\multicolumn{{{span}}}{{c}}{{{escape(over)}}}" if over else "")
+        cells += [""] * (span - 1 if not over else 0)
+        if over:
+            rules.append(rf"\cmidrule(lr){{{at}-{at + span - 1}}}")
+        at += span
+    return f"{' & '.join(cells)} \\\\\n{''.join(rules)}\n" if cells else ""

@@ -35,7 +35,7 @@ def csv_text(table: Table) -> str:
 
 def markdown(table: Table) -> str:
     """A GitHub-flavoured table; groups are bold rows."""
-    titles = [_pipe(column.title) for column in table.columns]
+    titles = [_pipe(column.full_title) for column in table.columns]
     lines = [
         _line(titles),
         _line(["---:" if column.numeric else "---" for column in table.columns]),

@@ -58,31 +58,42 @@ def models_table(view: WorldView) -> Table | None:
 
 
 def provenance_table(records: Iterable[Provenance]) -> Table | None:
-    """Commands, commits, versions, hardware and wall time."""
-    rows = []
+    """Commands, commits, versions, hardware and wall time; the analyses of a command in one row."""
+    runs: dict[tuple[str, ...], list[Provenance]] = {}
     for record in records:
         packages = ", ".join(f"{k} {v}" for k, v in sorted(record.packages.items()))
-        seeds = ", ".join(f"{words.plain(k)} {v}" for k, v in sorted(record.seeds.items()))
-        prints = ", ".join(
-            f"{words.plain(k)} {v[:12]}" for k, v in sorted(record.fingerprints.items())
+        run = (record.command, record.version, record.commit or "", record.hardware, packages)
+        runs.setdefault(run, []).append(record)
+    rows = []
+    for (command, version, commit, hardware, packages), part in runs.items():
+        seconds = [one.wall_seconds for one in part if one.wall_seconds is not None]
+        wall = sum(seconds) if seconds else None
+        analyses = (one.settings.get("analysis") for one in part)
+        seeds = (f"{words.plain(k)} {v}" for one in part for k, v in sorted(one.seeds.items()))
+        prints = (
+            f"{words.plain(k)} {v[:12]}"
+            for k, v in sorted({pair for one in part for pair in one.fingerprints.items()})
         )
         cells = {
-            "command": text(record.command),
-            "version": text(record.version),
-            "commit": Cell((record.commit or "")[:12], record.commit),
-            "hardware": text(record.hardware),
-            "wall": Cell(numbers.duration(record.wall_seconds), record.wall_seconds),
-            "seeds": text(seeds),
-            "fingerprints": text(prints),
+            "command": text(command),
+            "analyses": text(_listed(one for one in analyses if isinstance(one, str))),
+            "version": text(version),
+            "commit": Cell(commit[:12], commit or None),
+            "hardware": text(hardware),
+            "wall": Cell(numbers.duration(wall), wall),
+            "seeds": text(_listed(seeds)),
+            "fingerprints": text(_listed(prints)),
             "packages": text(packages),
         }
         rows.append(Row(cells))
     return table(
         "provenance",
         "Provenance",
-        "The commands that made these numbers, and where they ran.",
+        "The commands that made these numbers, and where they ran; wall time: of all their "
+        "analyses.",
         [
             Column("command", "Command", numeric=False),
+            Column("analyses", "analyses", numeric=False),
             Column("version", "version", numeric=False),
             Column("commit", "commit", numeric=False),
             Column("hardware", "hardware", numeric=False),
@@ -93,6 +104,11 @@ def provenance_table(records: Iterable[Provenance]) -> Table | None:
         ],
         rows,
     )
+
+
+def _listed(found: Iterable[str]) -> str:
+    """Each once, in order of appearance."""
+    return ", ".join(dict.fromkeys(found))
 
 
 def _count(value: int | None) -> Cell:

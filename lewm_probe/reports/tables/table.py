@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from lewm_probe.reports import numbers
 from lewm_probe.reports.view import Mean
@@ -51,11 +52,20 @@ def p_cell(p: float | None) -> Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: key in the CSV, title for readers, whether it holds numbers."""
+    """A column: key in the CSV, title for readers, whether it holds numbers.
+
+    Neighbours with the same ``over`` stand under that heading.
+    """
 
     key: str
     title: str
     numeric: bool = True
+    over: str = ""
+
+    @property
+    def full_title(self) -> str:
+        """The title with the heading over it."""
+        return f"{self.over}: {self.title}" if self.over else self.title
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,14 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...] = field(default=())
 
+    @property
+    def headings(self) -> list[tuple[str, int]]:
+        """Headings over columns and how many each spans; none where no column has one."""
+        if not any(column.over for column in self.columns):
+            return []
+        parts = groupby(self.columns, key=lambda column: column.over)
+        return [(over, len(list(columns))) for over, columns in parts]
+
     def cell(self, row: Row, column: Column) -> Cell:
         """The cell of a row in a column, empty when it has none."""
         return row.cells.get(column.key, EMPTY)
@@ -110,6 +128,18 @@ def mean_cell(mean: Mean | None, *, decimals: int | None = None, bare: bool = Fa
         return Cell(numbers.MISSING)
     whole = cell(mean.value, mean.low, mean.high, decimals=decimals)
     return replace(whole, text=whole.text.split(" [")[0]) if bare else whole
+
+
+def spread_cell(mean: Mean | None) -> Cell:
+    """A mean over training seeds with the smallest and the largest checkpoint."""
+    if mean is None:
+        return Cell(numbers.MISSING)
+    low, high = min(mean.values), max(mean.values)
+    places = 4 if abs(mean.value) < 0.01 else 3
+    shown = numbers.number(mean.value, places)
+    if mean.checkpoints > 1:
+        shown += f" ({numbers.number(low, places)} – {numbers.number(high, places)})"
+    return Cell(shown, mean.value, low, high)
 
 
 def count_cell(value: float | None, high: float | None = None) -> Cell:

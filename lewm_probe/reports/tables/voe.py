@@ -67,7 +67,9 @@ def _main(view: WorldView) -> Table | None:
                 paper = paper_values().finding(view.world, view.family(model), condition)
                 cells |= {"model": text(view.label(model)), "paper": text(paper)}
                 rows.append(Row(cells, group=_group(view, condition)))
-    n = samples(view.pick("voe", "auroc", window=ONSET), " matched pairs of trajectories a condition")
+    n = samples(
+        view.pick("voe", "auroc", window=ONSET), " matched pairs of trajectories a condition"
+    )
     ratio = view.setting("voe", "equivalence_ratio", default=1.25)
     return table(
         f"{view.world}-voe",
@@ -235,8 +237,9 @@ def main_pair(view: WorldView) -> tuple[str, str]:
     colors = [c for c in view.conditions() if view.kind(c) == "color"]
     pairs = [(a, b) for a in teleports or [""] for b in colors or [""]]
     compared = contrasts(view)
-    # Sorting is stable: what is not told apart stays in order of display.
-    pairs.sort(key=lambda pair: (pair != paper, pair not in compared))
+    teleport, color = paper or ("", "")
+    # The sort is stable: pairs that are alike stay in order of display.
+    pairs.sort(key=lambda p: (p != paper, p not in compared, p[0] != teleport, p[1] != color))
     return pairs[0]
 
 
