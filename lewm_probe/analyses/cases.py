@@ -305,17 +305,15 @@ class MatchedCases:
         world, (who,) = self._world, _bodies(condition)
         assert condition.dose is not None
         places = self._positions(who)[case]
-        far = np.linalg.norm(places - places[at], axis=-1) >= condition.dose * world.arena
-        later = np.flatnonzero(far[at + 1 :])
-        if not len(later):
+        distance = condition.dose * world.arena
+        if np.linalg.norm(places[at:] - places[at], axis=-1).max() < distance:
             raise Impossible
-        frame = at + int(later[0])  # the block from here leads that far
-        world.restore(self.reference.snapshots[case][frame])
-        for within in range(world.frame_skip):
-            self._step(case, frame, within)
-            gone = float(np.linalg.norm(world.position(who) - places[at]))
-            if gone >= condition.dose * world.arena:
-                return
+        world.restore(self.reference.snapshots[case][at])
+        for frame in range(at, self.reference.frames):
+            for within in range(world.frame_skip):
+                self._step(case, frame, within)
+                if np.linalg.norm(world.position(who) - places[at]) >= distance:
+                    return
 
     def _positions(self, who: str) -> np.ndarray:
         """Recorded places of a body, (N, T, 2 or 3)."""

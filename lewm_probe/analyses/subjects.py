@@ -82,10 +82,14 @@ def subject_from_model(
     source: Path | None = None,
     history: Sequence[Path] = (),
     curves: dict[str, list[float | None]] | None = None,
+    data_fingerprint: str | None = None,
 ) -> Subject:
     """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way."""
     spec = model.spec
     config: Any = getattr(model, "config", None)
+    told = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
+    if data_fingerprint is not None:
+        told["data_fingerprint"] = data_fingerprint
     entry = ModelEntry(
         name=name,
         family=spec.family,
@@ -97,7 +101,7 @@ def subject_from_model(
         if isinstance(model, nn.Module)
         else None,
         source=str(source) if source else None,
-        config=config.model_dump(mode="json") if hasattr(config, "model_dump") else {},
+        config=told,
         curves=curves or {},
     )
     return Subject(name, freeze(model), entry, source, tuple(history))
@@ -248,7 +252,7 @@ def _parse(spec: str) -> tuple[str, Path]:
 
 def _load(name: str, path: Path, device: str | torch.device) -> Subject:
     # Imported here so that analyses of models in memory do not need the checkpoint format.
-    from lewm_probe.models.checkpoint import load_checkpoint, run_checkpoints
+    from lewm_probe.models.checkpoint import load_checkpoint, read_header, run_checkpoints
 
     if not path.exists():
         near = _nearest(path)
@@ -278,6 +282,7 @@ def _load(name: str, path: Path, device: str | torch.device) -> Subject:
         source=source,
         history=history,
         curves=training_curves(run) if run is not None else {},
+        data_fingerprint=read_header(source).meta.data_fingerprint,
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lewm_probe.analyses import cases as cases_module
-from lewm_probe.analyses.cases import MatchedCases, draw_onsets, matched_cases
+from lewm_probe.analyses.cases import Changed, MatchedCases, draw_onsets, matched_cases, mixed
 from lewm_probe.analyses.evaluation import collect_trajectories
 from lewm_probe.analyses.suite import Condition
 from lewm_probe.errors import UsageError, UserError
@@ -23,13 +23,8 @@ PICTURES = ["brightness", "pixel_noise", "blur"]
 
 def positions(cases: MatchedCases, name: str) -> np.ndarray:
     """Where a condition puts the agent, read from its pictures (N, T, 2), in px."""
-    pixels = cases.condition(name)[0].astype(float)
-    coloured = pixels.max(-1) - pixels.min(-1)
-    centres = (np.arange(cases.reference.size) + 0.5) * 224 / cases.reference.size - 0.5
-    mass = coloured.sum((-1, -2))
-    x = (coloured.sum(-2) * centres).sum(-1) / mass
-    y = (coloured.sum(-1) * centres).sum(-1) / mass
-    return np.stack([x, y], -1)
+    pixels = cases.condition(name)[0]
+    return positions_of(pixels.reshape(-1, *pixels.shape[2:])).reshape(*pixels.shape[:2], 2)
 
 
 @pytest.mark.parametrize("name", SIMULATED + PICTURES)
@@ -154,6 +149,98 @@ def test_impossible_interventions_are_left_out(cases, monkeypatch):
     assert len(changed.pixels) == len(changed.case)
     pixels = cases.condition("teleport_agent")[0]
     np.testing.assert_array_equal(pixels[~changed.kept], cases.reference.pixels[~changed.kept])
+
+
+def event(cases: MatchedCases, kind: str, **more) -> Changed:
+    asked = Condition(name=kind, kind=kind, who="agent", expected="violation", **more)
+    return cases.dosed(asked)
+
+
+def test_fast_forward_shows_a_place_of_the_trajectory_too_early(cases):
+    """The agent is an equal distance away, and its way from there goes on as recorded."""
+    changed = event(cases, "fast_forward", dose=0.1)
+    assert changed.kept.mean() > 0.3
+    assert len(changed.pixels) == changed.kept.sum()  # frame t0 alone
+    world = make_world("two-room")
+    state = cases.reference.state["agent_position"]
+    for row, case in enumerate(changed.case):
+        at = changed.onset[case]
+        world.restore(cases.reference.snapshots[case][at])
+        for action in cases.reference.actions[case, at:].reshape(-1, 2):
+            world.step(action)
+            gone = np.linalg.norm(world.position("agent") - state[case, at])
+            if gone >= 0.1 * world.arena:
+                break
+        assert 0.1 * world.arena <= gone < 0.1 * world.arena + 7.1  # one step over, at most
+        np.testing.assert_array_equal(changed.pixels[row], world.render(cases.reference.size))
+
+
+def test_an_agent_passes_through_the_wall_where_it_met_it(cases):
+    changed = event(cases, "pass_through")
+    world = make_world("two-room")
+    for case in np.flatnonzero(changed.kept):
+        at = changed.onset[case]
+        world.restore(cases.reference.snapshots[case][at - 1])
+        world.pass_through("agent")
+        for action in cases.reference.actions[case, at - 1].reshape(5, 2):
+            world.step(action)
+        off = world.position("agent") - cases.reference.state["agent_position"][case, at]
+        assert np.linalg.norm(off) >= 0.01 * world.arena
+        row = int(np.flatnonzero(changed.case == case)[0])
+        np.testing.assert_array_equal(changed.pixels[row], world.render(cases.reference.size))
+    others = np.flatnonzero(~changed.kept)
+    assert len(others) < len(cases)
+
+
+def test_a_teleport_of_given_dose_is_that_far(cases):
+    asked = Condition(name="t", kind="teleport", who="agent", dose=0.2, expected="violation")
+    seen = cases.dosed(asked)
+    here = cases.reference.state["agent_position"][np.arange(len(cases)), cases.onset]
+    there = positions_of(seen.pixels)
+    away = np.linalg.norm(there - here[seen.case], axis=1)
+    np.testing.assert_allclose(away, 0.2 * TwoRoom.arena, atol=0.6)
+    np.testing.assert_array_equal(seen.onset, cases.onset)
+
+
+def test_a_colour_goes_part_of_the_way(cases):
+    assert mixed((255, 0, 0), (0, 0, 255), 0.25) == (191, 0, 64)
+    assert mixed((255, 0, 0), (0, 0, 255), 1.0) == (0, 0, 255)
+    asked = Condition(
+        name="c", kind="color", who="agent", rgb=(0, 0, 255), dose=0.25, expected="appearance"
+    )
+    seen = cases.dosed(asked).pixels.astype(int)
+    world = make_world("two-room")
+    world.restore(cases.reference.snapshots[0][cases.onset[0]])
+    world.recolor("agent", (191, 0, 64))
+    np.testing.assert_array_equal(seen[0], world.render(cases.reference.size))
+
+
+def test_a_block_can_be_frozen_and_passed_through_where_it_is_pushed():
+    reference = collect_trajectories(
+        "push-t", 6, 12, size=32, seed=1, purpose="events", policy="expert"
+    )
+    cases = MatchedCases(reference, np.full(6, 4), [], seed=0)
+    world = make_world("push-t")
+    for kind in ("frozen", "pass_through", "step_teleport"):
+        asked = Condition(name=kind, kind=kind, who="block", expected="violation")
+        changed = cases.dosed(asked)
+        assert changed.kept.sum() >= 1
+        for row, case in enumerate(changed.case):
+            at = changed.onset[case]
+            block = reference.state["block_position"][case]
+            if kind == "step_teleport":
+                assert np.linalg.norm(block[at] - block[at - 1]) >= 0.01 * world.arena
+            world.restore(reference.snapshots[case][at])
+            assert (changed.pixels[row] != world.render(32)).any()
+
+
+def positions_of(pixels: np.ndarray) -> np.ndarray:
+    """The agent's place in pictures (M, H, W, C), px of the 224 px picture (M, 2)."""
+    coloured = pixels.astype(float).max(-1) - pixels.astype(float).min(-1)
+    centres = (np.arange(pixels.shape[1]) + 0.5) * 224 / pixels.shape[1] - 0.5
+    mass = coloured.sum((-1, -2))
+    x = (coloured.sum(-2) * centres).sum(-1) / mass
+    return np.stack([x, (coloured.sum(-1) * centres).sum(-1) / mass], -1)
 
 
 def test_the_sham_check_catches_a_world_with_hidden_state(monkeypatch):

@@ -182,7 +182,7 @@ def _dose(
     """AUROC grows with the dose, that of copy-last later; the first dose that tells them apart."""
     for subject, given in doses.items():
         color = "color" in subject
-        half_way = (0.3 if good else 0.08) if color else (0.03 if good else 0.06)
+        half_way = (0.3 if good else 0.08) if color else (0.03 if good else 0.09)
         first = None
         for dose in given:
             n = N - 40 if "fast_forward" in subject and dose == given[-1] else N

@@ -30,6 +30,9 @@ _LINES: dict[str, dict[str, Any]] = {
 }
 """Baselines: in the model's colour, as they are computed in its latents; hollow or bare."""
 
+_SEED: dict[str, Any] = {"linestyle": "none", "marker": ".", "markersize": 2.5, "alpha": 0.6}
+"""A checkpoint, where there are several."""
+
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LOWEST = 0.4
 """AUROC at the bottom of the panels, unless something lies below it."""
@@ -73,6 +76,9 @@ def dose_plot(view: WorldView) -> Plot | None:
                     style = {"color": look.color, **_LINES[control]}
                     ax.plot([m.key["dose"] for m in curve], [m.value for m in curve], **style)
                 curve = curves.get((condition, model, None), [])
+                for mean in curve if any(m.checkpoints > 1 for m in curve) else []:
+                    at = [mean.key["dose"]] * mean.checkpoints
+                    ax.plot(at, mean.values, color=look.color, **_SEED)
                 band(
                     ax,
                     look,
@@ -113,8 +119,9 @@ def dose_plot(view: WorldView) -> Plot | None:
         f"{comma(samples(found))} each, by the size of the violation (logarithmic); 0.5 (line) is "
         "chance. Thin: baselines, in the colour of the model they stand beside. Bands: 95 % "
         "intervals over trajectories (several training seeds: mean and envelope of the "
-        "checkpoints’ intervals). Triangles at the foot, a row a model: the smallest dose at which "
-        "a checkpoint’s 95 % interval of ΔAUROC over copy-last lies above 0.",
+        "checkpoints’ intervals, dots for the checkpoints). Triangles at the foot, a row a model: "
+        "the smallest dose at which a checkpoint’s 95 % interval of ΔAUROC over copy-last lies "
+        "above 0.",
         draw,
     )
 
