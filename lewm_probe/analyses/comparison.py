@@ -16,7 +16,8 @@ from lewm_probe.analyses import statistics
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.suite import Suite
-from lewm_probe.analyses.voe_metrics import MODEL, Evidence, Resamples
+from lewm_probe.analyses.surprise import MODEL
+from lewm_probe.analyses.voe_metrics import Evidence, Resamples
 from lewm_probe.seeding import stream
 
 LEVEL = 0.05

@@ -15,9 +15,7 @@ import numpy as np
 from lewm_probe.analyses import statistics
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.suite import DoseResponse, Suite
-
-MODEL, WHITENED = "model", "whitened"
-"""Scorers that are not baselines."""
+from lewm_probe.analyses.surprise import MODEL, WHITENED
 
 AtOnset = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Scorer → surprise at t0 of the cases that could be made: perturbed (n,), reference (n,)."""

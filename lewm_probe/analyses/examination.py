@@ -17,13 +17,15 @@ from lewm_probe.analyses.spectrum import effective_rank
 from lewm_probe.analyses.subjects import Subject
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.surprise import (
+    MODEL,
+    WHITENED,
     Scores,
     Whitening,
     latent_baselines,
     surprise,
     teacher_forced,
 )
-from lewm_probe.analyses.voe_metrics import MODEL, WHITENED, Evidence
+from lewm_probe.analyses.voe_metrics import Evidence
 from lewm_probe.errors import unknown_name
 from lewm_probe.models.base import WorldModel
 

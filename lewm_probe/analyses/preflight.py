@@ -13,8 +13,8 @@ from lewm_probe.analyses import statistics
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.suite import Suite
-from lewm_probe.analyses.surprise import onset_values
-from lewm_probe.analyses.voe_metrics import MODEL, Evidence, Resamples
+from lewm_probe.analyses.surprise import MODEL, onset_values
+from lewm_probe.analyses.voe_metrics import Evidence, Resamples
 
 SWAP_MARGIN = 0.05
 """An action-swap AUROC this close to 0.5, or not told from 0.5 by its interval, earns a warning."""

@@ -198,7 +198,7 @@ class VoeSettings(Config):
 
     @model_validator(mode="after")
     def _names_differ(self) -> VoeSettings:
-        names = [c.name for c in (*self.conditions, *self.dose_response)]
+        names = [c.name for c in self.conditions] + [r.name for r in self.dose_response]
         if len(set(names)) != len(names):
             raise ValueError("two conditions have the same name")
         return self

@@ -17,6 +17,9 @@ from lewm_probe.analyses.controls import copy_last, linear_extrapolation
 from lewm_probe.analyses.subjects import device_of
 from lewm_probe.models.base import WorldModel
 
+MODEL, WHITENED = "model", "whitened"
+"""Scorers that are not baselines."""
+
 PREDICT_BATCH = 64
 """Trajectories predicted at once; bounds memory."""
 

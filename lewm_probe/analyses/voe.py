@@ -31,8 +31,8 @@ from lewm_probe.analyses.preflight import preflight
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.subjects import Subject, check_all_fit, freeze
 from lewm_probe.analyses.suite import Suite
-from lewm_probe.analyses.surprise import onset_values
-from lewm_probe.analyses.voe_metrics import MODEL, OFFSETS, Evidence, Resamples, write_metrics
+from lewm_probe.analyses.surprise import MODEL, onset_values
+from lewm_probe.analyses.voe_metrics import OFFSETS, Evidence, Resamples, write_metrics
 from lewm_probe.errors import unknown_name
 from lewm_probe.progress import NoProgress, Progress
 from lewm_probe.results import Result

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 
 from lewm_probe.analyses import statistics
-from lewm_probe.analyses.doses import MODEL, WHITENED, Add
+from lewm_probe.analyses.doses import Add
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.subjects import Subject
 from lewm_probe.analyses.suite import Condition, Suite
-from lewm_probe.analyses.surprise import Scores, onset_values, window_max, window_means
+from lewm_probe.analyses.surprise import (
+    MODEL,
+    WHITENED,
+    Scores,
+    onset_values,
+    window_max,
+    window_means,
+)
 from lewm_probe.seeding import stream
 
 OFFSETS = range(-3, 7)

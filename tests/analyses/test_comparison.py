@@ -6,8 +6,8 @@ import pytest
 from lewm_probe.analyses.comparison import by_name, compare, reach
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.subjects import subject_from_model
-from lewm_probe.analyses.surprise import Scores
-from lewm_probe.analyses.voe_metrics import MODEL, Evidence, Resamples
+from lewm_probe.analyses.surprise import MODEL, Scores
+from lewm_probe.analyses.voe_metrics import Evidence, Resamples
 from lewm_probe.seeding import stream
 
 N, T, ONSET = 24, 10, 4
