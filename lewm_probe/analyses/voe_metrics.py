@@ -234,8 +234,8 @@ def _curves(add: Add, evidence: Evidence, suite: Suite, resamples: Resamples) ->
         centre, spread = float(np.nanmean(logs)), float(np.nanstd(logs))
         for name, scores, kept, onsets in scored:
             for offset in OFFSETS:
-                if offset < 0 and scorer != MODEL and name != "reference":
-                    continue  # the reference's, to the last bit; the model's are drawn as one line
+                if offset != 0 and scorer != MODEL:
+                    continue  # a baseline is compared at t0; its rows hold no more either
                 values = onset_values(scores[scorer][kept], onsets[kept], offset)
                 if np.isfinite(values).sum() < 2:
                     continue
