@@ -1,6 +1,16 @@
 """Simulated scenes that can be asked, photographed and disturbed."""
 
-from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World
+from lewm_probe.worlds.base import NotOffered, Policy, Quantity, Snapshot, World
+from lewm_probe.worlds.conformance import check_world
 from lewm_probe.worlds.registry import make_world, world_names
 
-__all__ = ["Policy", "Quantity", "Snapshot", "World", "make_world", "world_names"]
+__all__ = [
+    "NotOffered",
+    "Policy",
+    "Quantity",
+    "Snapshot",
+    "World",
+    "check_world",
+    "make_world",
+    "world_names",
+]

@@ -56,6 +56,7 @@ class TwoRoom(World):
         "agent_velocity": Quantity("px/step", ("x", "y"), kind="velocity"),
         "goal_position": Quantity("px", ("x", "y")),
     }
+    picture_sizes: ClassVar[tuple[int, int]] = (1, PICTURE)
     arena: ClassVar[float] = HIGH - LOW
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}  # type: ignore[misc]
 
@@ -148,7 +149,7 @@ class TwoRoom(World):
 
     def position(self, who: str) -> np.ndarray:
         """Where a body is, x and y in px, float64 (2,)."""
-        self._known_body(who)
+        self.known_body(who)
         return self._agent.astype(np.float64)
 
     def columns(self) -> dict[str, np.ndarray]:
@@ -212,17 +213,10 @@ class TwoRoom(World):
         Raises:
             UsageError: a size beyond 1 to 224 px, or no such camera.
         """
-        size = self.native_size if size is None else size
-        if not (isinstance(size, int | np.integer) and 1 <= size <= self.native_size):
-            raise UsageError(
-                f"A picture of {size} px cannot be drawn: two-room draws squares of 1 to "
-                f"{self.native_size} px. Choose a size in between."
-            )
-        if camera is not None and camera not in self.cameras:
-            raise unknown_name("camera", camera, self.cameras)
+        side = self.picture_size(size, camera)
         positions = np.array([s["agent"] for s in snapshots], np.float64).reshape(-1, 2)
         colors = np.array([s["colors"] for s in snapshots], np.uint8).reshape(-1, 3, 3)
-        return draw(positions, colors, int(size))
+        return draw(positions, colors, side)
 
     # disturbing ----------------------------------------------------------------------------------
 
@@ -244,7 +238,7 @@ class TwoRoom(World):
             UsageError: no such body.
             UserError: no direction leads to a free place, or a number is not finite.
         """
-        self._known_body(who)
+        self.known_body(who)
         if distance is None:
             self._agent = places.anywhere(rng, doorway=True)
         else:
@@ -277,7 +271,7 @@ class TwoRoom(World):
         Raises:
             UsageError: no such body.
         """
-        self._known_body(who)
+        self.known_body(who)
         self._frozen[0] = True
 
     def pass_through(self, who: str) -> None:
@@ -286,12 +280,8 @@ class TwoRoom(World):
         Raises:
             UsageError: no such body.
         """
-        self._known_body(who)
+        self.known_body(who)
         self._ghost[0] = True
-
-    def _known_body(self, who: str) -> None:
-        if who not in self.bodies:
-            raise unknown_name("body", who, self.bodies)
 
     # the task ------------------------------------------------------------------------------------
 

@@ -220,8 +220,8 @@ def test_a_foreign_snapshot_is_refused() -> None:
     with pytest.raises(UserError) as error:
         TwoRoom().restore({"qpos": np.zeros(3)})
     assert str(error.value) == (
-        "This snapshot holds qpos; one of two-room holds agent, colors, frozen, ghost, goal, moves. "
-        "Restore it in the world it came from."
+        "This snapshot holds qpos; one of two-room holds agent, colors, frozen, ghost, goal, "
+        "moves. Restore it in the world it came from."
     )
 
 
