@@ -33,35 +33,44 @@ class Films:
         typical = np.median(change) if len(there) else 0.0
         order = np.argsort(np.abs(change - typical), kind="stable")[:CANDIDATES]
         self._candidates = there[order].tolist()
+        self._elsewhere: dict[str, np.ndarray] = {}
         self._strips: dict[str, dict[int, np.ndarray]] = {
-            "reference": {case: self._reference(case) for case in self._candidates}
+            "reference": {c: self._reference(c, int(onset[c])) for c in self._candidates}
         }
 
     def add(self, condition: str, changed: Changed) -> None:
         """Keep the strips of a condition."""
         strips = self._strips.setdefault(condition, {})
+        last = self._cases.reference.frames - AFTER
         for case in self._candidates:
-            if not changed.kept[case]:
+            at = int(changed.onset[case])
+            if not (changed.kept[case] and BEFORE <= at < last):
                 continue
-            strip = self._reference(case).copy()
-            first = int(self._cases.onset[case]) - BEFORE
-            if changed.onset[case] != self._cases.onset[case]:
-                continue  # its intervention comes at another moment than the other strips
+            strip = self._reference(case, at).copy()
             rows = np.flatnonzero(changed.case == case)
-            place = changed.frame[rows] - first
+            place = changed.frame[rows] - at + BEFORE
             shown = (place >= 0) & (place < len(strip))
             strip[place[shown]] = changed.pixels[rows[shown]]
-            strips[case] = strip
+            if at == self._cases.onset[case]:
+                strips[case] = strip
+            else:  # its intervention comes at another moment than the other strips'
+                self._elsewhere.setdefault(condition, strip)
 
     def pictures(self) -> Mapping[str, np.ndarray]:
-        """``film-<world>-<condition>`` → uint8 (T, H, W, C), of the case that has most of them."""
+        """``film-<world>-<condition>`` → uint8 (T, H, W, C), of the case that has most of them.
+
+        A condition that this case lacks is shown where a candidate has it, at whatever moment.
+        """
         if not self._candidates:
             return {}
         strips = self._strips.values()
         case = max(self._candidates, key=lambda one: sum(one in films for films in strips))
         world = self._cases.reference.world
-        return {f"film-{world}-{n}": s[case] for n, s in self._strips.items() if case in s}
+        found = {
+            name: films.get(case, next(iter(films.values()), self._elsewhere.get(name)))
+            for name, films in self._strips.items()
+        }
+        return {f"film-{world}-{name}": strip for name, strip in found.items() if strip is not None}
 
-    def _reference(self, case: int) -> np.ndarray:
-        at = int(self._cases.onset[case])
+    def _reference(self, case: int, at: int) -> np.ndarray:
         return self._cases.reference.pixels[case, at - BEFORE : at + AFTER + 1]

@@ -43,7 +43,11 @@ def make_world(name: str) -> World:
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"World '{name}' is registered as {entry.value}, which cannot be loaded: {error}. "
-            "Install what it needs, or remove the package that registers it."
+            + (
+                "Install the missing package with pip: it is among the dependencies of lewm-probe."
+                if name in _BUILT_IN
+                else "Install what it needs, or remove the package that registers it."
+            )
         ) from error
     if not (isinstance(kind, type) and issubclass(kind, World)):
         raise UserError(

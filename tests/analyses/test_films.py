@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lewm_probe.analyses.cases import MatchedCases
@@ -45,3 +47,16 @@ def test_no_case_fits(cases):
         cases.reference.take([0, 1]), np.full(2, cases.reference.frames - 2), [], seed=0
     )
     assert Films(late).pictures() == {}
+
+
+def test_a_condition_at_another_moment_is_shown_there(cases):
+    films = Films(cases)
+    changed = cases.changed("color_agent")
+    films.add("color_agent", replace(changed, onset=changed.onset + 1))
+    whole = cases.condition("color_agent")[0]
+    shown = films.pictures()["film-two-room-color_agent"]
+    assert any(
+        np.array_equal(shown, whole[case, at - BEFORE : at + AFTER + 1])
+        for case in films._candidates
+        for at in [int(cases.onset[case]) + 1]
+    )

@@ -66,3 +66,14 @@ def test_an_entry_point_that_is_no_world(monkeypatch: pytest.MonkeyPatch) -> Non
         "World 'my-maze' is registered as lewm_probe.errors:UserError, which is not a subclass of "
         "lewm_probe.worlds.World. Mend the package that registers it."
     )
+
+
+def test_a_shipped_world_whose_simulator_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._BUILT_IN, "push-t", "no_such_simulator:PushT")
+    with pytest.raises(UserError) as error:
+        make_world("push-t")
+    assert str(error.value) == (
+        "World 'push-t' is registered as no_such_simulator:PushT, which cannot be loaded: No module "
+        "named 'no_such_simulator'. Install the missing package with pip: it is among the "
+        "dependencies of lewm-probe."
+    )
