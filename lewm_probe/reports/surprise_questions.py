@@ -170,7 +170,7 @@ def _frozen(view: WorldView) -> list[Question]:
                 "frozen",
                 f"Did it notice that a frozen {who} did not move{pushed}?",
                 _AS_STEP.format(alpha=alpha(view))
-                + "Copy-last finds nothing calmer than a body at rest. "
+                + "Copy-last is calm about a body at rest. "
                 + _LEFT_OUT,
                 condition,
             )

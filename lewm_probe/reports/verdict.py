@@ -8,10 +8,15 @@ its 95 % intervals over trajectories:
   is called exploratory).
 - *step-sized teleport* and *swapped actions*: the same, and the interval of ΔAUROC over copy-last
   lies above 0. A jump detector passes the first rule, not this one.
+- *frozen*, *passing through* and *fast-forward*: as for step-sized teleports. Cases in which
+  nothing would show were left out by the analysis; each answer names its n.
+- *small doses* of a violation: at some dose the interval of ΔAUROC over copy-last lies above 0 and
+  that of AUROC above 0.5. Several doses are looked at without adjustment: exploratory.
 - *teleport against colour*: the interval of the paired log ratio of surprise, teleport over colour,
-  lies above 0, and the p of its paired t-test is below α. Colour alone is called within the bound
-  when TOST shows it, never because a test was not significant.
-- *position*: the interval of the linear probe's MSE lies wholly below that of the same
+  lies above 0, and the p of its paired t-test is below α. Of several, the paper's pair is asked
+  about. Colour alone is called within the bound when TOST shows it, never because a test was not
+  significant.
+- *position* and *angle*: the interval of the linear probe's MSE lies wholly below that of the same
   architecture with random weights.
 - *straightness*: the interval of S lies wholly above those of pixels and of random weights.
 

@@ -45,7 +45,7 @@ PUSH_T = {  # as above, of the conditions that push-t has beside or in place of 
     "pass_through_block": (1.1, 0.05, 0.1),
     "fast_forward_agent": (2.5, 0.4, 0.0),
     "action_swap": (2.0, 0.1, 0.8),
-    "color_agent": (0.3, 3.0, 0.9),
+    "color_agent": CONDITIONS["color_agent"],
     "color_block": (0.05, 5.0, 0.9),
     "blur": (2.0, 1.0, 0.7),
 }
@@ -188,7 +188,7 @@ def _dose(
             n = N - 40 if "fast_forward" in subject and dose == given[-1] else N
             key: dict[str, Any] = {"analysis": "voe", "features": "z", "subject": subject}
             key |= {"window": "onset", "dose": dose, "n": n}
-            own = _sigmoid(dose, half_way) + rng.normal(0, 0.004)
+            own = min(1.0, _sigmoid(dose, half_way) + rng.normal(0, 0.004))
             w.add("auroc", own, 0.03, higher_is_better=True, **key)
             for k, control in enumerate(BASELINES):
                 w.add("auroc", _sigmoid(dose, (2 + k) * half_way), 0.03, control=control, **key)

@@ -17,6 +17,7 @@ from lewm_probe.results import Metric, Result
 Update = Callable[[Metric], dict[str, Any]]
 TELEPORT = "Did it notice teleports?"
 STEP = "Also step-sized ones, which a jump detector misses?"
+FROZEN = "Did it notice that a frozen agent did not move?"
 COLOR = "More than a colour change?"
 ACTIONS = "Does it use the actions?"
 POSITION = "Does the latent encode the agent position, more than random weights would?"
@@ -46,7 +47,7 @@ def changed(result: Result, change: Callable[..., Result]) -> Callable[..., Worl
 
 def test_every_question_has_a_rule_and_every_model_an_answer(view: WorldView) -> None:
     found = asked(view)
-    assert list(found) == [TELEPORT, STEP, COLOR, ACTIONS, POSITION, STRAIGHT]
+    assert list(found) == [TELEPORT, STEP, FROZEN, COLOR, ACTIONS, POSITION, STRAIGHT]
     for question in found.values():
         assert question.rule
         assert [v.model for v in question.verdicts] == view.models
@@ -56,6 +57,7 @@ def test_known_effects_are_found_and_absent_ones_are_not_shown(view: WorldView) 
     yes = {"lewm": "yes", "lewm-vit": "yes", "pldm": "yes"}
     assert answers(view, TELEPORT) == yes
     assert answers(view, STEP) == yes | {"pldm": "not shown"}
+    assert answers(view, FROZEN) == yes | {"pldm": "not shown"}
     assert answers(view, COLOR) == yes
     assert answers(view, ACTIONS) == yes | {"pldm": "not shown"}
     assert answers(view, POSITION) == yes
@@ -104,15 +106,16 @@ def test_a_jump_detector_fails_the_second_question(changed: Callable[..., WorldV
     view = changed(as_copy_last)
     assert set(answers(view, TELEPORT).values()) == {"yes"}
     assert set(answers(view, STEP).values()) == {"not shown"}
+    assert set(answers(view, FROZEN).values()) == {"not shown"}
 
 
-@pytest.mark.parametrize("text", [TELEPORT, STEP, COLOR, ACTIONS, POSITION, STRAIGHT])
+@pytest.mark.parametrize("text", [TELEPORT, STEP, FROZEN, COLOR, ACTIONS, POSITION, STRAIGHT])
 def test_without_intervals_nothing_is_shown(changed: Callable[..., WorldView], text: str) -> None:
     bare = changed(lambda m: {"ci_low": None, "ci_high": None})
     assert set(answers(bare, text).values()) == {"not shown"}
 
 
-@pytest.mark.parametrize("text", [TELEPORT, STEP, ACTIONS])
+@pytest.mark.parametrize("text", [TELEPORT, STEP, FROZEN, ACTIONS])
 def test_without_p_nothing_is_shown(changed: Callable[..., WorldView], text: str) -> None:
     bare = changed(keep=lambda m: not m.metric.startswith("p_"))
     assert set(answers(bare, text).values()) == {"not shown"}
@@ -207,6 +210,93 @@ def test_several_bodies_get_a_question_each(make: Callable[..., Result]) -> None
         "Did it notice teleports of agent?",
         "Did it notice teleports of block?",
     ]
+
+
+def test_push_t_is_asked_about_its_own_violations(push_t: WorldView) -> None:
+    assert list(asked(push_t)) == [
+        "Did it notice teleports of block?",
+        "Did it notice teleports of agent and block?",
+        "Also step-sized ones, which a jump detector misses?",
+        "Does it notice small teleports of agent before a jump detector does?",
+        "Does it notice small teleports of block before a jump detector does?",
+        "Does it notice short fast-forwards of agent before a jump detector does?",
+        "Did it notice that a frozen block did not move when pushed?",
+        "Did it notice that the block passed through the agent?",
+        "Did it notice a fast-forward, the agent too early at a place that it would reach?",
+        "More than a colour change (teleport of agent and block, against recoloured block)?",
+        "Does it use the actions?",
+        "Does the latent encode the agent position, more than random weights would?",
+        "Does the latent encode the block position, more than random weights would?",
+        "Does the latent encode the block angle, more than random weights would?",
+        "Are its paths straighter than those of pixels and of random weights?",
+    ]
+    for text in list(asked(push_t))[6:9]:
+        assert answers(push_t, text) == {"lewm": "yes", "pldm": "not shown"}
+
+
+def test_other_violations_name_their_own_n_and_rule(push_t: WorldView) -> None:
+    through = "Did it notice that the block passed through the agent?"
+    assert sentence(push_t, through, "lewm").endswith("n = 87.")
+    assert asked(push_t)[through].rule == (
+        "As for step-sized teleports: intervals of AUROC above 0.5 and of ΔAUROC over copy-last "
+        "above 0, and p (Holm-adjusted where it is in the confirmatory family) below 0.05. Cases "
+        "in which nothing would show are left out."
+    )
+    forward = "Did it notice a fast-forward, the agent too early at a place that it would reach?"
+    rule = asked(push_t)[forward].rule.replace("\N{NO-BREAK SPACE}", " ")
+    assert rule.startswith(
+        "The recorded trajectory is continued ahead until the body is 10 % of the arena’s width "
+        "away. As for step-sized teleports: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "world", "text"),
+    [
+        ("pass_through_agent", "two-room", "Did it notice that the agent passed through a wall?"),
+        ("pass_through_cube", "mine", "Did it notice that the cube passed through what is solid?"),
+        ("frozen_cube", "mine", "Did it notice that a frozen cube did not move when pushed?"),
+        ("frozen", "mine", "Did it notice that a frozen body did not move when pushed?"),
+        (
+            "fast_forward",
+            "mine",
+            "Did it notice a fast-forward, the body too early at a place that it would reach?",
+        ),
+    ],
+)
+def test_questions_name_the_body_and_what_stands_in_its_way(
+    name: str, world: str, text: str
+) -> None:
+    row = Metric(
+        model="m", family="lewm", world=world, analysis="voe", subject=name, window="onset",
+        metric="auroc", value=0.9, ci_low=0.8, ci_high=1.0,
+    )  # fmt: skip
+    assert [question.text for question in questions(views(Result([], [], [row]))[0])] == [text]
+
+
+def test_an_angle_is_told_in_degrees(push_t: WorldView) -> None:
+    text = "Does the latent encode the block angle, more than random weights would?"
+    at = {"subject": "block_angle", "method": "linear", "features": "z", "model": "lewm"}
+    own = push_t.mean("probe", "angle_error_deg", **at)
+    untrained = push_t.mean("probe", "angle_error_deg", control="random_weights", **at)
+    assert own is not None
+    assert untrained is not None
+    assert own.low is not None
+    assert own.high is not None
+    assert (
+        f"; mean error {own.value:.1f} [{own.low:.1f}, {own.high:.1f}]° "
+        f"(random weights {untrained.value:.1f}°); n = 200."
+    ) in sentence(push_t, text, "lewm")
+
+
+def test_without_the_papers_pair_another_one_that_was_compared_is_asked(
+    dosed_result: Result, change: Callable[..., Result]
+) -> None:
+    def without(m: Metric) -> bool:
+        return m.subject != "teleport_both" and "color_block" not in (m.subject, m.versus)
+
+    (text,) = [t for t in asked(views(change(dosed_result, without))[0]) if "colour" in t]
+    assert text == "More than a colour change?"
 
 
 def test_the_goal_is_a_control_not_a_question(changed: Callable[..., WorldView]) -> None:

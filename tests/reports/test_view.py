@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lewm_probe.reports.view import ANY, WorldView, means, preferred, sample, views
+from lewm_probe.reports.view import ANY, WorldView, means, preferred, sample, samples, views
 from lewm_probe.results import Metric, Result, merge
 
 
@@ -91,6 +91,33 @@ def test_onset_is_preferred_over_no_window_only() -> None:
     assert preferred([bare, onset]) == [onset]
     assert preferred([bare]) == [bare]
     assert preferred([onset, late]) == [onset, late]
+
+
+def test_conditions_with_fewer_trajectories_are_named() -> None:
+    rows = [
+        metric(1, subject="blur", n=200),
+        metric(1, subject="frozen_block", n=143),
+        metric(1, subject="fast_forward_agent", n=160),
+        metric(1, subject="fast_forward_agent", n=200),
+        metric(1, subject="brightness"),
+    ]
+    assert (
+        samples(rows, " pairs") == "n = 200 pairs (frozen block 143, fast-forward of agent 160–200)"
+    )
+    assert samples(rows[:1]) == "n = 200"
+    assert samples(rows[-1:]) == ""
+
+
+def test_each_world_has_its_own_suite(make: Callable[..., Result]) -> None:
+    lone = (("lewm", "lewm", (0,)),)
+    first = make(models=lone, analyses=("geometry",))
+    second = make(models=lone, analyses=("geometry",), world="push-t", doses={"dose_x": (0.1,)})
+    two_room, push_t = views(merge([first, second]))
+    for view, command in ((two_room, "two-room"), (push_t, "push-t")):
+        assert [record.command.split()[-1] for record in view.provenance] == [command]
+    assert two_room.stated("dose_x") == {}
+    assert push_t.stated("dose_x") == {"name": "dose_x"}
+    assert push_t.stated("fast_forward_agent")["dose"] == 0.1
 
 
 def test_worlds_are_apart_and_looks_are_shared(make: Callable[..., Result]) -> None:

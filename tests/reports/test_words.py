@@ -11,6 +11,12 @@ from lewm_probe.reports import words
         ("teleport_agent", "Teleport of agent", "violation"),
         ("step_teleport_block", "Step-sized teleport of block", "violation"),
         ("frozen_agent", "Frozen agent", "violation"),
+        ("teleport_both", "Teleport of agent and block", "violation"),
+        ("pass_through_block", "Pass-through of block", "violation"),
+        ("fast_forward_agent", "Fast-forward of agent", "violation"),
+        ("dose_teleport_agent", "Teleport of agent", "violation"),
+        ("dose_color_block", "Recoloured block", "appearance"),
+        ("dose_mine", "Mine", ""),
         ("action_swap", "Swapped actions", "action"),
         ("color_cube", "Recoloured cube", "appearance"),
         ("background_color", "Recoloured background", "appearance"),
@@ -21,6 +27,33 @@ from lewm_probe.reports import words
 def test_conditions_known_and_unknown(name: str, said: str, expected: str) -> None:
     assert words.condition(name) == said
     assert words.expectation(name) == expected
+
+
+def test_bodies_units_and_quantities() -> None:
+    names = ("step_teleport_block", "teleport_both", "dose_fast_forward_agent", "blur", "mine_a")
+    assert [words.body(name) for name in names] == ["block", "agent and block", "agent", "", ""]
+    units = ("units", "units/s", "rad", "0 or 1", "px", "deg", None)
+    assert [words.unit(name) for name in units] == [
+        "arena units",
+        "arena units/s",
+        "rad",
+        "",
+        "px",
+        "°",
+        "",
+    ]
+    assert words.quantity("block_angle_raw") == "block angle, raw scalar"
+
+
+def test_kinds_of_conditions_are_told_by_the_longest_beginning() -> None:
+    names = ("teleport_both", "step_teleport_block", "dose_step_teleport_x", "pass_through", "pass")
+    assert [words.condition_kind(name) for name in names] == [
+        "teleport",
+        "step_teleport",
+        "step_teleport",
+        "pass_through",
+        "",
+    ]
 
 
 def test_unknown_names_are_made_readable() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from lewm_probe.errors import UserError
 from lewm_probe.reports import Report, write_report
+from lewm_probe.reports.content import content
+from lewm_probe.reports.view import views
 from lewm_probe.results import Metric, Result
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
@@ -148,6 +150,60 @@ def test_parts_of_a_report_can_be_missing_and_worlds_are_apart(
     assert "<h1>What LeWM understood of TwoRoom and Push-T</h1>" in text
     left = {p.name for p in (tmp_path / "figures").iterdir() if p.suffix == ".png"}
     assert left == {"push-t-straightness.png", "mine.png", "ogb-cube-auroc.png"}
+
+
+def test_two_worlds_with_doses_make_a_whole_page(
+    small: Result, dosed_result: Result, tmp_path: Path
+) -> None:
+    def few(m: Metric) -> bool:  # enough for the new parts; the rest is drawn elsewhere
+        seen = m.analysis == "probe" and m.step == 1600 and m.control is None
+        return seen or m.dose is not None or m.subject in ("teleport_both", "color_block")
+
+    two_room = Result(small.provenance, [], [m for m in small.metrics if m.analysis == "geometry"])
+    push_t = Result(dosed_result.provenance, [], [m for m in dosed_result.metrics if few(m)])
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "report.html").write_text("an earlier report")
+    (tmp_path / "tables" / "paper-old.csv").write_text("earlier")
+    report = write_report([two_room, push_t], tmp_path)
+    text = report.html.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.fetched == []
+    assert len(set(page.ids)) == len(page.ids)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    for link in page.links:
+        assert link.startswith("#") or (report.folder / link).is_file(), link
+    assert '<section id="push-t-dose">' in text
+    assert '<section id="two-room-dose">' not in text
+    assert '<th scope="colgroup" colspan="4"><span>LeWM</span></th>' in text
+    names = {path.name for path in (*report.figures, *report.tables)}
+    assert {"push-t-dose.pdf", "push-t-dose-column.svg", "paper-surprise.png"} <= names
+    assert {"push-t-dose.csv", "push-t-paper-probes.tex", "paper-surprise.csv"} <= names
+    assert not (tmp_path / "tables" / "paper-old.csv").exists()
+    marked = report.markdown.read_text(encoding="utf-8")
+    assert "### Dose–response" in marked
+    assert "| Quantity | LeWM: linear MSE | LeWM: linear r |" in marked
+
+
+def test_rows_heads_wrap_on_a_phone(report: Report) -> None:
+    style = report.html.read_text(encoding="utf-8").split("<style>")[1].split("</style>")[0]
+    phone = style.split("@media (max-width: 44rem) {")[1].split("@media")[0]
+    wrapped = 'tbody th[scope="row"] { white-space: normal; min-width: 7.5rem; max-width: 38vw; }'
+    assert wrapped in phone
+
+
+PUBLISHED = sorted((Path(__file__).parents[2] / "reports").glob("*/results.json"))
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.parent.name)
+def test_a_report_that_was_published_before_can_be_made_again(path: Path) -> None:
+    result = Result.load(path.parent)
+    found = content(result, views(result), None)
+    worlds = dict.fromkeys(metric.world for metric in result.metrics)
+    assert [part.world for part in found.parts][: len(worlds)] == list(worlds)
+    assert all(part.sections for part in found.parts)
+    assert found.provenance is not None
+    commands = [row.cells["command"].text for row in found.provenance.rows]
+    assert set(commands) == {record.command for record in result.provenance}
 
 
 def test_no_results_are_refused(tmp_path: Path) -> None:

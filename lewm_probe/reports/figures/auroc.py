@@ -12,7 +12,7 @@ from lewm_probe.reports.figures.canvas import FULL, Plot, grid, legend
 from lewm_probe.reports.identity import CONTROL_MARKERS, FAINT, INK, MUTED, PAPER
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.reports.tables.voe import ONSET
-from lewm_probe.reports.view import ANY, Mean, WorldView, means, preferred, sample
+from lewm_probe.reports.view import ANY, Mean, WorldView, means, preferred, samples
 
 
 def auroc_plot(view: WorldView) -> Plot | None:
@@ -79,7 +79,7 @@ def auroc_plot(view: WorldView) -> Plot | None:
         f"{view.world}-auroc",
         "AUROC beside baselines",
         "How well surprise at the onset frame tells perturbed from unperturbed trajectories"
-        f"{comma(sample(found))} each; 0.5 (line) is chance. Large: the model’s surprise; hollow: "
+        f"{comma(samples(found))} each; 0.5 (line) is chance. Large: the model’s surprise; hollow: "
         "baselines that need no learned dynamics. Bars: 95 % intervals over trajectories "
         "(several training seeds: mean and envelope of the checkpoints’ intervals).",
         draw,

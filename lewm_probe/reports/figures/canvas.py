@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from matplotlib.lines import Line2D
 
 from lewm_probe.files import atomic_path
 from lewm_probe.reports.identity import FAINT, INK, MUTED, PAPER, Identity, palette
+from lewm_probe.reports.view import Mean
 
 FULL, COLUMN = 6.9, 3.3
 """Widths in inches: two columns and one column of the usual paper."""
@@ -227,6 +228,21 @@ def band(
         style |= {"marker": look.marker, "markersize": 3, "markeredgecolor": PAPER}
         style |= {"markeredgewidth": 0.4}
     ax.plot(x, value, **style)
+
+
+def means_band(
+    ax: Axes, look: Identity, means: Sequence[Mean], key: str, *, markers: bool = True
+) -> None:
+    """``band`` of means over training seeds against one of their keys."""
+    band(
+        ax,
+        look,
+        [mean.key[key] for mean in means],
+        [mean.value for mean in means],
+        [mean.low for mean in means],
+        [mean.high for mean in means],
+        markers=markers,
+    )
 
 
 def handle(look: Identity, *, line: bool = True) -> Line2D:

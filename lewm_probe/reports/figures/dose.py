@@ -11,7 +11,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lewm_probe.reports import numbers, words
-from lewm_probe.reports.figures.canvas import FULL, Plot, band, grid, handle, legend, mark_zero
+from lewm_probe.reports.figures.canvas import (
+    FULL,
+    Plot,
+    grid,
+    handle,
+    legend,
+    mark_zero,
+    means_band,
+)
 from lewm_probe.reports.identity import MUTED, PAPER
 from lewm_probe.reports.tables.dose import BESIDE, by_color, dose_rows, dosed, first_doses
 from lewm_probe.reports.tables.table import comma
@@ -79,14 +87,7 @@ def dose_plot(view: WorldView) -> Plot | None:
                 for mean in curve if any(m.checkpoints > 1 for m in curve) else []:
                     at = [mean.key["dose"]] * mean.checkpoints
                     ax.plot(at, mean.values, color=look.color, **_SEED)
-                band(
-                    ax,
-                    look,
-                    [m.key["dose"] for m in curve],
-                    [m.value for m in curve],
-                    [m.low for m in curve],
-                    [m.high for m in curve],
-                )
+                means_band(ax, look, curve, "dose")
                 level = bottom - (row + 0.75) * _ROW
                 first = sorted(firsts[condition, model])
                 ax.plot(first, [level] * len(first), color=look.color, **_FIRST)

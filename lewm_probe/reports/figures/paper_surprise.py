@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lewm_probe.reports import words
-from lewm_probe.reports.figures.canvas import FULL, Plot, grid, handle, legend
+from lewm_probe.reports.figures.canvas import FULL, Plot, grid, handle, legend, means_band
 from lewm_probe.reports.figures.surprise import (
     REFERENCE,
     Courses,
     courses,
-    draw_course,
     dress,
     onset_handle,
 )
@@ -70,7 +69,7 @@ def paper_surprise_plot(views: Sequence[WorldView]) -> Plot | None:
             ends = [end for at in mine for end in panels[at].get_ylim()]
             for at in mine:
                 panels[at].set_ylim(min(ends), max(ends))
-                if at - 1 in mine and at % across:
+                if any(left in mine for left in range(at - at % across, at)):
                     panels[at].tick_params(labelleft=False)
                 else:
                     unit = "surprise (SD)" if row.found.normalised else "surprise s"
@@ -114,9 +113,10 @@ def _panel(ax: Axes, row: _Row, look: Identity) -> None:
     dress(ax, row.found)
     curves = row.found.curves
     clean = replace(look, color=MUTED, dash=_SOLID)
-    draw_course(ax, clean, curves.get((REFERENCE, look.name), []), markers=False)
-    draw_course(ax, _colored(look), curves.get((row.color, look.name), []))
-    draw_course(ax, replace(look, dash=_SOLID), curves.get((row.teleport, look.name), []))
+    means_band(ax, clean, curves.get((REFERENCE, look.name), []), "horizon", markers=False)
+    means_band(ax, _colored(look), curves.get((row.color, look.name), []), "horizon")
+    solid = replace(look, dash=_SOLID)
+    means_band(ax, solid, curves.get((row.teleport, look.name), []), "horizon")
     ax.set_title(look.label, loc="left", color=look.color, fontweight="bold", pad=3)
 
 

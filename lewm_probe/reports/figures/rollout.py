@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lewm_probe.reports import words
-from lewm_probe.reports.figures.canvas import FULL, Plot, band, grid, handle, legend, mark_zero
+from lewm_probe.reports.figures.canvas import (
+    FULL,
+    Plot,
+    grid,
+    handle,
+    legend,
+    mark_zero,
+    means_band,
+)
 from lewm_probe.reports.identity import MUTED
 from lewm_probe.reports.latent_questions import poses
 from lewm_probe.reports.tables.table import comma
@@ -81,15 +89,7 @@ def rollout_plot(view: WorldView) -> Plot | None:
                     )
                     if curve:
                         used.setdefault(control)
-                curve = panel.curves.get(model, [])
-                band(
-                    ax,
-                    look,
-                    [mean.key["horizon"] for mean in curve],
-                    [mean.value for mean in curve],
-                    [mean.low for mean in curve],
-                    [mean.high for mean in curve],
-                )
+                means_band(ax, look, panel.curves.get(model, []), "horizon")
             ax.set_title(panel.title, loc="left", pad=3)
             ax.set_ylabel(panel.label)
             ax.set_ylim(bottom=0)

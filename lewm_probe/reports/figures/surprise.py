@@ -13,8 +13,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from lewm_probe.reports import words
-from lewm_probe.reports.figures.canvas import FULL, Plot, band, grid, handle, legend, mark_zero
-from lewm_probe.reports.identity import INK, Identity
+from lewm_probe.reports.figures.canvas import (
+    FULL,
+    Plot,
+    grid,
+    handle,
+    legend,
+    mark_zero,
+    means_band,
+)
+from lewm_probe.reports.identity import INK
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.reports.view import Mean, WorldView, means, samples
 from lewm_probe.results import Metric
@@ -79,19 +87,6 @@ def courses(view: WorldView) -> Courses:
     return Courses(metric == "surprise_z", curves, tuple(found))
 
 
-def draw_course(ax: Axes, look: Identity, curve: Sequence[Mean], *, markers: bool = True) -> None:
-    """One condition and model, with its interval."""
-    band(
-        ax,
-        look,
-        [mean.key["horizon"] for mean in curve],
-        [mean.value for mean in curve],
-        [mean.low for mean in curve],
-        [mean.high for mean in curve],
-        markers=markers,
-    )
-
-
 def dress(ax: Axes, found: Courses) -> None:
     """The intervention marked, whole frames as ticks, a logarithmic axis for raw surprise."""
     mark_zero(ax)
@@ -130,8 +125,9 @@ def surprise_plot(view: WorldView) -> Plot | None:
                     linewidth=0.6,
                     alpha=0.7,
                 )
-                draw_course(ax, look, found.curves.get((condition, model), []))
-            ax.set_title(textwrap.fill(words.condition(condition), 27), loc="left", pad=3)
+                means_band(ax, look, found.curves.get((condition, model), []), "horizon")
+            title = textwrap.fill(words.condition(condition), 27 if width >= FULL else 23)
+            ax.set_title(title, loc="left", pad=3)
             if k + across >= len(conditions):
                 ax.set_xlabel("frames after t₀")
         figure.supylabel(found.unit, fontsize=7.5, color=INK)

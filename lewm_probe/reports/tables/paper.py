@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lewm_probe.reports import words
+from lewm_probe.reports import numbers, words
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.tables.probes import METHODS, WHOLE, main_features, quantities
 from lewm_probe.reports.tables.table import (
@@ -17,14 +17,14 @@ from lewm_probe.reports.tables.table import (
     count_cell,
     largest_p,
     mean_cell,
-    spread_cell,
     table,
     text,
 )
 from lewm_probe.reports.tables.voe import ONSET, factor, main_pair
 from lewm_probe.reports.view import WorldView, preferred, sample
 
-_METRICS = {"mse": "MSE", "pearson_r": "r", "angle_error_deg": "error (°)"}
+_SEEDS = "training seeds"
+_METRICS = {"mse": "MSE", "pearson_r": "r"}
 
 
 def paper_probe_table(view: WorldView) -> Table | None:
@@ -37,33 +37,32 @@ def paper_probe_table(view: WorldView) -> Table | None:
         if one.world == view.world and one.family in families and one.subject in measured
     )
     rows = []
-    raw = False
     for quantity in published:
         bare = quantity.removesuffix(words.RAW)
-        waves = bare != quantity
-        raw = raw or waves
+        raw = ", raw scalar" if bare != quantity else ""
         group = words.sentence(words.quantity(bare)).replace("position", "location")
-        ours = "ours, raw scalar" if waves else "ours"
-        rows += [
-            Row({"whose": text(ours), **_ours(view, quantity)}, group=group),
-            Row({"whose": text("paper"), **_theirs(view, quantity)}, group=group, quiet=True),
-        ]
-        if waves and bare in measured:
-            named = {"whose": text("ours, sine and cosine"), **_ours(view, bare)}
-            rows.append(Row(named, group=group))
+        paper = {"whose": text(f"paper{raw}"), **_theirs(view, quantity)}
+        rows += _ours(view, quantity, f"ours{raw}", group)
+        rows.append(Row(paper, group=group, quiet=True))
+        if raw and bare in measured:
+            rows += _ours(view, bare, "ours, sine and cosine", group)
     seen = view.pick("probe", "mse", subject=tuple(published), method=METHODS, **WHOLE)
+    several = (
+        "Ours: mean over training seeds, beneath it the smallest and the largest of them. "
+        if any(row.cells["whose"].text == _SEEDS for row in rows)
+        else ""
+    )
     angle = (
-        " Angles: the paper’s convention is the z-scored raw scalar, so that its value stands "
-        "beside ours of the raw scalar; sine and cosine, and the error in degrees, are ours only."
-        if raw
+        " Angles: the paper’s convention is the z-scored raw scalar, and its value stands beside "
+        "ours of the raw scalar; sine and cosine, with the mean error in degrees, are ours only."
+        if any(quantity.endswith(words.RAW) for quantity in published)
         else ""
     )
     return table(
         f"{view.world}-paper-probes",
         f"Probes of {words.world(view.world)}, laid out as in the paper",
-        f"Test error on z-scored targets and Pearson r{comma(sample(seen))} test trajectories; "
-        "mean over training seeds (smallest – largest). Quiet rows: "
-        f"{paper_values().sources['lewm_paper']}.{angle}",
+        f"Test error on z-scored targets and Pearson r{comma(sample(seen))} test trajectories. "
+        f"{several}Paper: {paper_values().sources['lewm_paper']}.{angle}",
         [
             Column("whose", "Quantity", numeric=False),
             *(
@@ -81,17 +80,30 @@ def paper_probe_table(view: WorldView) -> Table | None:
     )
 
 
-def _ours(view: WorldView, quantity: str) -> dict[str, Cell]:
+def _ours(view: WorldView, quantity: str, name: str, group: str) -> list[Row]:
+    """Means over training seeds; where there are several, their ends beneath."""
     features = main_features(view, quantity)
-    cells = {}
+    own, ends = {"whose": text(name)}, {"whose": text(_SEEDS)}
     for model in view.models:
         for method in METHODS:
-            at = {"subject": quantity, "method": method, "features": features, **WHOLE}
+            at = {"model": model, "subject": quantity, "method": method, "features": features}
+            degrees = view.mean("probe", "angle_error_deg", **at, **WHOLE)
             for metric in _METRICS:
-                mean = view.mean("probe", metric, model=model, **at)
-                if mean:
-                    cells[f"{model}_{method}_{metric}"] = spread_cell(mean)
-    return cells
+                mean = view.mean("probe", metric, **at, **WHOLE)
+                if mean is None:
+                    continue
+                key = f"{model}_{method}_{metric}"
+                places = 4 if abs(mean.value) < 0.01 else 3
+                shown = numbers.number(mean.value, places)
+                if degrees and metric == "mse":
+                    shown += f" · {numbers.number(degrees.value, 1)}°"
+                low, high = min(mean.values), max(mean.values)
+                own[key] = Cell(shown, mean.value, low, high)
+                if mean.checkpoints > 1:
+                    told = dict.fromkeys(numbers.number(end, places) for end in (low, high))
+                    ends[key] = text("–".join(told))
+    rows = [Row(own, group=group)]
+    return [*rows, Row(ends, group=group, quiet=True)] if len(ends) > 1 else rows
 
 
 def _theirs(view: WorldView, quantity: str) -> dict[str, Cell]:

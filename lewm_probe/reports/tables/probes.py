@@ -100,13 +100,18 @@ def _summary(view: WorldView) -> Table | None:
                     }
             if len(cells) > 1:
                 rows.append(Row(cells, group=group))
+    raw = (
+        " Angles are read as sine and cosine; raw scalar: as the paper reads them."
+        if any(quantity.endswith(words.RAW) for quantity in quantities(view))
+        else ""
+    )
     return table(
         f"{view.world}-probes",
         "Probes",
         f"Test error on z-scored targets{comma(sample(seen))} test trajectories; MSE with 95 % "
         "interval over trajectories, ± SD over samples. Several training seeds: mean, and the "
         "envelope of the checkpoints’ intervals. Random weights: the same architecture untrained. "
-        f"Paper: {paper_values().sources['lewm_paper']}.",
+        f"Paper: {paper_values().sources['lewm_paper']}.{raw}",
         columns,
         rows,
     )

@@ -16,10 +16,12 @@ from lewm_probe.reports.content import content
 from lewm_probe.reports.figures import canvas
 from lewm_probe.reports.figures.auroc import auroc_plot
 from lewm_probe.reports.figures.canvas import COLUMN, FULL, Plot
+from lewm_probe.reports.figures.dose import dose_plot
 from lewm_probe.reports.figures.filmstrip import filmstrip_plot, onset, strips
 from lewm_probe.reports.figures.latents import latents_plot
 from lewm_probe.reports.figures.losses import loss_plot
 from lewm_probe.reports.figures.over_training import training_plot
+from lewm_probe.reports.figures.paper_surprise import paper_surprise_plot
 from lewm_probe.reports.figures.probe_scatter import paired, scatter_plots
 from lewm_probe.reports.figures.rollout import rollout_plot
 from lewm_probe.reports.figures.straightness import straightness_plot
@@ -27,7 +29,8 @@ from lewm_probe.reports.figures.surprise import surprise_plot
 from lewm_probe.reports.view import WorldView, views
 from lewm_probe.results import Metric, Result
 
-MAKERS: list[Callable[[WorldView], Plot | None]] = [
+Maker = Callable[[WorldView], Plot | None]
+MAKERS: list[Maker] = [
     surprise_plot,
     filmstrip_plot,
     auroc_plot,
@@ -37,7 +40,10 @@ MAKERS: list[Callable[[WorldView], Plot | None]] = [
     latents_plot,
     loss_plot,
     lambda view: next(iter(scatter_plots(view)), None),
+    lambda view: paper_surprise_plot([view]),
 ]
+DRAWN = [(maker, "view") for maker in MAKERS]
+DRAWN += [(maker, "push_t") for maker in (*MAKERS[:3], MAKERS[-1], dose_plot)]
 
 
 def laid_out(plot: Plot, width: float) -> Figure:
@@ -72,11 +78,11 @@ def undrawn(figure: Figure) -> set[int]:
 
 
 @pytest.mark.parametrize("width", [FULL, COLUMN])
-@pytest.mark.parametrize("maker", MAKERS, ids=range(len(MAKERS)))
+@pytest.mark.parametrize(("maker", "seen"), DRAWN, ids=range(len(DRAWN)))
 def test_labels_are_legible_whole_and_apart(
-    maker: Callable[[WorldView], Plot | None], width: float, view: WorldView
+    maker: Maker, seen: str, width: float, request: pytest.FixtureRequest
 ) -> None:
-    plot = maker(view)
+    plot = maker(request.getfixturevalue(seen))
     assert plot is not None
     figure = laid_out(plot, width)
     assert figure.get_size_inches()[0] == pytest.approx(width)
@@ -91,10 +97,8 @@ def test_labels_are_legible_whole_and_apart(
         assert not (overlap > 1.5).all(), (one, other)
 
 
-@pytest.mark.parametrize("maker", MAKERS, ids=range(len(MAKERS)))
-def test_nothing_measured_draws_nothing(
-    maker: Callable[[WorldView], Plot | None], result: Result
-) -> None:
+@pytest.mark.parametrize("maker", [*MAKERS, dose_plot], ids=range(len(MAKERS) + 1))
+def test_nothing_measured_draws_nothing(maker: Maker, result: Result) -> None:
     lonely = Metric(model="m", family="x", world="w", analysis="plan", metric="s", value=1.0)
     assert maker(views(Result(result.provenance, [], [lonely]))[0]) is None
 
@@ -113,8 +117,9 @@ def test_one_model_without_intervals_is_drawn(
         assert "n = " not in plot.caption
 
 
-def test_every_caption_says_n(view: WorldView, result: Result) -> None:
-    for plot in content(result, [view], None).plots:
+@pytest.mark.parametrize("seen", ["view", "push_t"])
+def test_every_caption_says_n(seen: str, result: Result, request: pytest.FixtureRequest) -> None:
+    for plot in content(result, [request.getfixturevalue(seen)], None).plots:
         if not plot.name.endswith(("filmstrip", "losses")):
             assert "n = 200" in plot.caption or " frames" in plot.caption, plot.name
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lewm_probe.reports.content import content
 from lewm_probe.reports.tables.latex import escape, latex
-from lewm_probe.reports.view import WorldView
+from lewm_probe.reports.tables.table import Column, Row, Table, text
+from lewm_probe.reports.view import views
 from lewm_probe.results import Result
 
 
@@ -45,8 +46,29 @@ def test_what_reports_contain(text: str, expected: str) -> None:
     assert escape(text) == expected
 
 
-def test_every_table_of_a_report_is_well_formed(result: Result, view: WorldView) -> None:
-    tables = content(result, [view], None).tables
+def test_headings_over_columns_are_spanned_and_underlined() -> None:
+    columns = (
+        Column("q", "Quantity", numeric=False),
+        Column("a", "MSE", over="A & B"),
+        Column("b", "r", over="A & B"),
+        Column("c", "MSE", over="C"),
+    )
+    drawn = latex(Table("t", "Title", "Caption", columns, (Row({"q": text("x")}),)))
+    lines = drawn.split("\\toprule\n")[1].splitlines()
+    assert lines[:4] == [
+        r" & \multicolumn{2}{c}{A \& B} & \multicolumn{1}{c}{C} \\",
+        r"\cmidrule(lr){2-3}\cmidrule(lr){4-4}",
+        r"Quantity & MSE & r & MSE \\",
+        r"\midrule",
+    ]
+
+
+@pytest.mark.parametrize("world", ["two-room", "push-t"])
+def test_every_table_of_a_report_is_well_formed(
+    world: str, result: Result, dosed_result: Result
+) -> None:
+    shown = result if world == "two-room" else dosed_result
+    tables = content(shown, views(shown), None).tables
     assert len(tables) > 15
     for table in tables:
         text = latex(table)

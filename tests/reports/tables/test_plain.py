@@ -38,6 +38,16 @@ def test_markdown_escapes_pipes_and_tags() -> None:
     ]
 
 
+def test_headings_over_columns_are_said_in_one_line() -> None:
+    columns = (COLUMNS[0], Column("a_mse", "MSE", over="A"), Column("b_mse", "MSE", over="B"))
+    row = Row({"model": text("m"), "a_mse": cell(0.1), "b_mse": cell(0.2)})
+    headed = Table("t", "Title", "Caption", columns, (row,))
+    assert headed.headings == [("", 1), ("A", 1), ("B", 1)]
+    assert TABLE.headings == []
+    assert markdown(headed).splitlines()[0] == "| Model | A: MSE | B: MSE |"
+    assert csv_text(headed).splitlines()[0] == "model,a_mse,b_mse"
+
+
 def test_columns_that_say_nothing_are_dropped() -> None:
     made = table(
         "t", "", "", COLUMNS, [Row({"model": text("a"), "mse": cell(1.0), "p": Cell("–")})]

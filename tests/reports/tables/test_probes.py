@@ -40,6 +40,20 @@ def test_the_papers_value_stands_beside_ours(tables: dict[str, Table]) -> None:
     assert row.cells["linear_random_r"].text == "0.897"
 
 
+def test_the_papers_angle_stands_beside_the_raw_scalar(push_t: WorldView) -> None:
+    found = {table.name: table for table in probe_tables(push_t)}
+    rows = {(row.group, row.cells["model"].text): row for row in found["push-t-probes"].rows}
+    assert rows["Block angle, raw scalar", "LeWM"].cells["linear_paper"].text == "0.187 / 0.902"
+    assert rows["Block angle", "LeWM"].cells["linear_paper"].text == "–"
+    assert found["push-t-probes"].caption.endswith(
+        " v3. Angles are read as sine and cosine; raw scalar: as the paper reads them."
+    )
+    titles = {column.title for column in found["push-t-probes-block-position"].columns}
+    assert "RMSE (arena units)" in titles
+    assert "RMSE" in {column.title for column in found["push-t-probes-contact"].columns}
+    assert "angle error (°)" in {c.title for c in found["push-t-probes-block-angle"].columns}
+
+
 def test_model_free_controls_stand_once_and_others_by_model(tables: dict[str, Table]) -> None:
     table = tables["probes-agent-position"]
     linear = [row for row in table.rows if row.group == "Linear probe of z"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.reports.tables.voe import factor, reading, voe_tables
+from lewm_probe.reports.tables.voe import factor, main_pair, reading, voe_tables
 from lewm_probe.reports.view import WorldView, views
 from lewm_probe.results import Metric, Result
 
@@ -53,6 +53,41 @@ def test_the_smallest_visible_effect_is_stated(tables: dict[str, Table]) -> None
     table = tables["voe"]
     assert "n = 200 matched pairs" in table.caption
     assert "Smallest effect that this n can see after Holm: d_z = 0.25." in table.caption
+
+
+def test_n_stands_beside_every_condition(push_t: WorldView) -> None:
+    found = {table.name.removeprefix("push-t-"): table for table in voe_tables(push_t)}
+    assert found["voe"].caption.startswith(
+        "n = 200 matched pairs of trajectories a condition (frozen block 143, pass-through of "
+        "block 87, fast-forward of agent 187). AUROC of surprise"
+    )
+    for name in ("voe", "voe-baselines", "voe-windows", "voe-checkpoints"):
+        n = {row.group: row.cells["n"].text for row in found[name].rows}
+        assert n["Frozen block (violation of physics)"] == "143", name
+        assert n["Swapped actions (mismatch of actions)"] == "200", name
+    assert {row.cells["n"].text for row in found["voe-contrasts"].rows} == {"200"}
+
+
+def test_the_papers_pair_goes_before_others(
+    push_t: WorldView, dosed_result: Result, change: Callable[..., Result]
+) -> None:
+    def pair(keep: Callable[[Metric], bool]) -> tuple[str, str]:
+        return main_pair(views(change(dosed_result, keep))[0])
+
+    assert main_pair(push_t) == ("teleport_both", "color_block")
+    assert pair(lambda m: m.subject != "teleport_both") == ("teleport_block", "color_block")
+    compared = ("teleport_block", "color_agent")
+    only = pair(
+        lambda m: (
+            m.subject != "teleport_both"
+            and (
+                m.versus not in ("color_agent", "color_block") or (m.subject, m.versus) == compared
+            )
+        )
+    )
+    assert only == compared
+    assert pair(lambda m: "color" not in str(m.subject)) == ("teleport_both", "")
+    assert pair(lambda m: m.analysis != "voe") == ("", "")
 
 
 def test_one_row_a_training_seed_where_there_are_several(tables: dict[str, Table]) -> None:
