@@ -73,7 +73,7 @@ def test_a_shipped_world_whose_simulator_is_missing(monkeypatch: pytest.MonkeyPa
     with pytest.raises(UserError) as error:
         make_world("push-t")
     assert str(error.value) == (
-        "World 'push-t' is registered as no_such_simulator:PushT, which cannot be loaded: No module "
-        "named 'no_such_simulator'. Install the missing package with pip: it is among the "
+        "World 'push-t' is registered as no_such_simulator:PushT, which cannot be loaded: No "
+        "module named 'no_such_simulator'. Install the missing package with pip: it is among the "
         "dependencies of lewm-probe."
     )
