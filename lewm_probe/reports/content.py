@@ -24,6 +24,7 @@ from lewm_probe.reports.figures.rollout import rollout_plot
 from lewm_probe.reports.figures.straightness import straightness_plot
 from lewm_probe.reports.figures.surprise import surprise_plot
 from lewm_probe.reports.judging import Question
+from lewm_probe.reports.notes import folded
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.tables.dose import dose_tables, dosed
 from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_table
@@ -143,11 +144,7 @@ Figures = dict[str, Drawn]
 
 def content(result: Result, views: Sequence[WorldView], title: str | None) -> Content:
     """Everything that these results support."""
-    notes = dict.fromkeys(
-        _note(note, world_of(record) if len(views) > 1 else None)
-        for record in result.provenance
-        for note in record.notes
-    )
+    notes = _notes(result, several=len(views) > 1)
     parts = (*(_part(view) for view in views), *_paper(views))
     worlds = words.listing([words.world(view.world) for view in views])
     labels = list(dict.fromkeys(view.label(m) for view in views for m in view.models))
@@ -157,12 +154,19 @@ def content(result: Result, views: Sequence[WorldView], title: str | None) -> Co
         "latents, what surprises them, and how straight their paths are. The unit of every "
         "analysis is the trajectory; intervals are 95 %."
     )
-    return Content(head, lead, tuple(notes), parts, provenance_table(result.provenance))
+    return Content(head, lead, notes, parts, provenance_table(result.provenance))
 
 
-def _note(note: str, world: str | None) -> str:
-    """A warning, and of which world it is where there are several."""
-    return note if world is None else f"{words.world(world)}: {note}"
+def _notes(result: Result, *, several: bool) -> tuple[str, ...]:
+    """Warnings, each once; where there are several worlds they name theirs."""
+    found: dict[str | None, list[str]] = {}
+    for record in result.provenance:
+        found.setdefault(world_of(record) if several else None, []).extend(record.notes)
+    return tuple(
+        note if world is None else f"{words.world(world)}: {note}"
+        for world, notes in found.items()
+        for note in folded(notes)
+    )
 
 
 def _part(view: WorldView) -> Part:

@@ -144,7 +144,7 @@ def _step_teleports(view: WorldView) -> list[Question]:
         _asked(
             view,
             "step-teleport",
-            f"Also step-sized ones, which a jump detector misses{_of(condition, len(found) > 1)}?",
+            f"Also step-sized ones{_of(condition, len(found) > 1)}, which a jump detector misses?",
             "As for teleports, and the 95 % interval of ΔAUROC over copy-last lies above 0.",
             condition,
         )

@@ -104,10 +104,16 @@ def test_all_worlds_stand_beside_the_paper_after_them(
 
 def test_warnings_name_their_world_where_there_are_several(make: Callable[..., Result]) -> None:
     lone = (("lewm", "lewm", (0,)),)
-    first = make(lone, analyses=("geometry",), notes=["A case was left out."])
-    second = make(lone, analyses=("geometry",), world="push-t", notes=["A case was left out."])
-    assert of(first).notes == ("A case was left out.",)
+    notes = [
+        "Look twice.",
+        "blur: 1 of 9 cases were left out.",
+        "blur: 1 of 9 cases were left out.",
+    ]
+    first = make(lone, analyses=("geometry",), notes=notes)
+    second = make(lone, analyses=("geometry",), world="push-t", notes=notes[:1])
+    assert of(first).notes == ("Look twice.", "Cases were left out: blur 1 of 9.")
     assert of(merge([first, second])).notes == (
-        "TwoRoom: A case was left out.",
-        "Push-T: A case was left out.",
+        "TwoRoom: Look twice.",
+        "TwoRoom: Cases were left out: blur 1 of 9.",
+        "Push-T: Look twice.",
     )

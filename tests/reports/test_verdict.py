@@ -204,11 +204,18 @@ def test_collapse_and_bad_predictions_are_cautioned(changed: Callable[..., World
 
 def test_several_bodies_get_a_question_each(make: Callable[..., Result]) -> None:
     one = make(models=(("lewm", "lewm", (0,)),), conditions=("teleport_agent",), analyses=("voe",))
-    block = [m.model_copy(update={"subject": "teleport_block"}) for m in one.metrics if m.subject]
-    view = views(Result(one.provenance, one.models, [*one.metrics, *block]))[0]
+    more = [
+        m.model_copy(update={"subject": subject})
+        for subject in ("teleport_block", "step_teleport_agent", "step_teleport_block")
+        for m in one.metrics
+        if m.subject
+    ]
+    view = views(Result(one.provenance, one.models, [*one.metrics, *more]))[0]
     assert list(asked(view)) == [
         "Did it notice teleports of agent?",
         "Did it notice teleports of block?",
+        "Also step-sized ones of agent, which a jump detector misses?",
+        "Also step-sized ones of block, which a jump detector misses?",
     ]
 
 

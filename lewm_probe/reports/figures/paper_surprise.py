@@ -21,7 +21,7 @@ from lewm_probe.reports.figures.surprise import (
     dress,
     onset_handle,
 )
-from lewm_probe.reports.identity import INK, MUTED, Dash, Identity
+from lewm_probe.reports.identity import INK, MUTED, Dash, Identity, identities
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.reports.tables.voe import main_pair
@@ -50,7 +50,7 @@ def paper_surprise_plot(views: Sequence[WorldView]) -> Plot | None:
     looks: dict[str, Identity] = {}
     for row in rows:
         looks |= {model: row.view.looks[model] for model in row.models}
-    order = list(dict.fromkeys(m for row in rows for m in row.view.looks if m in looks))
+    order = list(identities((look.name, look.family) for look in looks.values()))
 
     def draw(width: float) -> Figure:
         across = min(len(order), 4 if width >= FULL else 2)

@@ -90,9 +90,10 @@ def dose_tables(view: WorldView) -> list[Table]:
 
 def _table(view: WorldView, *, by_checkpoint: bool) -> Table | None:
     found = dose_rows(view, "auroc", control=(None, *BESIDE))
-    rows = []
+    rows: list[Row] = []
     for condition in dosed(view):
         group = f"{words.condition(condition)} (share {scale(view, condition)})"
+        before = len(rows)
         for model in view.models:
             mine = [row for row in found if row.subject == condition and row.model == model]
             seeds = [s for s in view.checkpoints(model) if any(r.train_seed == s for r in mine)]
@@ -104,6 +105,9 @@ def _table(view: WorldView, *, by_checkpoint: bool) -> Table | None:
                 first = _first([first_dose(view, condition, model, seed)])
                 named = {"train_seed": Cell(f"{seed}", seed)}
                 rows += _model_rows(view, model, part, first, group, named)
+        counted = _counts([row for row in found if row.subject == condition])
+        if len({cell.text for cell in counted.values()}) > 1 and len(rows) > before:
+            rows.append(Row({"model": text("n at each dose"), **counted}, group=group, quiet=True))
     doses = sorted({row.dose for row in found if row.dose is not None})
     what = "checkpoint by checkpoint" if by_checkpoint else "AUROC at every dose"
     several = (
@@ -155,6 +159,15 @@ def _model_rows(
             cells["first_dose"] = first
         rows.append(Row(cells, group=group, quiet=control is not None))
     return rows
+
+
+def _counts(found: Sequence[Metric]) -> dict[str, Cell]:
+    """How many cases there were at each dose."""
+    n: dict[float, list[int]] = {}
+    for row in found:
+        if row.dose is not None and row.n is not None:
+            n.setdefault(row.dose, []).append(row.n)
+    return {f"dose_{dose:g}": count_cell(min(of), max(of)) for dose, of in n.items()}
 
 
 def _first(doses: Sequence[float | None]) -> Cell:

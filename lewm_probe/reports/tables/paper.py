@@ -93,7 +93,7 @@ def _ours(view: WorldView, quantity: str, name: str, group: str) -> list[Row]:
                 if mean is None:
                     continue
                 key = f"{model}_{method}_{metric}"
-                places = 4 if abs(mean.value) < 0.01 else 3
+                places = 4 if metric == "mse" and mean.value < 0.0095 else 3
                 shown = numbers.number(mean.value, places)
                 if degrees and metric == "mse":
                     shown += f" · {numbers.number(degrees.value, 1)}°"
@@ -101,7 +101,7 @@ def _ours(view: WorldView, quantity: str, name: str, group: str) -> list[Row]:
                 own[key] = Cell(shown, mean.value, low, high)
                 if mean.checkpoints > 1:
                     told = dict.fromkeys(numbers.number(end, places) for end in (low, high))
-                    ends[key] = text("–".join(told))
+                    ends[key] = text((" – " if low < 0 else "–").join(told))
     rows = [Row(own, group=group)]
     return [*rows, Row(ends, group=group, quiet=True)] if len(ends) > 1 else rows
 

@@ -80,7 +80,7 @@ def _main(view: WorldView) -> Table | None:
         "over noticing a jump; pairwise accuracy: share of pairs in which the perturbed one "
         "surprises more; detection rate at 5 % false positives on disjoint trajectories; d_z of "
         "the paired log ratio of surprise at onset; p of the paired t-test and of Wilcoxon "
-        "(one-sided for violations, two-sided for the rest), Holm over the confirmatory "
+        "(one-sided for teleports, two-sided for the rest), Holm over the confirmatory "
         f"conditions; TOST within ± log {ratio:g}. Several training seeds: mean, envelope of the "
         f"checkpoints’ intervals, and the largest p.{_detectable(view)} "
         f"Paper: {paper_values().sources['lewm_paper']}.",

@@ -50,6 +50,8 @@ def test_a_row_a_world_a_column_a_model_and_three_conditions(
     figure = drawn([view, push_t])
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert titles == ["LeWM", "LeWM ViT", "PLDM", "LeWM", "PLDM"]
+    turned = [ax.get_title(loc="left") for ax in drawn([push_t, view]).axes]
+    assert turned == ["LeWM", "PLDM", "LeWM", "LeWM ViT", "PLDM"]
     assert [len(curves(ax)) for ax in figure.axes] == [3] * 5
     tried = ("reference", "color_block", "teleport_both")
     for ax, model in zip(figure.axes[3:], ("lewm", "pldm"), strict=True):

@@ -81,6 +81,12 @@ def test_numbers_are_those_of_the_rows(push_t: WorldView, tables: list[Table]) -
         assert mine.cells["dose_0.05"].low == one.ci_low
     assert cell(tables[0], "Recoloured block", "LeWM", "dose_0.02") == ""
     assert cell(tables[0], "Fast-forward of agent", "LeWM", "n") == "160–200"
+    n = [
+        cell(tables[0], "Fast-forward of agent", "n at each dose", f"dose_{d}") for d in (0.2, 0.5)
+    ]
+    assert n == ["200", "160"]
+    of = [row.group.split(" (")[0] for row in tables[0].rows if "n at" in row.cells["model"].text]
+    assert of == ["Fast-forward of agent"]
 
 
 def test_first_doses_are_those_of_the_rows(push_t: WorldView, tables: list[Table]) -> None:

@@ -58,6 +58,17 @@ def test_ours_are_means_of_checkpoints_beside_the_papers(push_t: WorldView, prob
     assert paper["lewm_mlp_pearson_r"].text == "0.990"
 
 
+def test_ranges_below_zero_are_legible(dosed_result: Result, change: Change) -> None:
+    def none(m: Metric) -> dict[str, float]:
+        mine = m.subject == "block_angle_raw" and m.metric == "pearson_r" and m.control is None
+        return {"value": -0.004 - 0.02 * (m.train_seed or 0)} if mine else {}
+
+    table = paper_probe_table(views(change(dosed_result, update=none))[0])
+    assert table is not None
+    ours, seeds = (row.cells["lewm_linear_pearson_r"].text for row in table.rows[6:8])
+    assert (ours, seeds) == ("−0.014", "−0.024 – −0.004")
+
+
 def test_degrees_stand_beside_sine_and_cosine_alone(push_t: WorldView, probes: Table) -> None:
     at = {"subject": "block_angle", "method": "mlp", "features": "z", "model": "lewm"}
     mse = push_t.mean("probe", "mse", **at)
