@@ -120,7 +120,7 @@ def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     declared = requirement_names(
         [*project["dependencies"], *project["optional-dependencies"]["tensorboard"]]
     )
-    called = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    called = {"PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn", "yaml": "pyyaml"}
     imported = set()
     for path in REPOSITORY.glob("lewm_probe/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -90,7 +90,8 @@ def test_check_fails_on_a_faulty_file(changed: Callable) -> None:
         (
             ("collect", "two-rom", "--episodes", "1", "--out", "x.h5"),
             2,
-            "Unknown world 'two-rom'. Did you mean 'two-room'? Known: two-room.",
+            "Unknown world 'two-rom'. Did you mean 'two-room'? "
+            "Known: push-t, push-t-gym, two-room.",
         ),
         (
             ("info", "nowhere.h5"),

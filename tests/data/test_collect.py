@@ -70,6 +70,7 @@ def test_the_file_says_where_it_comes_from(uninterrupted: Path) -> None:
             "seed": 5,
             "mode": "fixed",
             "length": 12,
+            "policy": "expert",
         }
 
 
@@ -364,7 +365,8 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, full_disk: Callable) -> None
         ),
         (
             {"world": "two-rom"},
-            "Unknown world 'two-rom'. Did you mean 'two-room'? Known: two-room.",
+            "Unknown world 'two-rom'. Did you mean 'two-room'? "
+            "Known: push-t, push-t-gym, two-room.",
         ),
     ],
 )
