@@ -29,7 +29,10 @@ def strips(view: WorldView) -> dict[str, np.ndarray]:
 
 
 def onset(films: dict[str, np.ndarray]) -> int | None:
-    """The first frame in which any condition differs from the reference: matched until then."""
+    """The first frame in which any condition differs from the reference: matched until then.
+
+    Strips of another moment, which differ from the first frame on, have t₀ at the same place.
+    """
     reference = films.get("reference")
     if reference is None:
         return None
@@ -38,7 +41,7 @@ def onset(films: dict[str, np.ndarray]) -> int | None:
         for film in films.values()
         if film.shape == reference.shape and (film != reference).any()
     ]
-    return min(firsts, default=None)
+    return min((first for first in firsts if first > 0), default=min(firsts, default=None))
 
 
 def filmstrip_plot(view: WorldView) -> Plot | None:
@@ -48,6 +51,7 @@ def filmstrip_plot(view: WorldView) -> Plot | None:
     if t0 is None:
         return None
     length = max(len(film) for film in films.values())
+    elsewhere = any((film[0] != films["reference"][0]).any() for film in films.values())
 
     def draw(width: float) -> Figure:
         # Half a page is too narrow for every frame: the two before t0 and those after stay.
@@ -112,10 +116,16 @@ def filmstrip_plot(view: WorldView) -> Plot | None:
         "One matched case: same start, seed and actions, byte-identical before t₀. Framed: the "
         "frame of the intervention; dashed where the pictures stay as they were and only the "
         "actions given to the model change, or where the change is not yet seen. "
-        "At column width, only frames around t₀.",
+        "At column width, only frames around t₀." + (_ELSEWHERE if t0 > 0 and elsewhere else ""),
         draw,
         themed=False,
     )
+
+
+_ELSEWHERE = (
+    " Conditions that need an event which this case lacks at t₀, such as a push, are shown at "
+    "another moment or in another case."
+)
 
 
 def _wrapped(title: str) -> str:

@@ -131,6 +131,8 @@ def test_the_intervention_is_found_by_what_differs_first(view: WorldView) -> Non
     same = dict.fromkeys(films, films["reference"])
     assert onset(same) is None
     assert onset({"teleport_agent": films["teleport_agent"]}) is None
+    elsewhere = {**films, "frozen_block": 255 - films["reference"]}  # a strip of another moment
+    assert onset(elsewhere) == 4
 
 
 def test_films_of_another_world_are_not_shown(make: Callable[..., Result]) -> None:
