@@ -18,7 +18,7 @@ second. The block's position is its T's origin, the middle of the bar's outer ed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -60,6 +60,7 @@ class PushT(World):
         "block_angle": Quantity("rad", ("angle",), kind="angle"),
         "contact": Quantity("0 or 1", ("touching",)),
     }
+    native_size: ClassVar[int] = NATIVE
     arena: ClassVar[float] = shapes.SIZE
     picture_sizes: ClassVar[tuple[int, int]] = (8, SCREEN)
     reset_options: ClassVar[tuple[str, ...]] = ("state", "goal")
@@ -370,12 +371,10 @@ class GymPushT(PushT):
 
 
 def _scene_of(snapshot: Snapshot) -> Scene:
-    arrays = {f.name: snapshot[f.name] for f in fields(Scene) if f.name in ("agent", "block")}
-    for name in ("contacts", "lines", "hashes"):
-        arrays[name] = snapshot[name]
     held = snapshot["frozen"].tolist()
+    arrays = ("agent", "block", "contacts", "lines", "hashes")
     return Scene(
-        **{name: array.copy() for name, array in arrays.items()},
+        **{name: snapshot[name].copy() for name in arrays},
         frozen=(held[0], held[1]),
         ghost=bool(snapshot["ghost"]),
     )
@@ -393,6 +392,3 @@ def _state_given(key: str, value: Any) -> np.ndarray:
             "(256, 400, 256, 300, 0.5)."
         )
     return state.astype(np.float64)
-
-
-assert PushT.native_size == NATIVE
