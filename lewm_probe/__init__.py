@@ -15,7 +15,7 @@ _EXPORTS = {
     "load_model": "lewm_probe.models.load",
     "save_released": "lewm_probe.models.released_save",
 }
-"""Names of the package that are imported when they are first used: ``import lewm_probe`` is light."""
+"""Names that are imported when they are first used, so that ``import lewm_probe`` stays light."""
 
 
 def __getattr__(name: str) -> Any:
