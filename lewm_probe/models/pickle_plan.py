@@ -47,7 +47,7 @@ REFUSED_KINDS = {
 }
 """Tensors that no world model here has, by the name that makes or stores them."""
 
-MOST_INSTRUCTIONS = 500_000
+MOST_INSTRUCTIONS = 400_000
 """303 tensors need about 7,000, with an optimiser's state beside them 25,000."""
 
 PROTOCOL = 2
