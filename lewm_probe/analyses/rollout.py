@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from lewm_probe.analyses.imagination import Imagined, imagine
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.linear_probe import LinearProbe, fit_linear
+from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.probe_scores import score
 from lewm_probe.analyses.statistics import Estimate, interval
 from lewm_probe.analyses.subjects import Subject, check_all_fit, device_of, freeze
@@ -73,6 +75,7 @@ def rollout(
     for subject in subjects:
         freeze(subject.model, device)
     ledger = Ledger("rollout", suite)
+    portions = Portions(ledger, cache, device)
     draws = stream(suite.seed, "rollout", "bootstrap")
     weights = statistics.resamples(suite.voe.disjoint, suite.statistics.bootstrap, draws)
     with (
@@ -80,14 +83,17 @@ def rollout(
         (progress or NoProgress()).task("rollout", len(subjects)) as bar,
     ):
         for subject in subjects:
-            _roll(ledger, subject, world, weights, cache)
+            portions.of(
+                subject,
+                partial(_roll, subject=subject, world=world, weights=weights, cache=cache),
+            )
             bar.advance()
     return ledger.result(subjects, suite.rollout.model_dump(mode="json"))
 
 
 def _roll(
     ledger: Ledger, subject: Subject, world: World, weights: np.ndarray, cache: LatentCache
-) -> None:
+) -> Values:
     suite = ledger.suite
     trajectories = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
     latents = encoded(subject, trajectories.pixels, cache)["z"]  # (N, T, …)
@@ -129,6 +135,7 @@ def _roll(
                         keys: dict[str, Any] = {"subject": target.name, "features": "z"}
                         keys |= {"method": "linear", "horizon": k, "control": control}
                         ledger.metric(subject, metric, scores[metric], unit=unit, **keys)
+    return {}
 
 
 def _fitting(ledger: Ledger, subject: Subject, frames: int) -> list[int]:
