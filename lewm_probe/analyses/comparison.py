@@ -81,11 +81,11 @@ def by_name(found: Sequence[Onsets]) -> dict[str, list[Onsets]]:
     """Checkpoints of each name, one a training seed: the one with most training steps."""
     chosen: dict[str, dict[int | None, Onsets]] = {}
     for one in found:
-        spec = one.subject.model.spec
+        entry = one.subject.entry
         seeds = chosen.setdefault(one.subject.name, {})
-        held = seeds.get(spec.train_seed)
-        if held is None or (spec.step or 0) >= (held.subject.model.spec.step or 0):
-            seeds[spec.train_seed] = one
+        held = seeds.get(entry.train_seed)
+        if held is None or (entry.step or 0) >= (held.subject.entry.step or 0):
+            seeds[entry.train_seed] = one
     return {name: list(seeds.values()) for name, seeds in chosen.items()}
 
 

@@ -53,20 +53,19 @@ class Subject:
     @property
     def identity(self) -> Identity:
         """Keys that name this checkpoint in ``Metric`` and in rows (rows have no family)."""
-        spec = self.model.spec
+        entry = self.entry
         return Identity(
-            model=self.name, family=spec.family, train_seed=spec.train_seed, step=spec.step
+            model=self.name, family=entry.family, train_seed=entry.train_seed, step=entry.step
         )
 
     @property
     def label(self) -> str:
         """Name with training seed and step, for messages."""
-        spec = self.model.spec
         parts = [self.name]
-        if spec.train_seed is not None:
-            parts.append(f"training seed {spec.train_seed}")
-        if spec.step is not None:
-            parts.append(f"step {spec.step}")
+        if self.entry.train_seed is not None:
+            parts.append(f"training seed {self.entry.train_seed}")
+        if self.entry.step is not None:
+            parts.append(f"step {self.entry.step}")
         return ", ".join(parts)
 
     def at(self, model: WorldModel) -> Subject:

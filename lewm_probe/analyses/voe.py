@@ -35,7 +35,7 @@ from lewm_probe.analyses.surprise import MODEL, onset_values
 from lewm_probe.analyses.voe_metrics import OFFSETS, Evidence, Resamples, write_metrics
 from lewm_probe.errors import unknown_name
 from lewm_probe.progress import NoProgress, Progress
-from lewm_probe.results import Result
+from lewm_probe.results import Metric, Result
 from lewm_probe.worlds import make_world
 
 
@@ -212,7 +212,7 @@ def _correct(ledger: Ledger, subjects: Sequence[Subject], suite: Suite) -> None:
     ]
     for test, adjusted in zip(tests, statistics.holm([t.value for t in tests]), strict=True):
         changed = {"metric": "p_holm", "value": adjusted}
-        ledger.metrics.append(test.model_copy(update=changed))
+        ledger.metrics.append(Metric(**(test.model_dump() | changed)))
     family, n = max(1, len(tests)), suite.voe.trajectories
     smallest = statistics.smallest_detectable_d_z(n, family, suite.statistics.alpha)
     for subject in subjects:

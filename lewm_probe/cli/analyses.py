@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from lewm_probe.auditing import Question, ask, prepare, report_failures
 from lewm_probe.cli import options
-from lewm_probe.cli.asking import Question, ask, prepare
 from lewm_probe.cli.console import Console, interruptible
 
 HELP = {
@@ -44,9 +44,13 @@ def command(name: str) -> Callable[..., None]:
             f"No result was written; latents computed so far are kept in {cache} and are used when "
             "the same command is run again."
         ):
-            prepared = prepare(question)
+            prepared = prepare(question, console.note)
             folder = out or Path("runs") / prepared.suite.world / name
-            (result,) = ask([name], prepared, console, command_line(), lambda _: folder)
+            with console.progress() as bars:
+                (result,) = ask(
+                    [name], prepared, command_line(), lambda _: folder, bars, console.note
+                )
         console.finish(summarize(result), result.plain(), folder)
+        report_failures(prepared.failures, folder)
 
     return run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lewm_probe.auditing import ANALYSES, Failure, Question, ask, prepare, report_failures
 from lewm_probe.cli import options
-from lewm_probe.cli.asking import ANALYSES, Question, ask, prepare
 from lewm_probe.cli.console import Console, interruptible
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def audit(
 
     console = Console(json=json, quiet=quiet)
     question = Question(checkpoints, cache, world, suite, trajectories, seed, device, curve)
-    page, result = run_audit(question, out, title, console, command_line())
+    page, result, failures = run_audit(question, out, title, console, command_line())
     console.finish(summarize(result), result.plain(), [page.parent, page])
+    report_failures(failures, page.parent)
 
 
 def run_audit(
@@ -46,8 +47,8 @@ def run_audit(
     command: str,
     *,
     redraw: bool = True,
-) -> tuple[Path, Result]:
-    """All analyses into ``out/parts``, merged into a report in ``out``: its page, the result.
+) -> tuple[Path, Result, list[Failure]]:
+    """All analyses into ``out/parts``, merged into a report in ``out``: page, result, failures.
 
     Unless ``redraw``, a report of these very results is left alone.
     """
@@ -58,14 +59,20 @@ def run_audit(
         "Analyses that were finished are kept and are not repeated when the same command is run "
         "again."
     ):
-        prepared = prepare(question)
+        prepared = prepare(question, console.note)
         folder = out or Path("runs") / prepared.suite.world / "audit"
-        results = ask(
-            list(ANALYSES), prepared, console, command, lambda name: folder / "parts" / name
-        )
+        with console.progress() as bars:
+            results = ask(
+                list(ANALYSES),
+                prepared,
+                command,
+                lambda name: folder / "parts" / name,
+                bars,
+                console.note,
+            )
         page = folder / PAGE
         if not redraw and page.is_file() and (folder / "results.json").is_file():
             reported = Result.load(folder)
             if reported.provenance == tuple(p for r in results for p in r.provenance):
-                return page, reported
-        return publish(results, folder, title, console)
+                return page, reported, prepared.failures
+        return *publish(results, folder, title, console), prepared.failures

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from lewm_probe import auditing
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.subjects import Subject
 from lewm_probe.analyses.suite import Suite
-from lewm_probe.cli import asking
-from lewm_probe.cli.asking import ANALYSES, with_numbers
+from lewm_probe.auditing import ANALYSES, with_numbers
 from lewm_probe.configs import load_yaml
 from lewm_probe.progress import Progress
 from lewm_probe.reports.write import Report
@@ -67,13 +67,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
         return analysis
 
-    monkeypatch.setattr(asking, "function", fake)
+    monkeypatch.setattr(auditing, "function", fake)
     return record
 
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_every_analysis_is_found(name: str) -> None:
-    assert asking.function(name).__name__ == name
+    assert auditing.function(name).__name__ == name
 
 
 @pytest.mark.parametrize("name", ANALYSES)
