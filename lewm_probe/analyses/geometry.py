@@ -78,7 +78,7 @@ def geometry(
     ):
         for subject in subjects:
             data = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
-            view = pooled(subject, encoded(subject, data.pixels, cache)["z"])
+            view = pooled(subject, encoded(subject, data.pixels, data.actions, cache)["z"])
             _spectrum(ledger, subject, view)
             _variances(ledger, subject, view)
             _gaussianity(ledger, subject, view)
@@ -202,7 +202,8 @@ def _curve(
     some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
     for path in history:
         earlier = at_checkpoint(subject, path)
-        _spectrum(ledger, earlier, pooled(earlier, encoded(earlier, some.pixels, cache)["z"]))
+        latents = encoded(earlier, some.pixels, some.actions, cache)["z"]
+        _spectrum(ledger, earlier, pooled(earlier, latents))
         advance()
 
 
