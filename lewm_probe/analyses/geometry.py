@@ -76,7 +76,7 @@ def geometry(
 
     def look(own: Ledger, subject: Subject) -> Values:
         data = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
-        view = pooled(subject, encoded(subject, data.pixels, cache)["z"])
+        view = pooled(subject, encoded(subject, data.pixels, data.actions, cache)["z"])
         _spectrum(own, subject, view)
         _variances(own, subject, view)
         _gaussianity(own, subject, view)
@@ -206,7 +206,8 @@ def _curve(
     some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
     for path in history:
         earlier = at_checkpoint(subject, path)
-        _spectrum(ledger, earlier, pooled(earlier, encoded(earlier, some.pixels, cache)["z"]))
+        latents = encoded(earlier, some.pixels, some.actions, cache)["z"]
+        _spectrum(ledger, earlier, pooled(earlier, latents))
 
 
 def _write(

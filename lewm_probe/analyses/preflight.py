@@ -54,6 +54,12 @@ def preflight(ledger: Ledger, evidence: Evidence, suite: Suite, resamples: Resam
             control="random_encoder",
             higher_is_better=False,
         )
+    if subject.model.spec.action_kind == "none":
+        ledger.note(
+            f"Preflight, {subject.label}: this model takes no actions, so that swapped actions are "
+            "nothing to be surprised by; conditions of actions say nothing about it."
+        )
+        swap = Estimate(None)
     for warning in warnings(subject.label, ratio, swap, evidence.rank):
         ledger.note(warning)
     if evidence.action_scale is not None:

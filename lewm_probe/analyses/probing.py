@@ -165,7 +165,7 @@ def _views(
     subject: Subject, data: Splits[Trajectories], cache: LatentCache, seed: int
 ) -> dict[str, Splits[np.ndarray]]:
     """The model's own features of all splits, (N, T, D) each, ``z`` first."""
-    latents = data.map(lambda t: encoded(subject, t.pixels, cache))
+    latents = data.map(lambda t: encoded(subject, t.pixels, t.actions, cache))
     raw = latents.map(lambda found: found["z"])
     views = {"z": raw.map(lambda z: pooled(subject, z))}
     if raw.train.ndim == 4:
@@ -173,6 +173,12 @@ def _views(
     if "cls" in latents.train:
         views["cls"] = latents.map(lambda found: found["cls"])
     return views
+
+
+def _view(subject: Subject, trajectories: Trajectories, cache: LatentCache) -> np.ndarray:
+    """The model's view ``z`` alone, (N, T, D)."""
+    found = encoded(subject, trajectories.pixels, trajectories.actions, cache)
+    return pooled(subject, found["z"])
 
 
 def _controls(
@@ -215,7 +221,7 @@ def _controls(
                 add(
                     ("random_weights", rival.fingerprint),
                     lambda other=other: read(  # type: ignore[misc]
-                        data.map(lambda t: pooled(other, encoded(other, t.pixels, cache)["z"])),
+                        data.map(lambda t: _view(other, t, cache)),
                         "random_weights",
                     ),
                 )
@@ -283,6 +289,6 @@ def _curve(
     fitter = Fitter(suite, weights)
     for path in history:
         earlier = at_checkpoint(subject, path)
-        views = data.map(lambda t, at=earlier: pooled(at, encoded(at, t.pixels, cache)["z"]))  # type: ignore[misc]
+        views = data.map(lambda t, at=earlier: _view(at, t, cache))  # type: ignore[misc]
         for reading in fitter.linear(Task("z", views, asked.single)):
             _write(ledger, earlier, reading, test.ids)

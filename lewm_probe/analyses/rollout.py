@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from lewm_probe.analyses import statistics
+from lewm_probe.analyses.batching import in_batches
 from lewm_probe.analyses.evaluation import suite_trajectories
 from lewm_probe.analyses.features import encoded, pooled
 from lewm_probe.analyses.imagination import Imagined, imagine
@@ -96,7 +98,7 @@ def _roll(
 ) -> Values:
     suite = ledger.suite
     trajectories = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
-    latents = encoded(subject, trajectories.pixels, cache)["z"]  # (N, T, …)
+    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]  # (N, T, …)
     horizons = _fitting(ledger, subject, trajectories.frames)
     imagined = imagine(subject, latents, trajectories.actions, max(horizons), PLACES)
     frames, ends = imagined.frames(), imagined.ends  # (E, K), (E,)
@@ -153,11 +155,16 @@ def _fitting(ledger: Ledger, subject: Subject, frames: int) -> list[int]:
 
 def _surprise(subject: Subject, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The model's own measure of error, averaged over places: (N, E, K, …) twice → (N, K)."""
-    device = device_of(subject.model)
+    model, device = subject.model, device_of(subject.model)
     parts = []
     for guess, truth in zip(predicted, target, strict=True):  # a trajectory: E rollouts
-        pair = [torch.tensor(a, device=device) for a in (guess, truth)]
-        parts.append(subject.model.surprise(*pair).mean(dim=0).cpu().double().numpy())
+
+        def score(rows: slice, guess: np.ndarray = guess, truth: np.ndarray = truth) -> Tensor:
+            pair = [torch.tensor(a[rows], device=device) for a in (guess, truth)]
+            return model.surprise(*pair)
+
+        found = in_batches(score, len(guess), len(guess), doing="scoring rollouts", model=model)
+        parts.append(torch.cat(found).mean(dim=0).cpu().double().numpy())
     return np.stack(parts)
 
 
@@ -181,7 +188,7 @@ def _teachers(
     """A linear probe of encoded latents for each quantity that is not a velocity."""
     suite = ledger.suite
     train = suite_trajectories(suite, subject.model.spec.image_size, "probe-train")
-    view = pooled(subject, encoded(subject, train.pixels, cache)["z"])
+    view = pooled(subject, encoded(subject, train.pixels, train.actions, cache)["z"])
     found = []
     for name in suite.probe.quantities:
         if world.quantities[name].kind == "velocity":

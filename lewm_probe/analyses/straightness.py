@@ -152,7 +152,8 @@ def _whole(
     rival = random_weights(subject.model, trajectories.pixels, seed=suite.seed)
     if rival is not None:
         other = subject.at(rival)
-        paths["random_weights"] = pooled(other, encoded(other, trajectories.pixels, cache)["z"])
+        found = encoded(other, trajectories.pixels, trajectories.actions, cache)
+        paths["random_weights"] = pooled(other, found["z"])
     for control, path in paths.items():
         for stride in _strides(suite, path):
             turned = turns(path, stride, suite.straightness.epsilon)
@@ -174,7 +175,7 @@ def _paths(
 ) -> tuple[Values, np.ndarray]:
     """Write encoded and imagined paths down; their cosines and the encoded view (N, T, D)."""
     suite = ledger.suite
-    latents = encoded(subject, trajectories.pixels, cache)["z"]
+    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]
     view = pooled(subject, latents)
     paths = {"encoded": view}
     first = {"encoded": 0}

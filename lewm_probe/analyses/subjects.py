@@ -150,14 +150,15 @@ def check_fits(subject: Subject, world: World) -> None:
     spec = subject.model.spec
     if spec.action_kind == "none":
         return
-    shape = world.action_space.shape
+    space = world.action_space
+    shape = space.shape
     per_step = int(np.prod(shape)) if shape else 1
     expected = world.frame_skip * per_step
     advice = (
         f"Give a checkpoint that was trained on {world.name} episodes with frame_skip "
         f"{world.frame_skip}, or name the world it was trained on with --world."
     )
-    kind = "continuous" if shape else "discrete"
+    kind = "continuous" if shape and space.dtype.kind == "f" else "discrete"
     if spec.action_kind != kind:
         raise UserError(
             f"The checkpoint {subject.label} takes {spec.action_kind} actions, but those of the "
