@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lewm_probe.reports import numbers, words
 from lewm_probe.reports.tables.table import (
-    EMPTY,
     Cell,
     Column,
     Row,
@@ -19,7 +18,7 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
-from lewm_probe.reports.view import ANY, Mean, WorldView, sample
+from lewm_probe.reports.view import ANY, WorldView, sample
 from lewm_probe.results import PAIRED, STORED, UNPAIRED, Metric
 
 HOW = {PAIRED: "paired", UNPAIRED: "unpaired", STORED: "no rows"}
@@ -71,7 +70,8 @@ class Difference:
         said += [f"k = {row.horizon}"] if row.horizon is not None else []
         said += [f"stride {row.stride}"] if row.stride is not None else []
         said += [numbers.percent(row.dose)] if row.dose is not None else []
-        return words.sentence(", ".join(said)) or "Latents"
+        whole = ", ".join(said) or "latents"
+        return whole if whole.startswith("k = ") else words.sentence(whole)
 
 
 def against_tables(view: WorldView) -> list[Table]:
@@ -93,7 +93,7 @@ def _differences(view: WorldView) -> Iterator[Difference]:
                     yield Difference(row, row.metric.removesuffix(ending), how)
 
 
-def _headline(view: WorldView, one: Difference, longest: int | None) -> bool:
+def _headline(one: Difference, longest: int | None) -> bool:
     row = one.row
     if row.dose is not None or row.features not in ("z", None):
         return row.analysis == "probe" and row.features == "z_triplet" and one.metric == "mse"
@@ -115,14 +115,14 @@ def _headline(view: WorldView, one: Difference, longest: int | None) -> bool:
 def _headlines(view: WorldView, model: str, mine: list[Difference]) -> Table | None:
     horizons = [d.row.horizon for d in mine if d.row.analysis == "rollout" and d.row.horizon]
     longest = max(horizons, default=None)
-    shown = [one for one in mine if _headline(view, one, longest)]
+    shown = [one for one in mine if _headline(one, longest)]
     rivals = list(dict.fromkeys(one.row.versus or "" for one in shown))
     rows: dict[tuple[str, str], dict[str, Cell]] = {}
     for one in shown:
         cells = rows.setdefault((one.group, one.name), {"measure": text(one.name)})
         k = rivals.index(one.row.versus or "")
-        cells.setdefault("ours", mean_cell(_value(view, one, model), bare=True))
-        cells[f"theirs_{k}"] = mean_cell(_value(view, one, one.row.versus or ""), bare=True)
+        cells.setdefault("ours", _value_cell(view, one, model))
+        cells[f"theirs_{k}"] = _value_cell(view, one, one.row.versus or "")
         cells[f"difference_{k}"] = _difference_cell(one)
     columns = [Column("measure", "Measure", numeric=False), Column("ours", view.label(model))]
     for k, rival in enumerate(rivals):
@@ -149,8 +149,8 @@ def _all(view: WorldView, model: str, mine: list[Difference]) -> Table | None:
         for one in (d for d in mine if d.row.versus == rival):
             cells = {
                 "measure": text(f"{one.group}: {one.name}"),
-                "ours": mean_cell(_value(view, one, model), bare=True),
-                "theirs": mean_cell(_value(view, one, rival), bare=True),
+                "ours": _value_cell(view, one, model),
+                "theirs": _value_cell(view, one, rival),
                 "difference": cell(one.row.value, one.row.ci_low, one.row.ci_high),
                 "how": text(one.how),
                 "n": count_cell(one.row.n),
@@ -175,17 +175,19 @@ def _all(view: WorldView, model: str, mine: list[Difference]) -> Table | None:
     )
 
 
-def _value(view: WorldView, one: Difference, model: str) -> Mean | None:
+def _value_cell(view: WorldView, one: Difference, model: str) -> Cell:
     row = one.row
     over = ("copy_last", None) if one.metric == "delta_auroc_over_copy_last" else None
     keys = ("subject", "features", "method", "window", "horizon", "dose", "stride")
     at = {key: getattr(row, key) for key in keys}
-    return view.mean(row.analysis, one.metric, model=model, versus=over, **at)
+    found = view.mean(row.analysis, one.metric, model=model, versus=over, **at)
+    size = abs(found.value) if found else 0
+    return mean_cell(found, decimals=1 if size >= 10 else 3 if size >= 0.01 else 4, bare=True)
 
 
 def _difference_cell(one: Difference) -> Cell:
     whole = cell(one.row.value, one.row.ci_low, one.row.ci_high)
-    if one.how != HOW[UNPAIRED] or whole is EMPTY:
+    if one.how != HOW[UNPAIRED]:
         return whole
     return Cell(f"{whole.text} unpaired", whole.value, whole.low, whole.high)
 
