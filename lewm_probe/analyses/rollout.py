@@ -61,7 +61,7 @@ def rollout(
     ``angle_error_deg``, and ``r2``, of linear probes that were trained on encoded latents of the
     probe's training trajectories and read imagined ones; controls ``copy_last`` (read from the last
     encoded latent) and ``encoded`` (read from the latent of the frame itself: the probe's own
-    error). Raw rows: ``mse`` of every trajectory and horizon. Trajectories are the suite's
+    error). Raw rows: both ``mse`` of every trajectory and horizon. Trajectories are the suite's
     disjoint set; horizons that do not fit into them are left out with a note.
 
     Raises:
@@ -110,7 +110,9 @@ def _roll(
         own, copy = wrong[:, k - 1], copied[:, k - 1]
         estimate = statistics.mean(own, weights, confidence)
         ledger.metric(subject, "mse", estimate, features="z", horizon=k)
-        ledger.rows(subject, "mse", own, trajectories.ids, features="z", horizon=k)
+        for values, rival in ((own, None), (copy, "copy_last")):
+            keys = {"features": "z", "horizon": k, "control": rival}
+            ledger.rows(subject, "mse", values, trajectories.ids, **keys)
         for metric, found, control in (
             ("mse", statistics.mean(copy, weights, confidence), "copy_last"),
             ("mse_over_copy_last", _ratio(own, copy, weights, confidence), None),
