@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,8 @@ from torch import nn
 
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.models.base import WorldModel
+from lewm_probe.models.load import LoadOptions, load_located, origin_of
+from lewm_probe.models.locate import locate
 from lewm_probe.results import ModelEntry
 from lewm_probe.worlds.base import World
 
@@ -42,6 +43,7 @@ class Subject:
         entry: what the results say about it.
         source: file it was loaded from, if any.
         history: all checkpoints of its run in step order (empty without a run folder).
+        options: how it was loaded; checkpoints of its history are loaded alike.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Subject:
     entry: ModelEntry
     source: Path | None = None
     history: tuple[Path, ...] = ()
+    options: LoadOptions = LoadOptions()
 
     @property
     def identity(self) -> Identity:
@@ -82,6 +85,7 @@ def subject_from_model(
     history: Sequence[Path] = (),
     curves: dict[str, list[float | None]] | None = None,
     data_fingerprint: str | None = None,
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
 ) -> Subject:
     """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way."""
     spec = model.spec
@@ -89,6 +93,8 @@ def subject_from_model(
     told = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
     if data_fingerprint is not None:
         told["data_fingerprint"] = data_fingerprint
+    if (statistics := getattr(model, "statistics_source", None)) is not None:
+        told["action_statistics"] = statistics
     entry = ModelEntry(
         name=name,
         family=spec.family,
@@ -103,20 +109,23 @@ def subject_from_model(
         config=told,
         curves=curves or {},
     )
-    return Subject(name, freeze(model), entry, source, tuple(history))
+    return Subject(name, freeze(model), entry, source, tuple(history), options)
 
 
 def load_subjects(
-    specs: Sequence[str], device: str | torch.device = "cpu", world: World | None = None
+    specs: Sequence[str],
+    device: str | torch.device = "cpu",
+    world: World | None = None,
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
 ) -> list[Subject]:
     """Load ``name=path`` or ``path`` arguments.
 
-    A path is a ``.safetensors`` checkpoint or a run folder (its final model, else its last
-    checkpoint). A bare path is named after its folder. The same name may come several times with
-    different training seeds or steps.
+    A path is all that ``lewm_probe.load_model`` takes. A bare one is named after its folder or
+    repository. The same name may come several times with different training seeds or steps.
 
     Raises:
-        UsageError: nothing given, an empty name, or twice the same checkpoint under one name.
+        UsageError: nothing given, an empty name, twice the same checkpoint under one name, or
+            options for a name that is not there.
         UserError: nothing there, no checkpoint in the folder, or (given ``world``) a misfit.
     """
     if not specs:
@@ -124,10 +133,11 @@ def load_subjects(
             "No checkpoint was given. Name at least one, for example "
             "`lewm-probe voe lewm=runs/lewm pldm=runs/pldm`."
         )
+    if len(specs) == 1:
+        options = options.meant()
     subjects: list[Subject] = []
     for spec in specs:
-        name, path = _parse(spec)
-        subject = _load(name, path, device)
+        subject = load_subject(spec, device, options)
         for other in subjects:
             if other.identity == subject.identity:
                 raise UsageError(
@@ -138,7 +148,34 @@ def load_subjects(
         if world is not None:
             check_fits(subject, world)
         subjects.append(subject)
+    options.check_names([subject.name for subject in subjects])
     return subjects
+
+
+def load_subject(
+    spec: str,
+    device: str | torch.device = "cpu",
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+) -> Subject:
+    """Load one ``name=path`` or ``path`` argument; see ``load_subjects``.
+
+    Raises:
+        UsageError: an empty name or path, or options that contradict each other.
+        UserError: nothing there, or a checkpoint that cannot be read.
+    """
+    name, path = _parse(spec)
+    located = locate(path, hint=f" (given for '{name}')" if name else "")
+    name = name or located.name
+    choice = options.chosen(name)
+    return subject_from_model(
+        name,
+        load_located(located, choice, device),
+        source=located.weights,
+        history=located.history,
+        curves=training_curves(located.run) if located.run is not None else {},
+        data_fingerprint=origin_of(located).data_fingerprint,
+        options=options,
+    )
 
 
 def check_fits(subject: Subject, world: World) -> None:
@@ -235,68 +272,12 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
     return curves
 
 
-def _parse(spec: str) -> tuple[str, Path]:
+def _parse(spec: str) -> tuple[str | None, str]:
     name, equals, path = spec.partition("=")
     if not equals:
-        target = Path(spec)
-        folder = target.parent if target.suffix == ".safetensors" else target
-        if folder.name == "checkpoints":
-            folder = folder.parent
-        return folder.resolve().name, target
+        return None, spec
     if not name.strip() or not path.strip():
         raise UsageError(
             f"'{spec}' names no checkpoint. Write name=path, for example lewm=runs/lewm."
         )
-    return name.strip(), Path(path.strip())
-
-
-def _load(name: str, path: Path, device: str | torch.device) -> Subject:
-    # Imported here so that analyses of models in memory do not need the checkpoint format.
-    from lewm_probe.models.checkpoint import load_checkpoint, read_header, run_checkpoints
-
-    if not path.exists():
-        near = _nearest(path)
-        hint = f" Did you mean {near}?" if near else ""
-        raise UserError(
-            f"There is no checkpoint at {path} (given for '{name}').{hint} Give a run folder or a "
-            ".safetensors file."
-        )
-    history: list[Path] = []
-    if path.is_file():
-        source, run = path, _run_of(path)
-    else:
-        run = path
-        if any((path / "checkpoints").glob("step_*.safetensors")):
-            history = run_checkpoints(path)
-        final = path / "model.safetensors"
-        if not final.is_file() and not history:
-            raise UserError(
-                f"The folder {path} (given for '{name}') holds no checkpoint: neither "
-                "model.safetensors nor checkpoints/step_*.safetensors. Give a folder that "
-                "`lewm-probe train` wrote, or a .safetensors file."
-            )
-        source = final if final.is_file() else history[-1]
-    return subject_from_model(
-        name,
-        load_checkpoint(source, device),
-        source=source,
-        history=history,
-        curves=training_curves(run) if run is not None else {},
-        data_fingerprint=read_header(source).meta.data_fingerprint,
-    )
-
-
-def _run_of(checkpoint: Path) -> Path | None:
-    folder = checkpoint.parent
-    if folder.name == "checkpoints":
-        folder = folder.parent
-    return folder if (folder / "metrics.jsonl").is_file() else None
-
-
-def _nearest(path: Path) -> Path | None:
-    parent = path.parent
-    if not parent.is_dir():
-        return None
-    known = [p.name for p in parent.iterdir() if p.is_dir() or p.suffix == ".safetensors"]
-    near = difflib.get_close_matches(path.name, known, n=1)
-    return parent / near[0] if near else None
+    return name.strip(), path.strip()
