@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from lewm_probe.data.alignment import Alignment, action_alignment
-from lewm_probe.data.duplicates import RUN, FrameHashes, hash_frames, identical_episodes
 from lewm_probe.data.base import Episodes
+from lewm_probe.data.duplicates import RUN, FrameHashes, hash_frames, identical_episodes
 from lewm_probe.data.split import split_episodes
 from lewm_probe.progress import Progress
 

@@ -35,7 +35,7 @@ from lewm_probe.data.quantities import Source, data_quantities
 from lewm_probe.errors import UsageError, UserError, unknown_name
 from lewm_probe.seeding import stream
 from lewm_probe.worlds import make_world, world_names
-from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World
+from lewm_probe.worlds.base import Policy, Snapshot, World
 from lewm_probe.worlds.registry import register_world
 
 SHARES: Mapping[str, int] = {
