@@ -5,6 +5,7 @@ that has room for a window starts one. Columns are taken at every k-th row. Acti
 rows: the k of them from frame t on, (k·a,), are the block that leads from frame t to t + 1.
 An episode of fewer than T·k rows yields nothing.
 
+>>> from lewm_probe.data.episodes import EpisodeFile
 >>> with EpisodeFile("tests/golden/released_layout.h5") as file:
 ...     windows = Windows(file, [0, 1, 2, 3], frames=4, frame_skip=5)
 ...     batch = windows.batch([0, 40])
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.base import Episodes
 from lewm_probe.errors import UsageError, UserError
 
 MEMORY_LIMIT = 6 * 2**30
@@ -54,7 +55,7 @@ class Windows:
 
     def __init__(
         self,
-        file: EpisodeFile,
+        file: Episodes,
         episodes: Sequence[int] | np.ndarray,
         frames: int,
         frame_skip: int,
@@ -132,7 +133,7 @@ class Windows:
         return pixels
 
 
-def _load_pixels(file: EpisodeFile, episodes: np.ndarray) -> np.ndarray:
+def _load_pixels(file: Episodes, episodes: np.ndarray) -> np.ndarray:
     """Pictures of some episodes one after the other, read in long runs of neighbouring rows."""
     rows = file.rows_of(episodes)
     pixels = np.empty((len(rows), *file.frame_shape), dtype=np.uint8)
@@ -145,7 +146,7 @@ def _load_pixels(file: EpisodeFile, episodes: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _check_actions(file: EpisodeFile, actions: np.ndarray, episodes: np.ndarray) -> None:
+def _check_actions(file: Episodes, actions: np.ndarray, episodes: np.ndarray) -> None:
     bad = ~np.isfinite(actions).all(axis=1)
     lasts = (file.offsets + file.lengths - 1)[episodes]
     bad[lasts[~np.isinf(actions[lasts]).any(axis=1)]] = False

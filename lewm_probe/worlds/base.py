@@ -87,6 +87,9 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     picture_sizes: ClassVar[tuple[int, int]] = (8, 512)
     """Least and greatest side of a picture, px."""
     frame_skip: ClassVar[int] = 5
+    replays: ClassVar[bool] = False
+    """Whether episodes were recorded, not simulated: ``reset`` then takes the option
+    ``trajectory``, (seed, purpose, number, steps); two purposes never share an episode."""
     arena: ClassVar[float] = 1.0
     """Width of the reachable area in position units: the scale of teleport doses."""
 
