@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lewm_probe.analyses.latents import LatentCache
     from lewm_probe.analyses.subjects import Subject
     from lewm_probe.analyses.suite import Suite
+    from lewm_probe.models.load import LoadOptions
     from lewm_probe.progress import Progress
     from lewm_probe.results import Result
 
@@ -40,7 +41,9 @@ class Question:
     Attributes:
         checkpoints: ``name=path`` or ``path``.
         cache: folder of latents.
-        world: None: the checkpoints' own.
+        models: further models, as ``lewm_probe.models.registry.make_model`` takes them.
+        options: how checkpoints are loaded; None: as they are.
+        world: None: the checkpoints' own. The path of a data set: its recorded episodes.
         suite: file or name; None: the world's.
         trajectories: instead of the suite's number; the probe's sets are scaled alike.
         seed: evaluation seed instead of the suite's.
@@ -50,6 +53,8 @@ class Question:
 
     checkpoints: Sequence[str]
     cache: Path
+    models: Sequence[str] = ()
+    options: LoadOptions | None = None
     world: str | None = None
     suite: str | None = None
     trajectories: int | None = None
@@ -104,29 +109,112 @@ def prepare(question: Question, say: Callable[[str], None] = lambda _: None) -> 
         UserError: not one of the checkpoints could be loaded and fits the world.
     """
     from lewm_probe.analyses.latents import LatentCache
-    from lewm_probe.analyses.subjects import check_fits, load_subjects
+    from lewm_probe.analyses.subjects import check_fits
     from lewm_probe.devices import resolve_device
     from lewm_probe.worlds import make_world
 
     device = resolve_device(question.device)
-    subjects = load_subjects(question.checkpoints, device)
-    if not question.curve:
-        subjects = [replace(subject, history=()) for subject in subjects]
+    failures: list[Failure] = []
+
+    def leave_out(label: str, error: UserError) -> None:
+        failures.append(Failure(label, "all analyses", str(error)))
+        say(str(failures[-1]))
+
+    subjects = _load(question, device, leave_out)
     suite = find_suite_for(question, subjects)
     world = make_world(suite.world)
+    fitting = []
     for subject in subjects:
-        check_fits(subject, world)
-    return Prepared(subjects, suite, device, LatentCache(question.cache))
+        try:
+            check_fits(subject, world)
+        except UserError as error:
+            if len(subjects) == 1:
+                raise
+            leave_out(subject.label, error)
+        else:
+            fitting.append(subject)
+    if not fitting:
+        report_failures(failures, None)
+    return Prepared(fitting, suite, device, LatentCache(question.cache), failures)
+
+
+def _load(
+    question: Question, device: str, leave_out: Callable[[str, UserError], None]
+) -> list[Subject]:
+    """The checkpoints and models of a question.
+
+    Raises:
+        UsageError: none is named, or two under one name.
+        UserError: the only one cannot be loaded, or none of them can.
+    """
+    from lewm_probe.analyses.subjects import check_names_differ, load_subjects, subject_from_model
+    from lewm_probe.models.load import LoadOptions
+    from lewm_probe.models.registry import make_model
+
+    alone = len(question.checkpoints) + len(question.models) == 1
+    failed: list[tuple[str, UserError]] = []
+
+    def left_out(label: str, error: UserError) -> None:
+        if alone:
+            raise error
+        failed.append((label, error))
+        leave_out(label, error)
+
+    subjects = []
+    if question.checkpoints or not question.models:
+        subjects = load_subjects(
+            question.checkpoints,
+            device,
+            options=question.options or LoadOptions(),
+            left_out=left_out,
+        )
+    for text in question.models:
+        try:
+            name, model = make_model(text)
+        except UsageError:
+            raise
+        except UserError as error:
+            left_out(text, error)
+        else:
+            subjects.append(subject_from_model(name or _module(text), model))
+    check_names_differ(subjects)
+    if not subjects:
+        raise UserError(
+            "None of the checkpoints could be loaded. "
+            + " ".join(f"{label}: {error}" for label, error in failed)
+        )
+    if not question.curve:
+        subjects = [replace(subject, history=()) for subject in subjects]
+    return subjects
+
+
+def _module(text: str) -> str:
+    """What a model is called that the user gave no name: the last part of its module's.
+
+    >>> _module("my_package.dreamers:load@weights.pt")
+    'dreamers'
+    """
+    return text.partition("@")[0].partition(":")[0].rpartition(".")[2].strip()
 
 
 def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
     """The suite asked for, with the question's numbers in it."""
+    from lewm_probe.analyses.recorded_suite import recorded_suite
     from lewm_probe.analyses.suite import Suite
     from lewm_probe.configs import load_yaml
     from lewm_probe.resources import find_suite
 
     known = {subject.model.spec.world for subject in subjects} - {None}
-    name = question.suite or question.world
+    world = question.world
+    recorded = world is not None and Path(world).exists()
+    if recorded:
+        from lewm_probe.data.recorded import register_recorded
+
+        assert world is not None
+        world = register_recorded(world, frame_skip=subjects[0].model.spec.frame_skip)
+        if question.suite is None:
+            return with_numbers(recorded_suite(world), question.trajectories, question.seed)
+    name = question.suite or world
     if name is None:
         if len(known) != 1:
             worlds = ", ".join(sorted(str(w) for w in known))
@@ -134,10 +222,10 @@ def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
             raise UsageError(f"The checkpoints {why}. Name the one to ask in with --world.")
         name = str(known.pop())
     suite = load_yaml(find_suite(name), Suite, "suite")
-    if question.world is not None and suite.world != question.world:
+    if world is not None and suite.world != world:
         raise UsageError(
-            f"The suite {name} asks in the world {suite.world}, but --world says "
-            f"{question.world}. Give only one of --suite and --world."
+            f"The suite {name} asks in the world {suite.world}, but --world says {world}. Give "
+            "only one of --suite and --world."
         )
     return with_numbers(suite, question.trajectories, question.seed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.errors import NotThere, UsageError, UserError
 from lewm_probe.models.base import WorldModel
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.locate import locate
@@ -117,11 +117,20 @@ def load_subjects(
     device: str | torch.device = "cpu",
     world: World | None = None,
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+    left_out: Callable[[str, UserError], None] | None = None,
 ) -> list[Subject]:
     """Load ``name=path`` or ``path`` arguments.
 
     A path is all that ``lewm_probe.load_model`` takes. A bare one is named after its folder or
     repository. The same name may come several times with different training seeds or steps.
+
+    Args:
+        specs: the arguments.
+        device: where the models compute.
+        world: where they are to be asked, if they must fit it.
+        options: what holds for which checkpoint.
+        left_out: told the argument of a checkpoint that cannot be loaded, and why; the others go
+            on. Without it, the first failure is raised.
 
     Raises:
         UsageError: nothing given, an empty name, twice the same checkpoint under one name, or
@@ -137,19 +146,37 @@ def load_subjects(
         options = options.meant()
     subjects: list[Subject] = []
     for spec in specs:
-        subject = load_subject(spec, device, options)
-        for other in subjects:
-            if other.identity == subject.identity:
-                raise UsageError(
-                    f"{other.source} and {subject.source} are both called {subject.label}. "
-                    "Results could not tell them apart: give one of them another name, as in "
-                    "name=path."
-                )
+        try:
+            subject = load_subject(spec, device, options)
+        except (UsageError, NotThere):
+            raise
+        except UserError as error:
+            if left_out is None:
+                raise
+            left_out(spec, error)
+            continue
+        check_names_differ([*subjects, subject])
         if world is not None:
             check_fits(subject, world)
         subjects.append(subject)
-    options.check_names([subject.name for subject in subjects])
+    options.check_names([_parse(spec)[0] or "" for spec in specs] + [s.name for s in subjects])
     return subjects
+
+
+def check_names_differ(subjects: Sequence[Subject]) -> None:
+    """Refuse two checkpoints that results could not tell apart.
+
+    Raises:
+        UsageError: same name, training seed and step.
+    """
+    for i, subject in enumerate(subjects):
+        for other in subjects[:i]:
+            if other.identity == subject.identity:
+                which = [str(s.source) if s.source else "A model" for s in (other, subject)]
+                raise UsageError(
+                    f"{which[0]} and {which[1]} are both called {subject.label}. Results could not "
+                    "tell them apart: give one of them another name, as in name=path."
+                )
 
 
 def load_subject(
