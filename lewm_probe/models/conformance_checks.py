@@ -63,7 +63,7 @@ def declaration(bench: Bench) -> str:
             f"{bench.actions.shape[-1]}"
         )
     acts = "no actions" if none else f"{spec.action_kind} actions, {spec.action_width} a block"
-    seen = "a memory, " if spec.recurrent else ""
+    seen = "recurrent, " if spec.recurrent else ""
     return (
         f"{seen}history {spec.history}, frame-skip {spec.frame_skip}, {spec.image_size} px, {acts}"
     )
@@ -82,9 +82,7 @@ def encode(bench: Bench) -> str:
     if not torch.equal(bench.encode(bench.pixels, bench.actions), latents):
         raise Fails("encode() twice of the same pictures gave two different latents")
     if bool((latents == latents[:1, :1]).all()):
-        return (
-            f"{shape}, finite, deterministic; all the same: a collapsed model, or an untrained one"
-        )
+        return f"{shape}, finite, deterministic; all the same: the model has collapsed"
     return f"{shape}, finite, deterministic"
 
 

@@ -43,24 +43,21 @@ def make_model(text: str) -> tuple[str | None, WorldModel]:
     Args:
         text: ``[NAME=]package.module:factory[@PATH]`` or ``[NAME=]REGISTERED[@PATH]``. The factory
             is called with PATH, a string, where there is one, and without an argument otherwise.
-            A module that is not installed is looked for in the current folder.
+            A module that is not installed is looked for in the current folder, for this call only.
 
     Raises:
         UsageError: the text names nothing, or no such name is registered.
         UserError: it cannot be imported or is no factory, or what it makes is not a ``WorldModel``.
     """
     match = _TEXT.fullmatch(text.strip())
-    parts = {key: part.strip() for key, part in match.groupdict("").items()} if match else {}
-    empty = (
-        match is not None and "=" in text.partition(":")[0].partition("@")[0] and not parts["name"]
-    )
-    if not parts or not parts["target"] or empty:
+    name, target, path = match.group("name", "target", "path") if match else ("", "", "")
+    target = target.strip()
+    if not target or (name is not None and not name.strip()):
         raise UsageError(f"'{text}' names no model. {_EXAMPLE}, or the name of a registered one.")
-    target = parts["target"]
     with _current_folder() if ":" in target else _nothing():
         factory = _imported(target) if ":" in target else _registered(target)
-        model = _called(target, factory, parts["path"])
-    return parts["name"] or None, _checked(target, model)
+        model = _called(target, factory, path)
+    return name.strip() if name else None, _checked(target, model)
 
 
 def _imported(target: str) -> Callable[..., Any]:
@@ -68,8 +65,8 @@ def _imported(target: str) -> Callable[..., Any]:
     module_name, _, attribute = target.partition(":")
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module_name) or not attribute:
         raise UsageError(
-            f"'{target}' names no model: expected a module, a colon and what in it makes the model. "
-            f"{_EXAMPLE}."
+            f"'{target}' names no model: expected a module, a colon, and what in it makes the "
+            f"model. {_EXAMPLE}."
         )
     try:
         module = importlib.import_module(module_name)
@@ -121,7 +118,7 @@ def _callable(target: str, found: object) -> Callable[..., Any]:
     return found
 
 
-def _called(target: str, factory: Callable[..., Any], path: str) -> object:
+def _called(target: str, factory: Callable[..., Any], path: str | None) -> object:
     try:
         return factory(path) if path else factory()
     except UserError:
