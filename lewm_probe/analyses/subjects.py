@@ -18,7 +18,7 @@ from lewm_probe.models.base import WorldModel
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.locate import locate
 from lewm_probe.results import ModelEntry
-from lewm_probe.worlds.base import World
+from lewm_probe.worlds.base import World, are_choices
 
 CURVE_POINTS = 400
 """Most points kept of a training curve: twice what a figure a column wide can show."""
@@ -214,15 +214,14 @@ def check_fits(subject: Subject, world: World) -> None:
     spec = subject.model.spec
     if spec.action_kind == "none":
         return
-    space = world.action_space
-    shape = space.shape
+    shape = world.action_space.shape
     per_step = int(np.prod(shape)) if shape else 1
     expected = world.frame_skip * per_step
     advice = (
         f"Give a checkpoint that was trained on {world.name} episodes with frame_skip "
         f"{world.frame_skip}, or name the world it was trained on with --world."
     )
-    kind = "continuous" if shape and space.dtype.kind == "f" else "discrete"
+    kind = "discrete" if are_choices(world.action_space) else "continuous"
     if spec.action_kind != kind:
         raise UserError(
             f"The checkpoint {subject.label} takes {spec.action_kind} actions, but those of the "
