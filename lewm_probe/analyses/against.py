@@ -284,9 +284,7 @@ class _Comparing:
             return None, ""
         return Estimate(mine - their, low, high, n), PAIRED if paired else UNPAIRED
 
-    def _draws(
-        self, sample: Sample, ids: Sequence[str], purpose: str
-    ) -> tuple[float, np.ndarray]:
+    def _draws(self, sample: Sample, ids: Sequence[str], purpose: str) -> tuple[float, np.ndarray]:
         """A checkpoint's number over these trajectories, and in each resample of them (R,)."""
         digest = content_hash(*ids)
         key = (id(sample), digest, purpose)
@@ -357,15 +355,19 @@ def _differing(result: Result, published: Result, world: str, label: str) -> lis
             f"Against {label}: one side does not hold its suite, so that nobody can say whether "
             "both were asked the same."
         )
-    seeds = [sorted({m.eval_seed for m in one.metrics if m.world == world and m.eval_seed is not
-                     None}) for one in (result, published)]
+    seeds = [
+        sorted({m.eval_seed for m in one.metrics if m.world == world and m.eval_seed is not None})
+        for one in (result, published)
+    ]
     if seeds[0] != seeds[1] and all(seeds):
         notes.append(
             f"Against {label}: evaluation seeds differ ({_listed(map(str, seeds[0]))} here, "
             f"{_listed(map(str, seeds[1]))} there), so that trajectories are others."
         )
-    versions = [sorted({f"{p.version}, commit {(p.commit or 'unknown')[:12]}" for p in
-                        one.provenance}) for one in (result, published)]
+    versions = [
+        sorted({f"{p.version}, commit {(p.commit or 'unknown')[:12]}" for p in one.provenance})
+        for one in (result, published)
+    ]
     if versions[0] != versions[1] and all(versions):
         notes.append(
             f"Against {label}: measured by other code (lewm-probe {'; '.join(versions[0])} here, "
