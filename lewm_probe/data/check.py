@@ -21,6 +21,8 @@ STILL_SHARE = 0.2
 SHARED_SHARE = 0.01
 """Share of runs of pictures seen in another episode, or across the split, that is one."""
 
+_MEND = "for example with `lewm-probe data convert --mend-last-actions`"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -136,13 +138,13 @@ def check_last_actions(file: Episodes) -> Check:
             "problem",
             f"the first action stands again in the last row of "
             f"{_some(np.flatnonzero(repeated), 'episode')}, a fault of stable-worldmodel from "
-            "2026-04-24 to 2026-07-21: set it to NaN",
+            f"2026-04-24 to 2026-07-21: set it to NaN, {_MEND}",
         )
     return Check(
         "last actions",
         "problem",
         f"an action stands in the last row of {_some(np.flatnonzero(~nothing), 'episode')}, where "
-        "it leads nowhere: set it to NaN",
+        f"it leads nowhere: set it to NaN, {_MEND}",
     )
 
 

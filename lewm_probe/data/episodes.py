@@ -136,7 +136,7 @@ class EpisodeWriter:
         self,
         path: Path | str,
         lengths: Sequence[int],
-        attrs: Mapping[str, str | int],
+        attrs: Mapping[str, str | int | float],
         episode_column: str = "ep_idx",
     ) -> None:
         self.path = Path(path)

@@ -85,6 +85,15 @@ class Source:
             return (own - own[before]) / frame_skip
         return own
 
+    def words(self) -> str:
+        """In one line, e.g. ``x, y in px, from pos_agent``."""
+        quantity = self.quantity
+        unit = f" in {quantity.unit}" if quantity.unit else ", no unit given"
+        turn = f", symmetry {quantity.symmetry}" if quantity.symmetry > 1 else ""
+        kind = "" if quantity.kind == "position" else f" ({quantity.kind}{turn})"
+        rule = {"stored": "from", "moved": "displacement in", "quaternion": "sign resolved, from"}
+        return f"{', '.join(quantity.axes)}{unit}{kind}, {rule[self.rule]} {self.column}"
+
 
 Layout = Mapping[str, Source]
 
@@ -271,6 +280,8 @@ def _undeclared(data: Episodes) -> dict[str, Source]:
 
 
 def _axes(width: int) -> tuple[str, ...]:
+    if width == 1:
+        return ("value",)
     if width <= 3:
         return ("x", "y", "z")[: max(width, 0)]
     return tuple(str(axis) for axis in range(width))

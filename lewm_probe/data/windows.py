@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lewm_probe.data.base import Episodes
+from lewm_probe.data.chunk_order import ChunkReader, chunk_order
 from lewm_probe.errors import UsageError, UserError
 
 MEMORY_LIMIT = 6 * 2**30
@@ -32,7 +33,8 @@ class Windows:
     """All windows of some episodes, by number.
 
     The pictures are held in memory when they fit ``memory_limit``; otherwise the file must stay
-    open, and each batch reads from it in file order, so that a chunk is decoded once.
+    open, and each batch reads from it in file order. Take windows in the ``order`` given here:
+    where a chunk of the file holds many frames, any other decodes the same chunks over and over.
 
     Args:
         file: the data set.
@@ -98,10 +100,24 @@ class Windows:
         size = len(rows) * int(np.prod(file.frame_shape))
         self.in_memory = size <= memory_limit
         self._pixels = _load_pixels(file, ids) if self.in_memory else None
+        coarse = not self.in_memory and file.chunk_rows > 1
+        self._pictures = ChunkReader(file) if coarse else None
 
     def __len__(self) -> int:
         """Number of windows."""
         return len(self._starts)
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """All windows once, in random order: what an epoch of training goes through.
+
+        Where pictures are read from chunks of many frames, chunks are taken in random order and
+        windows are mixed within groups of them (``chunk_order``), so that each chunk is decoded
+        about once; otherwise every order is equally likely.
+        """
+        if self._pictures is None:
+            return rng.permutation(len(self))
+        span = int(self._frame_rows[-1])
+        return chunk_order(self.starts // self._pictures.rows, self._pictures.group(span), rng)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Some windows: ``pixels`` uint8 (B, T, H, W, C), ``action`` float32 (B, T, k·a) raw.
@@ -125,12 +141,9 @@ class Windows:
         return batch
 
     def _read_pixels(self, starts: np.ndarray) -> np.ndarray:
-        pixels = np.empty((len(starts), self.frames, *self._file.frame_shape), dtype=np.uint8)
-        for index in np.argsort(starts, kind="stable"):
-            for frame, offset in enumerate(self._frame_rows):
-                # Row by row: h5py takes milliseconds for one slice with a stride.
-                pixels[index, frame] = self._file.row("pixels", int(starts[index] + offset))
-        return pixels
+        rows = (starts[:, None] + self._frame_rows).ravel()
+        found = self._pictures.take(rows) if self._pictures else self._file.take("pixels", rows)
+        return found.reshape(len(starts), self.frames, *self._file.frame_shape)
 
 
 def _load_pixels(file: Episodes, episodes: np.ndarray) -> np.ndarray:
