@@ -1,7 +1,7 @@
 """The checkpoints of a training run, one after the other, for curves over training.
 
-Runs of other libraries keep ``weights_epoch_N.pt``, which do not say their optimiser steps: there N,
-the epoch, stands in place of the step.
+Runs of other libraries keep ``weights_epoch_N.pt``, which say no optimiser steps: there N, the
+epoch, stands in place of the step.
 """
 
 from __future__ import annotations

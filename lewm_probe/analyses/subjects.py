@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from lewm_probe.errors import NotThere, UsageError, UserError
+from lewm_probe.models.action_source import CHECKPOINT
 from lewm_probe.models.base import WorldModel
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.locate import locate
@@ -160,6 +161,13 @@ def load_subjects(
             check_fits(subject, world)
         subjects.append(subject)
     options.check_names([_parse(spec)[0] or "" for spec in specs] + [s.name for s in subjects])
+    unused = next((v for v in (*options.action_stats, *options.dataset) if "=" not in v), None)
+    carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
+    if unused is not None and not options.insist and subjects and all(carried):
+        raise UsageError(
+            f"The action statistics '{unused}' are for checkpoints that carry none, but all of "
+            "these carry their own. Leave them out."
+        )
     return subjects
 
 

@@ -19,6 +19,7 @@ def _recipes(incomplete: str) -> list[str]:
 
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+ResizeName = Literal["bilinear", "bicubic", "area", "positions"]
 
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Where to write. Each command has a default.")
@@ -39,9 +40,39 @@ Checkpoints = Annotated[
     list[str],
     typer.Argument(
         metavar="[NAME=]CKPT...",
-        help="Run folders or .safetensors files. A name is how the model is called in results; "
-        "the same name may come several times with different training seeds.",
+        help="Run folders, checkpoint files, folders in a released shape, or hf://user/repo. A "
+        "name is how the model is called in results; the same name may come several times with "
+        "different training seeds.",
     ),
+]
+ActionStats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--action-stats",
+        metavar="[NAME=]FILE",
+        help="Action statistics of checkpoints that carry none: a JSON file with mean and std, or "
+        "the word identity.",
+    ),
+]
+Dataset = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        metavar="[NAME=]FILE",
+        help="HDF5 data set to take such action statistics from: the one it was trained on.",
+    ),
+]
+Family = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--family",
+        metavar="[NAME=]FAMILY",
+        help="lewm or pldm, for checkpoints whose configuration does not tell.",
+    ),
+]
+Resize = Annotated[
+    ResizeName | None,
+    typer.Option("--resize", help="Fit pictures of another size to the model's, by this filter."),
 ]
 Recipe = Annotated[
     str,
@@ -79,5 +110,10 @@ Curve = Annotated[
     ),
 ]
 Title = Annotated[str | None, typer.Option("--title", help="Title of the report.")]
+
+ONE_CHECKPOINT = (
+    "A run folder, a checkpoint file, a folder in a released shape, hf://user/repo@revision, or "
+    "a run of a stable-worldmodel home."
+)
 
 DEFAULT_CACHE = Path("runs/.cache/latents")

@@ -21,6 +21,7 @@ from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.errors import UsageError, UserError, unknown_name
 from lewm_probe.models.action_source import Statistics, checked, given_statistics, settle
 from lewm_probe.models.checkpoint import CheckpointMeta, load_checkpoint, read_header
+from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.lewm import LeWM
 from lewm_probe.models.locate import Located, epoch_of, locate
 from lewm_probe.models.pixels import Resize
@@ -51,7 +52,7 @@ class LoadOptions:
     family: Sequence[str] = ()
     resize: Resize | None = None
     insist: bool = False
-    """Whether values without a name are meant for the checkpoint all the same: there is only one."""
+    """Whether values without a name are meant for every checkpoint: there is only one."""
 
     def meant(self) -> LoadOptions:
         """The same, for a single checkpoint: what contradicts it is an error."""
@@ -142,6 +143,14 @@ class Examined:
     own: ActionStatistics | None = None
     parts: dict[str, int] = field(default_factory=dict)
     tensors: int = 0
+
+    @property
+    def sizes(self) -> ModelConfig:
+        """The model's sizes; without statistics the action block counts as one step."""
+        if self.model is not None:
+            return self.model.config
+        assert self.config is not None  # ours carry their statistics
+        return self.config.sizes
 
 
 def load_model(

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from lewm_probe.errors import NotThere, UserError
 from lewm_probe.models.checkpoint import is_ours, run_checkpoints
-from lewm_probe.models.torch_file import regular_file
+from lewm_probe.models.torch_file import pickled_module, regular_file
 
 CONFIG = "config.json"
 SIDECAR = "lewm_probe.json"
-"""What lewm-probe adds to a folder in the released shape: action statistics, where it comes from."""
+"""What lewm-probe adds to a folder in the released shape: action statistics, and its origin."""
 
 EPOCH_NAME = re.compile(r"weights_epoch_(\d{1,9})\.pt")
 CACHE_FOLDER = re.compile(r"models--(?P<user>.+?)--(?P<repo>.+)")
@@ -152,6 +152,8 @@ def _in_folder(folder: Path, name: str | None, hint: str) -> Located:
 
 def _file(weights: Path, name: str, history: tuple[Path, ...] = ()) -> Located:
     folder = weights.parent
+    if weights.name.endswith("_object.ckpt"):
+        raise pickled_module(weights)
     if weights.suffix not in SUFFIXES:
         raise UserError(
             f"{weights} is of no kind that checkpoints have ({', '.join(SUFFIXES)}). {EXPECTED}"
@@ -198,11 +200,11 @@ def _choose(folder: Path, epochs: Sequence[Path], hint: str) -> Path:
             "weights.pt or weights_epoch_N.pt. Name the file."
         )
     if objects:
-        return objects[-1]  # refused on reading, with the reason and the way out
+        raise pickled_module(objects[-1])
     raise UserError(
         f"The folder {folder}{hint} holds no checkpoint: neither model.safetensors nor "
-        "checkpoints/step_*.safetensors, nor weights.pt, weights_epoch_N.pt or another .pt or .ckpt "
-        f"file. {EXPECTED}"
+        "checkpoints/step_*.safetensors, nor weights.pt, weights_epoch_N.pt or another .pt or "
+        f".ckpt file. {EXPECTED}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The ``config.json`` of released checkpoints: fields are read, names are compared, nothing is made.
+"""The ``config.json`` of released checkpoints: fields are read, names compared, nothing is made.
 
 It is a Hydra tree: ``_target_`` names a class to be made with the other keys as arguments. Here a
 name is looked up in a closed table and never imported; arguments are read into closed schemas whose
@@ -11,13 +11,19 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from lewm_probe.configs import Config, parse
 from lewm_probe.errors import UsageError, UserError
-from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+from lewm_probe.models.config import (
+    DEEPEST,
+    LARGEST_PICTURE,
+    WIDEST,
+    EncoderConfig,
+    ModelConfig,
+)
 from lewm_probe.models.plain_json import read_json
 
 _HOMES = (
@@ -59,7 +65,7 @@ VIT_FIXED: dict[str, Any] = {
     "qkv_bias": True,
     "num_channels": 3,
 }
-"""ViTConfig fields that change the computation, and the one value (its default) that is supported."""
+"""ViTConfig fields that change the computation, and the one value, the default, supported here."""
 
 VIT_HARMLESS = frozenset(
     {
@@ -77,45 +83,51 @@ VIT_HARMLESS = frozenset(
 )
 """ViTConfig fields that do not change what a loaded encoder computes."""
 
+Width = Annotated[int, Field(ge=1, le=WIDEST)]
+Count = Annotated[int, Field(ge=1, le=DEEPEST)]
+
 VitSize = Literal["tiny", "small", "base", "large", "huge"]
 
 
 class _Vit(Config):
-    size: VitSize = "tiny"
-    patch_size: int = Field(16, ge=1, le=1024)
-    image_size: int = Field(224, ge=1, le=8192)
+    size: Width = Annotated[int, Field(ge=1, le=WIDEST)]
+Count = Annotated[int, Field(ge=1, le=DEEPEST)]
+
+VitSize = "tiny"
+    patch_size: Width = 16
+    image_size: int = Field(224, ge=8, le=LARGEST_PICTURE)
     pretrained: bool = False
     use_mask_token: bool = True
-    hidden_size: int | None = Field(None, ge=1)
-    num_hidden_layers: int | None = Field(None, ge=1)
-    num_attention_heads: int | None = Field(None, ge=1)
-    intermediate_size: int | None = Field(None, ge=1)
+    hidden_size: Width | None = None
+    num_hidden_layers: Count | None = None
+    num_attention_heads: Count | None = None
+    intermediate_size: Width | None = None
 
 
 class _Predictor(Config):
-    num_frames: int
-    depth: int
-    heads: int
-    mlp_dim: int
-    input_dim: int
-    hidden_dim: int
-    output_dim: int | None = None
-    dim_head: int = 64
-    dropout: float = 0.0
-    emb_dropout: float = 0.0
+    num_frames: Count
+    depth: Count
+    heads: Count
+    mlp_dim: Width
+    input_dim: Width
+    hidden_dim: Width
+    output_dim: Width | None = None
+    dim_head: Width = 64
+    dropout: float = Field(0.0, ge=0, lt=1)
+    emb_dropout: float = Field(0.0, ge=0, lt=1)
 
 
 class _ActionEncoder(Config):
-    input_dim: int = Field(10, ge=1, le=65536)
+    input_dim: Width = 10
     smoothed_dim: Literal[10] = 10
-    emb_dim: int = 10
+    emb_dim: Width = 10
     mlp_scale: Literal[4] = 4
 
 
 class _Projector(Config):
-    input_dim: int
-    hidden_dim: int
-    output_dim: int | None = None
+    input_dim: Width
+    hidden_dim: Width
+    output_dim: Width | None = None
 
     @property
     def out(self) -> int:
@@ -229,16 +241,16 @@ def _read(raw: dict[str, Any], where: str) -> ReleasedConfig:
             "encoder": encoder.model_dump(),
             "latent_width": latent,
             "projector_hidden": projector.hidden_dim,
-            "predictor": PredictorConfig.model_construct(
-                layers=predictor.depth,
-                heads=predictor.heads,
-                head_width=predictor.dim_head,
-                mlp_width=predictor.mlp_dim,
-                width=predictor.hidden_dim,
-                output_width=output,
-                dropout=predictor.dropout,
-                embedding_dropout=predictor.emb_dropout,
-            ).model_dump(),
+            "predictor": {
+                "layers": predictor.depth,
+                "heads": predictor.heads,
+                "head_width": predictor.dim_head,
+                "mlp_width": predictor.mlp_dim,
+                "width": predictor.hidden_dim,
+                "output_width": output,
+                "dropout": predictor.dropout,
+                "embedding_dropout": predictor.emb_dropout,
+            },
         },
         ModelConfig,
         where,
@@ -254,7 +266,7 @@ S = TypeVar("S", bound=Config)
 def _part(raw: dict[str, Any], name: str, schema: type[S], where: str) -> S:
     part = raw[name]
     _target(part, PARTS[name], where, f"{name}.")
-    return parse(_arguments(part), schema, f"{where}, {name}:")
+    return parse(_arguments(part), schema, f"{where}, {name}")
 
 
 def _projector(raw: dict[str, Any], name: str, where: str) -> _Projector:
@@ -268,7 +280,7 @@ def _projector(raw: dict[str, Any], name: str, where: str) -> _Projector:
         _target(activation, ACTIVATION, where, f"{name}.act_fn.")
         _only_hydra(activation, where, f"{name}.act_fn")
     _only_hydra(norm, where, f"{name}.norm_fn")
-    return parse(arguments, _Projector, f"{where}, {name}:")
+    return parse(arguments, _Projector, f"{where}, {name}")
 
 
 def _vit(part: Any, where: str) -> _Vit:
@@ -281,7 +293,7 @@ def _vit(part: Any, where: str) -> _Vit:
                 f"{where}: encoder.{key} is {given!r}, but only {only!r} is supported: another "
                 "value changes what the encoder computes. Give a checkpoint with that value."
             )
-    return parse(arguments, _Vit, f"{where}, encoder:")
+    return parse(arguments, _Vit, f"{where}, encoder")
 
 
 def _target(part: Any, known: Any, where: str, place: str) -> str:

@@ -63,8 +63,9 @@ def read_torch_file(path: Path) -> dict[Any, Any]:
     with _readable(path), zipfile.ZipFile(path) as archive:
         plan = _checked_plan(path, archive)
     if not isinstance(plan, dict):
+        kind = "tensor" if isinstance(plan, Claim) else type(plan).__name__
         raise UserError(
-            f"{path} holds a {type(plan).__name__}, but a checkpoint is a table of tensors by "
+            f"{path} holds a {kind}, but a checkpoint is a table of tensors by "
             "name. Save the model's state dict: torch.save(model.state_dict(), 'weights.pt')."
         )
     with _readable(path):
@@ -94,6 +95,18 @@ def regular_file(path: Path) -> None:
             f"{path} is {kind}, but an ordinary file was expected there. Give the path of the "
             "checkpoint file itself."
         )
+
+
+def pickled_module(path: Path) -> UserError:
+    """The refusal of a file that holds a whole pickled module, with the reason and the way out."""
+    return UserError(
+        f"{path} is a pickled module (*_object.ckpt): to read it is to run code from the file, "
+        "which lewm-probe never does, and it needs the very classes it was saved with. Only if you "
+        f"trust whoever made it, convert it where those are installed: import torch; model = "
+        f"torch.load('{path.name}', weights_only=False, map_location='cpu'); "
+        "torch.save(model.state_dict(), 'weights.pt'); then give a folder with that weights.pt and "
+        "the run's config.json."
+    )
 
 
 def _checked_plan(path: Path, archive: zipfile.ZipFile) -> Any:
@@ -149,8 +162,8 @@ def _checked_plan(path: Path, archive: zipfile.ZipFile) -> Any:
     plan = read_plan(archive.read(pickled), path)
     shown = 0
     for name, claim in claims(plan):
-        entry = by_name.get(f"{root}/data/{claim.storage.key}")
-        _check_claim(path, name, claim, entry.file_size if entry else None)
+        stored = by_name.get(f"{root}/data/{claim.storage.key}")
+        _check_claim(path, name, claim, stored.file_size if stored else None)
         shown += claim.numel * claim.storage.itemsize
     if shown > MOST_SHARING * size:
         raise UserError(
