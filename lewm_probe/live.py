@@ -84,7 +84,12 @@ def audit(
                 stack.enter_context(untouched(one))
         subjects = [_subject(name, one, step) for name, one in named.items()]
         question = Question(
-            [], Path(), world, str(suite) if suite is not None else None, trajectories, seed
+            [],
+            Path(),
+            world=world,
+            suite=str(suite) if suite is not None else None,
+            trajectories=trajectories,
+            seed=seed,
         )
         asked = find_suite_for(question, subjects)
         for subject in subjects:

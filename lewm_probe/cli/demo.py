@@ -48,7 +48,5 @@ def demo(
             trajectories=stages.TRAJECTORIES,
             device=device,
         )
-        page, result, _ = run_audit(
-            question, plan.audit, "Demo", console, command_line(), redraw=False
-        )
-    console.finish(summarize(result), result.plain(), page)
+        done = run_audit(question, plan.audit, "Demo", console, command_line(), redraw=False)
+    console.finish(summarize(done.result), done.result.plain(), done.page)

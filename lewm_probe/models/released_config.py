@@ -90,10 +90,7 @@ VitSize = Literal["tiny", "small", "base", "large", "huge"]
 
 
 class _Vit(Config):
-    size: Width = Annotated[int, Field(ge=1, le=WIDEST)]
-Count = Annotated[int, Field(ge=1, le=DEEPEST)]
-
-VitSize = "tiny"
+    size: VitSize = "tiny"
     patch_size: Width = 16
     image_size: int = Field(224, ge=8, le=LARGEST_PICTURE)
     pretrained: bool = False
