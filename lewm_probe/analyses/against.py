@@ -43,6 +43,10 @@ ENOUGH = 0.5
 """A difference is paired when the two sides share this part of the smaller one's trajectories."""
 
 
+MOST_TRAJECTORIES = 4000
+"""AUROC compares every two trajectories: beyond this many, memory would be the limit."""
+
+
 def published_name(model: str, label: str) -> str:
     """The name of a published model beside ours.
 
@@ -122,7 +126,7 @@ def against(
 
     Raises:
         UsageError: an empty label, or one under which a published model has the name of ours.
-        UserError: no world in common, or nothing that can be compared in one.
+        UserError: no world in common, nothing that can be compared, or too many trajectories.
     """
     _check_label(label)
     ours, theirs = _worlds(result), _worlds(published)
@@ -149,8 +153,13 @@ def against(
                 found.compare(own, others)
         notes = [*_differing(result, published, world, label), *found.notes]
         metrics += found.metrics
-        settings = {"analysis": "against", "against": label, "suite": {"world": world}}
-        settings |= {"confidence": confidence, "bootstrap": bootstrap}
+        settings = {
+            "analysis": "against",
+            "against": label,
+            "confidence": confidence,
+            "bootstrap": bootstrap,
+            "suite": {"world": world},
+        }
         records.append(
             provenance("against", seeds={"against": seed}, settings=settings, notes=notes)
         )
@@ -286,6 +295,12 @@ class _Comparing:
 
     def _draws(self, sample: Sample, ids: Sequence[str], purpose: str) -> tuple[float, np.ndarray]:
         """A checkpoint's number over these trajectories, and in each resample of them (R,)."""
+        if len(ids) > MOST_TRAJECTORIES:
+            raise UserError(
+                f"The results to compare with, '{self._label}', and these are of {len(ids):,} "
+                f"trajectories; at most {MOST_TRAJECTORIES:,} can be compared. Give results of "
+                "fewer trajectories."
+            )
         digest = content_hash(*ids)
         key = (id(sample), digest, purpose)
         if key not in self._drawn:

@@ -176,11 +176,11 @@ def _surprise(rows: pd.DataFrame, floor: float) -> dict[Key, Sample]:
         for scorer, part in scored.items()
     }
     onset = {scorer: part[part["horizon"] == 0] for scorer, part in scored.items()}
-    for (name, features), part in onset[None].groupby(["subject", "features"], dropna=False):
-        if name == "reference" or pd.isna(name):
+    for named, part in _groups(onset[None], ("subject", "features")):
+        name = named["subject"]
+        if name in (None, "reference"):
             continue
-        keys = {"analysis": "voe", "subject": str(name), "window": "onset"}
-        keys |= {"features": None if pd.isna(features) else str(features)}
+        keys = {"analysis": "voe", "window": "onset", **named}
         pair = _beside(part.set_index(index)["value"], clean[None]).droplevel("frame")
         pair = pair[~pair.index.duplicated()]
         if not len(pair):
@@ -202,7 +202,8 @@ def _groups(
     rows: pd.DataFrame, by: tuple[str, ...]
 ) -> Iterable[tuple[dict[str, Any], pd.DataFrame]]:
     for values, part in rows.groupby(list(by), dropna=False):
-        plain = (None if pd.isna(v) else v if isinstance(v, str) else int(v) for v in values)
+        each: tuple[Any, ...] = values if isinstance(values, tuple) else (values,)
+        plain = (None if pd.isna(v) else v if isinstance(v, str) else int(v) for v in each)
         yield dict(zip(by, plain, strict=True)), part
 
 

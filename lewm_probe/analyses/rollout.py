@@ -111,8 +111,8 @@ def _roll(
         estimate = statistics.mean(own, weights, confidence)
         ledger.metric(subject, "mse", estimate, features="z", horizon=k)
         for values, rival in ((own, None), (copy, "copy_last")):
-            keys = {"features": "z", "horizon": k, "control": rival}
-            ledger.rows(subject, "mse", values, trajectories.ids, **keys)
+            at: dict[str, Any] = {"features": "z", "horizon": k, "control": rival}
+            ledger.rows(subject, "mse", values, trajectories.ids, **at)
         for metric, found, control in (
             ("mse", statistics.mean(copy, weights, confidence), "copy_last"),
             ("mse_over_copy_last", _ratio(own, copy, weights, confidence), None),
