@@ -90,7 +90,10 @@ def save_released(folder: Path, model: LeWM, *, meta: CheckpointMeta | None = No
         action_std=model.action_statistics.std,
     )
     tensors = OrderedDict(
-        (name, tensor.detach().cpu().contiguous()) for name, tensor in model.state_dict().items()
+        (name, tensor.detach().cpu().contiguous())
+        for part in tree
+        for name, tensor in model.state_dict().items()
+        if name.startswith(f"{part}.")
     )
     # Into memory first: an archive is named after its file, and a temporary name would be in it.
     buffer = io.BytesIO()
