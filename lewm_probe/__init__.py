@@ -1,4 +1,7 @@
-"""Train latent world models from pixels and measure what physics they understood."""
+"""Train latent world models from pixels and measure what physics they understood.
+
+What most users of Python need is here: ``load_model``, ``audit``, ``AuditCallback``.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lewm_probe.live import AuditCallback as AuditCallback
+    from lewm_probe.live import audit as audit
     from lewm_probe.models.load import load_model as load_model
-    from lewm_probe.models.released_save import save_released as save_released
 
 __version__ = "0.1.0"
 
-_EXPORTS = {
+_OFFERED = {
+    "audit": "lewm_probe.live",
+    "AuditCallback": "lewm_probe.live",
     "load_model": "lewm_probe.models.load",
-    "save_released": "lewm_probe.models.released_save",
 }
-"""Names that are imported when they are first used, so that ``import lewm_probe`` stays light."""
+"""Names that are imported when they are asked for: torch takes a second, ``--help`` has half."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module 'lewm_probe' has no attribute '{name}'")
-    return getattr(importlib.import_module(_EXPORTS[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_EXPORTS])
+    if name not in _OFFERED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_OFFERED[name]), name)

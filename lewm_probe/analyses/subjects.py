@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.errors import NotThere, UsageError, UserError
 from lewm_probe.models.action_source import CHECKPOINT
 from lewm_probe.models.base import WorldModel
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.locate import locate
 from lewm_probe.results import ModelEntry
-from lewm_probe.worlds.base import World
+from lewm_probe.worlds.base import World, are_choices
 
 CURVE_POINTS = 400
 """Most points kept of a training curve: twice what a figure a column wide can show."""
@@ -57,20 +57,19 @@ class Subject:
     @property
     def identity(self) -> Identity:
         """Keys that name this checkpoint in ``Metric`` and in rows (rows have no family)."""
-        spec = self.model.spec
+        entry = self.entry
         return Identity(
-            model=self.name, family=spec.family, train_seed=spec.train_seed, step=spec.step
+            model=self.name, family=entry.family, train_seed=entry.train_seed, step=entry.step
         )
 
     @property
     def label(self) -> str:
         """Name with training seed and step, for messages."""
-        spec = self.model.spec
         parts = [self.name]
-        if spec.train_seed is not None:
-            parts.append(f"training seed {spec.train_seed}")
-        if spec.step is not None:
-            parts.append(f"step {spec.step}")
+        if self.entry.train_seed is not None:
+            parts.append(f"training seed {self.entry.train_seed}")
+        if self.entry.step is not None:
+            parts.append(f"step {self.entry.step}")
         return ", ".join(parts)
 
     def at(self, model: WorldModel) -> Subject:
@@ -119,11 +118,20 @@ def load_subjects(
     device: str | torch.device = "cpu",
     world: World | None = None,
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+    left_out: Callable[[str, UserError], None] | None = None,
 ) -> list[Subject]:
     """Load ``name=path`` or ``path`` arguments.
 
     A path is all that ``lewm_probe.load_model`` takes. A bare one is named after its folder or
     repository. The same name may come several times with different training seeds or steps.
+
+    Args:
+        specs: the arguments.
+        device: where the models compute.
+        world: where they are to be asked, if they must fit it.
+        options: what holds for which checkpoint.
+        left_out: told the argument of a checkpoint that cannot be loaded, and why; the others go
+            on. Without it, the first failure is raised.
 
     Raises:
         UsageError: nothing given, an empty name, twice the same checkpoint under one name, or
@@ -139,26 +147,44 @@ def load_subjects(
         options = options.meant()
     subjects: list[Subject] = []
     for spec in specs:
-        subject = load_subject(spec, device, options)
-        for other in subjects:
-            if other.identity == subject.identity:
-                raise UsageError(
-                    f"{other.source} and {subject.source} are both called {subject.label}. "
-                    "Results could not tell them apart: give one of them another name, as in "
-                    "name=path."
-                )
+        try:
+            subject = load_subject(spec, device, options)
+        except (UsageError, NotThere):
+            raise
+        except UserError as error:
+            if left_out is None:
+                raise
+            left_out(spec, error)
+            continue
+        check_names_differ([*subjects, subject])
         if world is not None:
             check_fits(subject, world)
         subjects.append(subject)
-    options.check_names([subject.name for subject in subjects])
+    options.check_names([_parse(spec)[0] or "" for spec in specs] + [s.name for s in subjects])
     unused = next((v for v in (*options.action_stats, *options.dataset) if "=" not in v), None)
     carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
-    if unused is not None and not options.insist and all(carried):
+    if unused is not None and not options.insist and subjects and all(carried):
         raise UsageError(
             f"The action statistics '{unused}' are for checkpoints that carry none, but all of "
             "these carry their own. Leave them out."
         )
     return subjects
+
+
+def check_names_differ(subjects: Sequence[Subject]) -> None:
+    """Refuse two checkpoints that results could not tell apart.
+
+    Raises:
+        UsageError: same name, training seed and step.
+    """
+    for i, subject in enumerate(subjects):
+        for other in subjects[:i]:
+            if other.identity == subject.identity:
+                which = [str(s.source) if s.source else "A model" for s in (other, subject)]
+                raise UsageError(
+                    f"{which[0]} and {which[1]} are both called {subject.label}. Results could not "
+                    "tell them apart: give one of them another name, as in name=path."
+                )
 
 
 def load_subject(
@@ -203,7 +229,7 @@ def check_fits(subject: Subject, world: World) -> None:
         f"Give a checkpoint that was trained on {world.name} episodes with frame_skip "
         f"{world.frame_skip}, or name the world it was trained on with --world."
     )
-    kind = "continuous" if shape else "discrete"
+    kind = "discrete" if are_choices(world.action_space) else "continuous"
     if spec.action_kind != kind:
         raise UserError(
             f"The checkpoint {subject.label} takes {spec.action_kind} actions, but those of the "

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lewm_probe import resources
+
+if TYPE_CHECKING:
+    from lewm_probe.models.load import LoadOptions
 
 
 def _suites(incomplete: str) -> list[str]:
@@ -37,12 +40,21 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 Checkpoints = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="[NAME=]CKPT...",
+        metavar="[NAME=]CKPT",
         help="Run folders, checkpoint files, folders in a released shape, or hf://user/repo. A "
         "name is how the model is called in results; the same name may come several times with "
         "different training seeds.",
+    ),
+]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="[NAME=]MODULE:FACTORY[@PATH]",
+        help="A model of your own: what package.module:factory makes, given PATH if there is one; "
+        "or a model that an installed package registers. May come several times.",
     ),
 ]
 ActionStats = Annotated[
@@ -83,7 +95,10 @@ Recipe = Annotated[
 World = Annotated[
     str | None,
     typer.Option(
-        "--world", help="World to ask in (default: the checkpoints').", autocompletion=_suites
+        "--world",
+        help="World to ask in (default: the checkpoints'), or a data set, whose recorded episodes "
+        "are then asked about.",
+        autocompletion=_suites,
     ),
 ]
 Suite = Annotated[
@@ -117,3 +132,15 @@ ONE_CHECKPOINT = (
 )
 
 DEFAULT_CACHE = Path("runs/.cache/latents")
+
+
+def loading(
+    action_stats: list[str] | None,
+    dataset: list[str] | None,
+    family: list[str] | None,
+    resize: ResizeName | None,
+) -> LoadOptions:
+    """What these options say about loading checkpoints."""
+    from lewm_probe.models.load import LoadOptions
+
+    return LoadOptions(action_stats or (), dataset or (), family or (), resize)

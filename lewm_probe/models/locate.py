@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lewm_probe.errors import UserError
+from lewm_probe.errors import NotThere, UserError
 from lewm_probe.models.checkpoint import is_ours, run_checkpoints
 from lewm_probe.models.torch_file import pickled_module, regular_file
 
@@ -89,7 +89,7 @@ def locate(path: Path | str, hint: str = "") -> Located:
     if not place.exists():
         near = _nearest(place)
         did = f" Did you mean {near}?" if near else ""
-        raise UserError(f"There is no checkpoint at {place}{hint}.{did} {EXPECTED}")
+        raise NotThere(f"There is no checkpoint at {place}{hint}.{did} {EXPECTED}")
     if place.is_dir():
         return _in_folder(place, name, hint)
     regular_file(place)

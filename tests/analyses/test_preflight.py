@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.preflight import ratio_of_means, warnings
+from lewm_probe.analyses.preflight import action_warnings, ratio_of_means, warnings
 from lewm_probe.analyses.statistics import Estimate, resamples
 
 GOOD_RATIO = Estimate(0.3, 0.2, 0.4, 50)
@@ -76,3 +76,23 @@ def test_the_ratio_is_of_means_over_trajectories():
 def test_latents_that_do_not_move_have_no_ratio():
     weights = resamples(2, 10, np.random.default_rng(0))
     assert ratio_of_means(np.ones((2, 3)), np.zeros((2, 3)), weights) == (None, None, None, 2)
+
+
+def test_scaled_actions_of_unit_size_earn_no_warning():
+    assert action_warnings("x", np.array([0.3, -0.9]), np.array([0.6, 1.9])) == []
+
+
+@pytest.mark.parametrize(
+    ("means", "sds", "told"),
+    [
+        ([0.0, 0.0], [0.48, 0.5], "an SD of 0.48 to 0.5 and a mean of up to 0"),
+        ([0.0, 0.0], [1.0, 2.5], "an SD of 1 to 2.5 and a mean of up to 0"),
+        ([-1.5, 0.0], [1.0, 1.0], "an SD of 1 to 1 and a mean of up to 1.5"),
+    ],
+)
+def test_statistics_of_another_world(means, sds, told):
+    assert action_warnings("x", np.array(means), np.array(sds)) == [
+        f"Preflight, x: scaled by its action statistics, this world's actions have {told}, where "
+        "about 1 and 0 are expected. Its action statistics do not fit this world: give those of "
+        "the data that it was trained on (--action-stats or --dataset)."
+    ]

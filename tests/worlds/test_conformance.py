@@ -527,7 +527,7 @@ def test_every_check_finds_a_mutant() -> None:
 @pytest.mark.parametrize("name", ["two-room", "push-t", "push-t-gym"])
 def test_shipped_worlds_pass_every_check(name: str) -> None:
     report = check_world(name, steps=10)
-    assert report.world == name
+    assert report.name == name
     assert [f.check for f in report.findings] == list(CHECKS)
     assert {f.outcome for f in report.findings} == {"ok"}
 
