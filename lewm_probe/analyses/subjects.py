@@ -202,7 +202,7 @@ def load_subject(
     located = locate(path, hint=f" (given for '{name}')" if name else "")
     name = name or located.name
     choice = options.chosen(name)
-    return subject_from_model(
+    subject = subject_from_model(
         name,
         load_located(located, choice, device),
         source=located.weights,
@@ -211,6 +211,10 @@ def load_subject(
         data_fingerprint=origin_of(located).data_fingerprint,
         options=options,
     )
+    if located.shown is None:
+        return subject
+    # A repository's name is worth more to readers than the place of this machine's cache.
+    return replace(subject, entry=subject.entry.model_copy(update={"source": located.shown}))
 
 
 def check_fits(subject: Subject, world: World) -> None:

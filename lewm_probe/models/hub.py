@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from lewm_probe.errors import UserError
@@ -25,8 +26,23 @@ _HUB = re.compile(r"hf:/{1,2}(?P<repo>[^/@]+/[^/@]+?)(?:@(?P<revision>.+))?")
 _HOME = re.compile(r"swm:/{1,2}(?P<name>.+)")
 
 
-def resolve_name(path: Path | str) -> tuple[Path, str | None]:
-    """The place that a name stands for, and what to call it if the name says more than the place.
+@dataclass(frozen=True)
+class Place:
+    """What a name stands for.
+
+    Attributes:
+        path: where it is on this machine.
+        name: what to call it, if the name says more than the place.
+        shown: how results say where it is, where that is not a path that the user typed.
+    """
+
+    path: Path
+    name: str | None = None
+    shown: str | None = None
+
+
+def resolve_name(path: Path | str) -> Place:
+    """The place that a name stands for; a path stands for itself.
 
     Raises:
         UserError: a repository that cannot be had, or a name no stable-worldmodel home holds.
@@ -38,7 +54,9 @@ def resolve_name(path: Path | str) -> tuple[Path, str | None]:
             raise UserError(
                 f"'{text}' names no repository. Write hf://user/repo or hf://user/repo@revision."
             )
-        return fetch(match["repo"], match["revision"]), match["repo"].split("/")[1]
+        repo = match["repo"]
+        snapshot = fetch(repo, match["revision"])
+        return Place(snapshot, repo.split("/")[1], f"hf://{repo}@{snapshot.name}")
     if match := _HOME.fullmatch(text):
         found = find_run(match["name"])
         if found is None:
@@ -47,11 +65,11 @@ def resolve_name(path: Path | str) -> tuple[Path, str | None]:
                 "for in it and in its checkpoints folder). Check the name, or set STABLEWM_HOME to "
                 "the folder that holds checkpoints/."
             )
-        return found, None
+        return Place(found, None, f"swm://{match['name']}")
     place = Path(path)
     if not place.exists() and not place.is_absolute() and (found := find_run(text)) is not None:
-        return found, None
-    return place, None
+        return Place(found, None, f"swm://{text}")
+    return Place(place)
 
 
 def home() -> Path:

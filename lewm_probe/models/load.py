@@ -19,7 +19,7 @@ import torch
 from lewm_probe.configs import parse
 from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.errors import UsageError, UserError, unknown_name
-from lewm_probe.models.action_source import Statistics, checked, given_statistics, settle
+from lewm_probe.models.action_source import IDENTITY, Statistics, checked, given_statistics, settle
 from lewm_probe.models.checkpoint import CheckpointMeta, load_checkpoint, read_header
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.lewm import LeWM
@@ -95,7 +95,7 @@ class LoadOptions:
             for value in values:
                 name, equals, _ = value.partition("=")
                 if equals and name not in names:
-                    raise unknown_name("checkpoint", name, names)
+                    raise unknown_name("checkpoint", name, set(names) - {""})
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,9 @@ def examine(located: Located, choice: Choice, *, need_statistics: bool = False) 
             resize=choice.resize,
         )
     fill(model, weights, located.weights)
-    model.statistics_source = statistics.source
+    # Actions taken as they are stay so, also in a checkpoint that was exported with them.
+    assumed = sidecar is not None and sidecar.action_source == IDENTITY
+    model.statistics_source = IDENTITY if assumed else statistics.source
     return Examined(located, meta, model, weights, config, own, *_count(model))
 
 

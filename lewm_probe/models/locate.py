@@ -14,11 +14,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lewm_probe.errors import NotThere, UserError
 from lewm_probe.models.checkpoint import is_ours, run_checkpoints
+from lewm_probe.models.hub import resolve_name
 from lewm_probe.models.torch_file import pickled_module, regular_file
 
 CONFIG = "config.json"
@@ -48,6 +49,8 @@ class Located:
             is one of them.
         name: how to call it: the repository, or the folder.
         run: folder that may hold training curves.
+        shown: how results name the file where it is no path that the user typed, such as
+            ``hf://user/repo@commit/weights.pt``.
     """
 
     weights: Path
@@ -57,6 +60,7 @@ class Located:
     history: tuple[Path, ...]
     name: str
     run: Path | None
+    shown: str | None = None
 
     @property
     def kind(self) -> str:
@@ -83,17 +87,19 @@ def locate(path: Path | str, hint: str = "") -> Located:
         UserError: nothing there, no checkpoint in a folder, several to choose from, a link that
             leaves its folder, or a repository that cannot be had.
     """
-    from lewm_probe.models.hub import resolve_name
-
-    place, name = resolve_name(path)
+    meant = resolve_name(path)
+    place = meant.path
     if not place.exists():
         near = _nearest(place)
         did = f" Did you mean {near}?" if near else ""
         raise NotThere(f"There is no checkpoint at {place}{hint}.{did} {EXPECTED}")
-    if place.is_dir():
-        return _in_folder(place, name, hint)
-    regular_file(place)
-    return _file(place, name or _folder_name(place.parent))
+    if not place.is_dir():
+        regular_file(place)
+        return replace(_file(place, _folder_name(place.parent)), shown=meant.shown)
+    located = _in_folder(place, meant.name, hint)
+    if meant.shown is None:
+        return located
+    return replace(located, shown=f"{meant.shown}/{located.weights.relative_to(place).as_posix()}")
 
 
 def locate_history(folder: Path) -> list[Path]:

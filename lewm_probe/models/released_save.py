@@ -42,6 +42,7 @@ class Sidecar(Config):
         meta: where the checkpoint comes from.
         action_mean: of each dimension of one environment action, in the training data.
         action_std: likewise.
+        action_source: where they came from when this was written (``LeWM.statistics_source``).
     """
 
     schema_version: int
@@ -49,6 +50,7 @@ class Sidecar(Config):
     meta: CheckpointMeta
     action_mean: tuple[float, ...]
     action_std: tuple[float, ...]
+    action_source: str | None = None
 
     @property
     def statistics(self) -> ActionStatistics:
@@ -88,6 +90,7 @@ def save_released(folder: Path, model: LeWM, *, meta: CheckpointMeta | None = No
         meta=meta,
         action_mean=model.action_statistics.mean,
         action_std=model.action_statistics.std,
+        action_source=model.statistics_source,
     )
     tensors = OrderedDict(
         (name, tensor.detach().cpu().contiguous())

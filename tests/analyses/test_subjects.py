@@ -258,6 +258,13 @@ def test_statistics_for_each_by_name(released):
     assert a.model.fingerprint != b.model.fingerprint
 
 
+def test_results_name_a_run_in_a_home_without_its_place(released, monkeypatch):
+    monkeypatch.setenv("STABLEWM_HOME", str(released.parent))
+    (subject,) = load_subjects(["swm://lewm-tiny"], options=LoadOptions(action_stats=("identity",)))
+    assert subject.entry.source == "swm://lewm-tiny/weights_epoch_10.pt"
+    assert subject.source == released / "weights_epoch_10.pt"
+
+
 def test_statistics_for_nobody(released, run):
     with pytest.raises(UsageError) as error:
         load_subjects([f"a={released}"], options=LoadOptions(action_stats=("a=identity", "b=x")))

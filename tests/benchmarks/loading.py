@@ -17,13 +17,14 @@ import lewm_probe
 from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.lewm import LeWM, count_parameters
+from lewm_probe.models.released_save import save_released
 
 
 def main() -> None:
     torch.set_num_threads(1)
     model = LeWM(ModelConfig(), ActionStatistics((0.0, 0.0), (1.0, 1.0)))
     with tempfile.TemporaryDirectory() as folder:
-        lewm_probe.save_released(Path(folder), model)
+        save_released(Path(folder), model)
         seconds = []
         for _ in range(5):
             began = time.perf_counter()

@@ -21,6 +21,7 @@ def test_a_checkpoint_for_users_of_the_published_code(run: Run, family: str) -> 
     told = json.loads(answer.stdout)
     model = load_model("out")
     assert told["fingerprint"] == model.fingerprint
+    assert model.statistics_source == "identity"  # and not the checkpoint's own word
     assert told["fingerprint"] == load_model(folder, action_stats="identity").fingerprint
     assert (told["family"], told["action_statistics"]) == (family, "identity")
     assert json.loads(Path("out/config.json").read_text()) == json.loads(

@@ -41,6 +41,7 @@ def test_a_repository_in_the_cache(offline: Path, revision: str) -> None:
     located = locate(name)
     assert located.name == "lewm-tiny"
     assert located.weights == offline / "snapshots" / COMMIT / "weights.pt"
+    assert located.shown == f"hf://someone/lewm-tiny@{COMMIT}/weights.pt"
     assert load_model(name, action_stats="identity").spec.family == "lewm"
     assert load_model(Path(name), action_stats="identity").spec.family == "lewm"
 
@@ -148,6 +149,7 @@ def test_a_run_in_the_home(home: Path, released: Path) -> None:
     released.rename(home / "checkpoints" / "my-run")
     for name in ("swm://my-run", "my-run", "swm://my-run/weights.pt", "my-run/weights.pt"):
         located = locate(name)
+        assert located.shown == "swm://my-run/weights.pt"
         assert located.weights == home / "checkpoints" / "my-run" / "weights.pt"
         assert located.name == "my-run"
 
