@@ -25,7 +25,7 @@ from lewm_probe.files import atomic_path
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.lewm import LeWM
 from lewm_probe.models.pixels import Resize
-from lewm_probe.models.tensors import check_finite, check_tensors
+from lewm_probe.models.tensors import check_depth, check_finite, check_tensors
 from lewm_probe.models.torch_file import regular_file
 
 SCHEMA_VERSION = 1
@@ -103,6 +103,9 @@ def load_checkpoint(
     """
     path = resolve_checkpoint(path)
     header = read_header(path)
+    tensors = read_safetensors(path)
+    advice = "The file was changed after it was written; use the original."
+    check_depth(path, header.config, len(tensors), advice)
     statistics = ActionStatistics(mean=header.action_mean, std=header.action_std)
     with torch.device("meta"):
         model = LeWM(
@@ -114,8 +117,6 @@ def load_checkpoint(
             step=header.meta.step,
             resize=resize,
         )
-    tensors = read_safetensors(path)
-    advice = "The file was changed after it was written; use the original."
     check_tensors(path, tensors, model.state_dict(), advice)
     # Copies, not views of the mapped file: memory is aligned as at saving, so that sums come out
     # bit for bit as before, and the file may go away.

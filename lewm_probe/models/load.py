@@ -26,9 +26,10 @@ from lewm_probe.models.lewm import LeWM
 from lewm_probe.models.locate import Located, epoch_of, locate
 from lewm_probe.models.pixels import Resize
 from lewm_probe.models.plain_json import read_json
-from lewm_probe.models.released import Weights, fill, read_weights, without_mask_token
+from lewm_probe.models.released import ADVICE, Weights, fill, read_weights, without_mask_token
 from lewm_probe.models.released_config import ReleasedConfig, read_released_config
 from lewm_probe.models.released_save import SIDECAR_VERSION, Sidecar
+from lewm_probe.models.tensors import check_depth
 
 FAMILIES = ("lewm", "pldm")
 
@@ -209,6 +210,7 @@ def examine(located: Located, choice: Choice, *, need_statistics: bool = False) 
     config = read_released_config(located.config)
     if config.mask_token:
         weights = without_mask_token(weights)
+    check_depth(located.weights, config.sizes, len(weights.tensors), ADVICE)
     sidecar = read_sidecar(located.sidecar) if located.sidecar else None
     meta = _meta(located, choice, config, weights, sidecar)
     own = sidecar.statistics if sidecar else None
