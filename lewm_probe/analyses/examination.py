@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
+import torch
 
 from lewm_probe.analyses.cases import Changed, MatchedCases
-from lewm_probe.analyses.controls import RandomEncoder, pixel_difference, random_encoder
+from lewm_probe.analyses.controls import (
+    RandomEncoder,
+    Rebuildable,
+    pixel_difference,
+    random_encoder,
+)
 from lewm_probe.analyses.doses import AtOnset
 from lewm_probe.analyses.evaluation import Trajectories, suite_trajectories
 from lewm_probe.analyses.features import check_finite, encoded, pooled
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.spectrum import effective_rank
-from lewm_probe.analyses.subjects import Subject
+from lewm_probe.analyses.subjects import Subject, device_of
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.surprise import (
     MODEL,
@@ -113,6 +119,7 @@ class Examination:
         axes = apart.reshape(-1, apart[0, 0].size).astype(np.float64)  # (N·T, D)
         self._trace_cov, self._width = float(axes.var(axis=0).sum()), axes.shape[1]
         self._rank = effective_rank(pooled(subject, apart))
+        self._action_scale = action_scale(subject.model, disjoint.actions)
         seen = self._latents
         actions = shown.cases.swapped_actions()
         if subject.model.spec.recurrent:
@@ -165,6 +172,7 @@ class Examination:
             trace_cov=self._trace_cov,
             rank=self._rank,
             width=self._width,
+            action_scale=self._action_scale,
         )
 
     # ---- latents
@@ -282,6 +290,18 @@ class Examination:
         predicted = teacher_forced(model, latents, actions)
         check_finite(self._subject, "predicted latents", predicted[:, model.spec.history :])
         return predicted
+
+
+def action_scale(model: WorldModel, actions: np.ndarray) -> np.ndarray | None:
+    """Mean and SD of raw blocks (N, T, A) as the model's predictor gets them, (2, A).
+
+    None for a model that does not say how it scales actions.
+    """
+    if not isinstance(model, Rebuildable):
+        return None
+    scaled = model.scale_actions(torch.tensor(actions, device=device_of(model))).cpu().numpy()
+    flat = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
+    return np.stack([flat.mean(axis=0), flat.std(axis=0)])
 
 
 def _differences(pixels: np.ndarray) -> np.ndarray:

@@ -85,18 +85,24 @@ class LatentCache:
 
         An entry that cannot be read (another program wrote it, the disk failed) is made anew.
         """
+        arrays = self.recall(key)
+        return self.keep(key, compute()) if arrays is None else arrays
+
+    def recall(self, key: str) -> dict[str, np.ndarray] | None:
+        """The arrays stored under ``key``, read-only; None where there are none."""
         arrays = self._memory.get(key) if self.folder is None else _read(self._path(key))
-        if arrays is None:
-            self.misses += 1
-            arrays = {k: np.ascontiguousarray(v) for k, v in compute().items()}
-            if self.folder is None:
-                self._memory[key] = arrays
-            else:
-                with atomic_path(self._path(key)) as temporary:
-                    temporary.write_bytes(save(arrays))
-        for array in arrays.values():
-            array.flags.writeable = False
-        return arrays
+        return None if arrays is None else _locked(arrays)
+
+    def keep(self, key: str, computed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Store arrays under ``key``; gives them back, read-only."""
+        self.misses += 1
+        arrays = {k: np.ascontiguousarray(v) for k, v in computed.items()}
+        if self.folder is None:
+            self._memory[key] = arrays
+        else:
+            with atomic_path(self._path(key)) as temporary:
+                temporary.write_bytes(save(arrays))
+        return _locked(arrays)
 
     def _path(self, key: str) -> Path:
         assert self.folder is not None
@@ -168,6 +174,12 @@ def encode_code(model: WorldModel) -> str:
 def _precision(model: WorldModel) -> str:
     parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     return str(parameter.dtype if parameter is not None else torch.float32)
+
+
+def _locked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from lewm_probe.analyses.imagination import Imagined, imagine
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.linear_probe import LinearProbe, fit_linear
+from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.probe_scores import score
 from lewm_probe.analyses.statistics import Estimate, interval
 from lewm_probe.analyses.subjects import Subject, check_all_fit, device_of, freeze
@@ -59,7 +61,7 @@ def rollout(
     ``angle_error_deg``, and ``r2``, of linear probes that were trained on encoded latents of the
     probe's training trajectories and read imagined ones; controls ``copy_last`` (read from the last
     encoded latent) and ``encoded`` (read from the latent of the frame itself: the probe's own
-    error). Raw rows: ``mse`` of every trajectory and horizon. Trajectories are the suite's
+    error). Raw rows: both ``mse`` of every trajectory and horizon. Trajectories are the suite's
     disjoint set; horizons that do not fit into them are left out with a note.
 
     Raises:
@@ -75,6 +77,7 @@ def rollout(
     for subject in subjects:
         freeze(subject.model, device)
     ledger = Ledger("rollout", suite)
+    portions = Portions(ledger, cache, device)
     draws = stream(suite.seed, "rollout", "bootstrap")
     weights = statistics.resamples(suite.voe.disjoint, suite.statistics.bootstrap, draws)
     with (
@@ -82,14 +85,17 @@ def rollout(
         (progress or NoProgress()).task("rollout", len(subjects)) as bar,
     ):
         for subject in subjects:
-            _roll(ledger, subject, world, weights, cache)
+            portions.of(
+                subject,
+                partial(_roll, subject=subject, world=world, weights=weights, cache=cache),
+            )
             bar.advance()
     return ledger.result(subjects, suite.rollout.model_dump(mode="json"))
 
 
 def _roll(
     ledger: Ledger, subject: Subject, world: World, weights: np.ndarray, cache: LatentCache
-) -> None:
+) -> Values:
     suite = ledger.suite
     trajectories = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
     latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]  # (N, T, …)
@@ -104,7 +110,9 @@ def _roll(
         own, copy = wrong[:, k - 1], copied[:, k - 1]
         estimate = statistics.mean(own, weights, confidence)
         ledger.metric(subject, "mse", estimate, features="z", horizon=k)
-        ledger.rows(subject, "mse", own, trajectories.ids, features="z", horizon=k)
+        for values, rival in ((own, None), (copy, "copy_last")):
+            at: dict[str, Any] = {"features": "z", "horizon": k, "control": rival}
+            ledger.rows(subject, "mse", values, trajectories.ids, **at)
         for metric, found, control in (
             ("mse", statistics.mean(copy, weights, confidence), "copy_last"),
             ("mse_over_copy_last", _ratio(own, copy, weights, confidence), None),
@@ -131,6 +139,7 @@ def _roll(
                         keys: dict[str, Any] = {"subject": target.name, "features": "z"}
                         keys |= {"method": "linear", "horizon": k, "control": control}
                         ledger.metric(subject, metric, scores[metric], unit=unit, **keys)
+    return {}
 
 
 def _fitting(ledger: Ledger, subject: Subject, frames: int) -> list[int]:

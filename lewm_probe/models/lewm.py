@@ -81,6 +81,8 @@ class LeWM(nn.Module, WorldModel):
             )
         self.config = config.resolved()
         self.action_statistics = action_statistics
+        self.statistics_source: str | None = None
+        """Where the statistics come from, once loaded (``lewm_probe.models.action_source``)."""
         self.resize = resize
         self.spec = ModelSpec(
             family=family,

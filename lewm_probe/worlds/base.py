@@ -8,15 +8,19 @@ says whether it keeps what this interface promises.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
 
 from lewm_probe.errors import UsageError, UserError, unknown_name
+from lewm_probe.files import content_hash
 
 Snapshot = dict[str, np.ndarray]
 """A full simulator state as named arrays; ``restore`` gives back exactly what was saved."""
@@ -87,6 +91,9 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     picture_sizes: ClassVar[tuple[int, int]] = (8, 512)
     """Least and greatest side of a picture, px."""
     frame_skip: ClassVar[int] = 5
+    replays: ClassVar[bool] = False
+    """Whether episodes were recorded, not simulated: ``reset`` then takes the option
+    ``trajectory``, (seed, purpose, number, steps); two purposes never share an episode."""
     arena: ClassVar[float] = 1.0
     """Width of the reachable area in position units: the scale of teleport doses."""
 
@@ -101,6 +108,20 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
                 "an example."
             )
         return super().__new__(cls)
+
+    @property
+    def fingerprint(self) -> str:
+        """The world's part of every cache key: a hash of its class' source, bases included.
+
+        A world that depends on more than its code, on a file say, adds that.
+        """
+        files = set()
+        for kind in type(self).__mro__:
+            # A class written at a prompt or in a notebook has no source to look at.
+            with contextlib.suppress(TypeError, OSError):
+                files.add(inspect.getfile(kind))
+        sources = [Path(file).read_bytes() for file in sorted(files)]
+        return content_hash(type(self).__qualname__, *sources)
 
     # gymnasium -----------------------------------------------------------------------------------
 

@@ -111,13 +111,13 @@ def test_nothing_there(run):
         load_subjects([f"mine={wrong}"])
     assert str(error.value) == (
         f"There is no checkpoint at {wrong} (given for 'mine'). Did you mean {run}? Give a run "
-        "folder or a .safetensors file."
+        "folder, a .safetensors file, a folder with config.json and weights.pt, or hf://user/repo."
     )
     with pytest.raises(UserError) as error:
         load_subjects(["x=/nowhere/at/all"])
     assert str(error.value) == (
-        "There is no checkpoint at /nowhere/at/all (given for 'x'). Give a run folder or a "
-        ".safetensors file."
+        "There is no checkpoint at /nowhere/at/all (given for 'x'). Give a run folder, a "
+        ".safetensors file, a folder with config.json and weights.pt, or hf://user/repo."
     )
 
 
@@ -126,8 +126,9 @@ def test_a_folder_without_checkpoints(tmp_path):
         load_subjects([f"x={tmp_path}"])
     assert str(error.value) == (
         f"The folder {tmp_path} (given for 'x') holds no checkpoint: neither model.safetensors nor "
-        "checkpoints/step_*.safetensors. Give a folder that `lewm-probe train` wrote, or a "
-        ".safetensors file."
+        "checkpoints/step_*.safetensors, nor weights.pt, weights_epoch_N.pt or another .pt or "
+        ".ckpt file. Give a run folder, a .safetensors file, a folder with config.json and "
+        "weights.pt, or hf://user/repo."
     )
 
 
