@@ -245,7 +245,8 @@ def _numbers(path: Path, fields: Sequence[str], kinds: Mapping[str, str]) -> dic
     types |= {"episode": pa.string(), "step": pa.int64()}
     convert = arrow.ConvertOptions(column_types=types, null_values=["", "nan", "NaN"])
     try:
-        table = arrow.read_csv(path, convert_options=convert)
+        one_thread = arrow.ReadOptions(use_threads=False)  # so that errors name the line
+        table = arrow.read_csv(path, read_options=one_thread, convert_options=convert)
     except (pa.ArrowException, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:160]
         raise _bad(path, f"some field is not a number, or lines differ in length ({reason})") from (
