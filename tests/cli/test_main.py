@@ -17,6 +17,7 @@ COMMANDS = (
     "data",
     "train",
     "inspect",
+    "export",
     "probe",
     "voe",
     "straightness",
@@ -85,7 +86,7 @@ def test_every_command_has_the_common_options(run: Run, command: str) -> None:
     wanted = {"--json", "--quiet", "--debug", "--out", "--seed", "--device"}
     if command == "inspect":  # reads a file: nothing written, computed or random
         wanted -= {"--out", "--seed", "--device"}
-    if command == "report":  # draws what is stored
+    if command in ("export", "report"):  # writes what is stored in another form
         wanted -= {"--seed", "--device"}
     assert {option for option in wanted if option not in told} == set()
 
