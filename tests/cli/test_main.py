@@ -110,7 +110,11 @@ def test_version(run: Run) -> None:
             "No such option: --sed (Possible options: --seed, --suite) "
             "See `lewm-probe voe --help`.",
         ),
-        (["voe"], "Missing argument '[NAME=]CKPT...'. See `lewm-probe voe --help`."),
+        (
+            ["voe"],
+            "No checkpoint was given. Name at least one, for example `lewm-probe voe "
+            "lewm=runs/lewm pldm=runs/pldm`.",
+        ),
         (
             ["voe", "a", "--device", "tpu"],
             "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'cuda', 'mps'. "

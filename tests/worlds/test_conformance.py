@@ -225,6 +225,16 @@ class OutOfBounds(Balls):
         return lambda world: np.full(2, 2.0, np.float32)
 
 
+@finds("policies", "'expert' at step 0 gave [0.5, 0.5]; expected whole numbers: choices")
+class HalfChoices(Balls):
+    def __init__(self) -> None:
+        super().__init__()
+        self.action_space = gym.spaces.Box(-1, 1, (2,), np.int64)
+
+    def expert(self, rng):
+        return lambda world: np.full(2, 0.5, np.float32)
+
+
 @finds("policies", "'expert' at step 0 gave a float64 array; expected a float32 array")
 class DoublePrecision(Balls):
     def expert(self, rng):
