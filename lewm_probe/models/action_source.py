@@ -113,7 +113,7 @@ def settle(
     if own is not None:
         if given is not None and insist:
             _same(path, own, given)
-        return Statistics(own, CHECKPOINT)
+        return _fitting(path, Statistics(own, CHECKPOINT), action_width)
     if given is None:
         raise UserError(
             f"{path} does not carry the action statistics it was trained with, as released "
@@ -132,6 +132,10 @@ def settle(
             )
         width = action_width // RELEASED_FRAME_SKIP
         return Statistics(ActionStatistics((0.0,) * width, (1.0,) * width), IDENTITY)
+    return _fitting(path, given, action_width)
+
+
+def _fitting(path: Path, given: Statistics, action_width: int) -> Statistics:
     width = len(given.values.mean)
     if action_width % width:
         raise UserError(

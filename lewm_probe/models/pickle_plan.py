@@ -93,6 +93,21 @@ class Claim:
         return self.offset + sum(steps) + 1
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a pickle would build.
+
+    Attributes:
+        value: plain values: dicts, lists, tuples, numbers, words, and ``Claim`` for tensors.
+        storages: every storage it asks for, whether or not it is in ``value``.
+        claims: every tensor it makes, likewise: one that is thrown away is made all the same.
+    """
+
+    value: Any
+    storages: tuple[Storage, ...]
+    claims: tuple[Claim, ...]
+
+
 class Damaged(Exception):
     """The pickle cannot be followed; the caller knows the file."""
 
@@ -106,8 +121,8 @@ class _Global:
 _MARK = object()
 
 
-def read_plan(pickle: bytes, path: Path) -> Any:
-    """Plain values of a pickle: dicts, lists, tuples, numbers, words, and ``Claim`` for tensors.
+def read_plan(pickle: bytes, path: Path) -> Plan:
+    """Follow a pickle without building what it asks for.
 
     Args:
         pickle: the bytes of ``data.pkl``.
@@ -121,8 +136,15 @@ def read_plan(pickle: bytes, path: Path) -> Any:
     return _Reader(path).run(pickle)
 
 
-def claims(value: Any) -> Iterator[tuple[str, Claim]]:
-    """Every tensor in a plan with its place in it; each container is entered once.
+def named_claims(plan: Plan) -> Iterator[tuple[str, Claim]]:
+    """Every tensor that a plan makes, with its place in the value where it has one."""
+    names = {id(claim): name for name, claim in _walk(plan.value)}
+    for number, claim in enumerate(plan.claims):
+        yield names.get(id(claim), f"number {number}"), claim
+
+
+def _walk(value: Any) -> Iterator[tuple[str, Claim]]:
+    """Tensors in a value with their places; each container is entered once.
 
     A pickle may put a list into itself, or a hundred times into others, and cost nothing; to walk
     all its paths would never end.
@@ -146,14 +168,16 @@ class _Reader:
         self.path = path
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}
+        self.claims: list[Claim] = []
 
-    def run(self, pickle: bytes) -> Any:
+    def run(self, pickle: bytes) -> Plan:
         try:
             for count, (code, argument, _) in enumerate(pickletools.genops(pickle)):
                 if count > MOST_INSTRUCTIONS:
                     raise Damaged(f"more than {MOST_INSTRUCTIONS:,} instructions")
                 if code.name == "STOP":
-                    return self.stack.pop()
+                    return Plan(self.pop(), tuple(self.storages.values()), tuple(self.claims))
                 action = _ACTIONS.get(code.name)
                 if action is None:
                     raise self._code(f"the instruction {code.name}")
@@ -164,6 +188,12 @@ class _Reader:
 
     # ---- stack
 
+    def pop(self) -> Any:
+        top = self.stack.pop()
+        if top is _MARK:
+            raise Damaged("it takes more from its stack than it put there")
+        return top
+
     def pop_mark(self) -> list[Any]:
         items: list[Any] = []
         while (top := self.stack.pop()) is not _MARK:
@@ -171,6 +201,8 @@ class _Reader:
         return items[::-1]
 
     def remember(self, index: int) -> None:
+        if self.stack[-1] is _MARK:
+            raise Damaged("it remembers what is no value")
         self.memo[index] = self.stack[-1]
 
     # ---- instructions
@@ -184,7 +216,7 @@ class _Reader:
             )
 
     def tuple_of(self, count: int) -> None:
-        items = [self.stack.pop() for _ in range(count)][::-1]
+        items = [self.pop() for _ in range(count)][::-1]
         self.stack.append(tuple(items))
 
     def set_items(self, items: list[Any]) -> None:
@@ -214,29 +246,34 @@ class _Reader:
         self.stack.append(_Global(module, name))
 
     def reduce(self) -> None:
-        arguments, function = self.stack.pop(), self.stack.pop()
+        arguments, function = self.pop(), self.pop()
         if not (isinstance(function, _Global) and isinstance(arguments, tuple)):
             raise self._code("a call of something that is no function")
         call = _CALLS.get((function.module, function.name))
         if call is None:
             raise self._code(f"a call of {function.module}.{function.name}")
-        self.stack.append(call(*arguments))
+        made = call(*arguments)
+        if isinstance(made, Claim) and call is _tensor:
+            self.claims.append(made)
+        self.stack.append(made)
 
     def build(self) -> None:
         """A state dict's ``_metadata``: version numbers of modules, not needed here."""
-        self.stack.pop()
+        self.pop()
         if not isinstance(self.stack[-1], dict):
             raise self._code("attributes set on something that is no dictionary")
 
     def persistent(self) -> None:
-        reference = self.stack.pop()
-        kind, storage, key, _, numel = reference
+        kind, storage, key, _, numel = self.pop()
         if kind != "storage" or not isinstance(storage, _Global) or storage.name not in DTYPES:
             raise Damaged("a tensor refers to something that is no storage")
         if not isinstance(key, str) or type(numel) is not int or numel < 0:
             raise Damaged("a tensor's storage has no name or a negative size")
         dtype, itemsize = DTYPES[storage.name]
-        self.stack.append(Storage(key, dtype, itemsize, numel))
+        found = Storage(key, dtype, itemsize, numel)
+        if self.storages.setdefault(key, found) != found:
+            raise Damaged("the same bytes are asked for as two types or sizes")
+        self.stack.append(self.storages[key])
 
     def _code(self, what: str) -> UserError:
         return UserError(
@@ -305,9 +342,9 @@ _ACTIONS: dict[str, _Action] = {
     "TUPLE1": lambda r, a: r.tuple_of(1),
     "TUPLE2": lambda r, a: r.tuple_of(2),
     "TUPLE3": lambda r, a: r.tuple_of(3),
-    "APPEND": lambda r, a: r.append([r.stack.pop()]),
+    "APPEND": lambda r, a: r.append([r.pop()]),
     "APPENDS": lambda r, a: r.append(r.pop_mark()),
-    "SETITEM": lambda r, a: r.set_items([r.stack.pop(), r.stack.pop()][::-1]),
+    "SETITEM": lambda r, a: r.set_items([r.pop(), r.pop()][::-1]),
     "SETITEMS": lambda r, a: r.set_items(r.pop_mark()),
     **dict.fromkeys(
         ("BINGET", "LONG_BINGET"),

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from lewm_probe.errors import UserError
-from lewm_probe.models.pickle_plan import Claim, Damaged, claims, read_plan
+from lewm_probe.models.pickle_plan import Claim, Damaged, Plan, named_claims, read_plan
 
 MOST_ENTRIES = 20_000
 """A released checkpoint's archive has about 310 entries, a training state four times as many."""
@@ -160,34 +160,41 @@ def _checked_plan(path: Path, archive: zipfile.ZipFile) -> Any:
             f"under {LARGEST_PICKLE:,}. It is no checkpoint; give another file."
         )
     plan = read_plan(archive.read(pickled), path)
-    shown = 0
-    for name, claim in claims(plan):
-        stored = by_name.get(f"{root}/data/{claim.storage.key}")
-        _check_claim(path, name, claim, stored.file_size if stored else None)
-        shown += claim.numel * claim.storage.itemsize
+    sizes = {storage.key: by_name.get(f"{root}/data/{storage.key}") for storage in plan.storages}
+    _check_claims(path, plan, {key: e.file_size for key, e in sizes.items() if e is not None})
+    return plan.value
+
+
+def _check_claims(path: Path, plan: Plan, there: dict[str, int]) -> None:
+    """Compare what a pickle claims with the bytes of each storage that are ``there``."""
+    names: dict[str, str] = {}
+    for name, claim in named_claims(plan):
+        names.setdefault(claim.storage.key, name)
+    for storage in plan.storages:
+        name = names.get(storage.key, f"number {storage.key}")
+        if storage.key not in there:
+            raise _damaged(path, f"the bytes of {_short(name)} are missing")
+        claimed = storage.numel * storage.itemsize
+        if claimed != there[storage.key]:
+            raise UserError(
+                f"The tensor {_short(name)} of {path} claims a storage of {claimed:,} bytes, but "
+                f"{there[storage.key]:,} are there. The file is damaged or made to deceive; fetch "
+                "it again."
+            )
+    for name, claim in named_claims(plan):
+        room = claim.storage.numel
+        if claim.reach > room or claim.numel > room - claim.offset:
+            raise UserError(
+                f"The tensor {_short(name)} of {path} claims {claim.numel:,} numbers in a storage "
+                f"of {room:,}. The file is damaged or made to deceive, or an expanded view was "
+                "saved; save contiguous tensors."
+            )
+    shown = sum(claim.numel * claim.storage.itemsize for claim in plan.claims)
+    size = path.stat().st_size
     if shown > MOST_SHARING * size:
         raise UserError(
             f"The tensors of {path} together claim {shown:,} bytes, but the file has {size:,}: "
             "they are views of the same few numbers. It is made to deceive; fetch the original."
-        )
-    return plan
-
-
-def _check_claim(path: Path, name: str, claim: Claim, there: int | None) -> None:
-    if there is None:
-        raise _damaged(path, f"the bytes of {_short(name)} are missing")
-    storage = claim.storage
-    claimed = storage.numel * storage.itemsize
-    if claimed != there:
-        raise UserError(
-            f"The tensor {_short(name)} of {path} claims a storage of {claimed:,} bytes, but "
-            f"{there:,} are there. The file is damaged or made to deceive; fetch it again."
-        )
-    if claim.reach > storage.numel or claim.numel > storage.numel - claim.offset:
-        raise UserError(
-            f"The tensor {_short(name)} of {path} claims {claim.numel:,} numbers in a storage of "
-            f"{storage.numel:,}. The file is damaged or made to deceive, or an expanded view was "
-            "saved; save contiguous tensors."
         )
 
 

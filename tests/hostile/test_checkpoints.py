@@ -319,6 +319,19 @@ SIZES: dict[str, tuple[Build, str]] = {
         DAMAGED,
     ),
     "negative strides": (archive(tensor(16, "4", "-1"), _0=bytes(64)), DAMAGED),
+    "a tensor that is made and thrown away": (
+        archive(lambda f: _thrown_away(), _0=bytes(64)),
+        r"The tensor number 0 of .*{name} claims a storage of 4,000,000,000,000 bytes, but 64 .*",
+    ),
+    "a tensor among attributes": (
+        archive(lambda f: _among_attributes(), _0=bytes(64)),
+        r"The tensor number 0 of .*{name} claims 1,000,000,000,000 numbers in a storage of 16\..*",
+    ),
+    "one storage of two types": (
+        archive(lambda f: _two_types(), _0=bytes(64)),
+        DAMAGED,
+    ),
+    "marks taken for values": (archive(b"\x80\x02}X\x01\x00\x00\x00a(\x85s."), DAMAGED),
     "a storage that is missing": (archive(tensor(16, "4", "1")), DAMAGED),
     "complex numbers": (
         archive(tensor(8, "4", "1", storage=b"ComplexFloatStorage"), _0=bytes(64)),
@@ -358,6 +371,29 @@ SIZES: dict[str, tuple[Build, str]] = {
     "tuples as keys, deep": (archive(b"\x80\x02})" + b"\x85" * 150_000 + b"Ns."), DAMAGED),
     "no end of instructions": (archive(b"\x80\x02(" + b"N" * 3_000_000 + b"t."), DAMAGED),
 }
+
+
+def _value(pickled: bytes) -> bytes:
+    """The tensor alone out of ``tensor(…)``: without the dictionary around it."""
+    begin = pickled.index(b"ctorch._utils")
+    return pickled[begin:-2]
+
+
+def _thrown_away() -> bytes:
+    """A dictionary's value that a second one replaces."""
+    key = b"X\x01\x00\x00\x00a"
+    return b"\x80\x02}" + key + _value(tensor(10**12, "4", "1")) + b"s" + key + b"Ns."
+
+
+def _among_attributes() -> bytes:
+    made = _value(tensor(16, "1000000 1000000", "0 0"))
+    return b"\x80\x02ccollections\nOrderedDict\n)R}X\x01\x00\x00\x00a" + made + b"sb."
+
+
+def _two_types() -> bytes:
+    first = _value(tensor(16, "16", "1"))
+    second = _value(tensor(8, "8", "1", storage=b"DoubleStorage"))
+    return b"\x80\x02(" + first + second + b"t."
 
 
 def t_view(tensors: dict[str, torch.Tensor]) -> torch.Tensor:

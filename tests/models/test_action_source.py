@@ -108,3 +108,13 @@ def test_identity_assumes_the_released_frame_skip() -> None:
         "frame-skip 5, so that `identity` does not tell how many environment actions they hold. "
         "Give a file with the mean 0 and SD 1 of each dimension instead (--action-stats FILE)."
     )
+
+
+def test_statistics_that_do_not_share_out_the_block() -> None:
+    with pytest.raises(UserError) as caught:
+        settle(PATH, ActionStatistics((0.0,) * 3, (1.0,) * 3), None, 10)
+    assert str(caught.value) == (
+        "The action statistics (checkpoint) are of 3 dimensions, but the action blocks of "
+        "a/weights.pt have width 10, which is no multiple of 3. Give those of the data it was "
+        "trained on."
+    )
