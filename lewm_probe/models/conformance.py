@@ -8,9 +8,9 @@ future nor more than the history, nothing remembered between calls.
 >>> from lewm_probe.models.config import EncoderConfig, ModelConfig
 >>> from lewm_probe.models.lewm import LeWM
 >>> config = ModelConfig(image_size=16, latent_width=8, encoder=EncoderConfig(name="cnn"))
->>> model = LeWM(config, ActionStatistics(mean=(0.0,), std=(1.0,)))  # doctest: +SKIP
->>> print(str(check_world_model(model)).splitlines()[0])  # doctest: +SKIP
-LeWM (lewm): 20 of 20 checks passed
+>>> model = LeWM(config, ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)))
+>>> print(str(check_world_model(model)).splitlines()[0])
+LeWM (lewm): 21 of 21 checks passed
 """
 
 from __future__ import annotations
