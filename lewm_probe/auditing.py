@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lewm_probe.models.load import LoadOptions
     from lewm_probe.progress import Progress
     from lewm_probe.results import Result
+    from lewm_probe.worlds import World
 
 ANALYSES = {
     "probe": "probing",
@@ -88,6 +89,7 @@ class Prepared:
     Attributes:
         subjects: the checkpoints, on ``device``.
         failures: those left out; more are added while analyses run.
+        notes: what a reader of every result must know.
     """
 
     subjects: list[Subject]
@@ -95,6 +97,7 @@ class Prepared:
     device: str
     cache: LatentCache
     failures: list[Failure] = field(default_factory=list)
+    notes: Sequence[str] = ()
 
 
 def prepare(question: Question, say: Callable[[str], None] = lambda _: None) -> Prepared:
@@ -135,7 +138,30 @@ def prepare(question: Question, say: Callable[[str], None] = lambda _: None) -> 
             fitting.append(subject)
     if not fitting:
         report_failures(failures, None)
-    return Prepared(fitting, suite, device, LatentCache(question.cache), failures)
+    notes = [note for subject in fitting for note in _origins(subject, world)]
+    return Prepared(fitting, suite, device, LatentCache(question.cache), failures, notes)
+
+
+def _origins(subject: Subject, world: World) -> list[str]:
+    """Where a checkpoint's action statistics are from, if not its own, and what it has seen."""
+    from lewm_probe.data.recorded import RecordedWorld
+
+    notes = []
+    source = subject.entry.config.get("action_statistics")
+    if source == "identity":
+        notes.append(
+            f"{subject.label}: its actions are not scaled, as --action-stats identity says. If it "
+            "was trained on scaled actions, what it predicts means nothing."
+        )
+    elif source not in (None, "checkpoint"):
+        notes.append(f"{subject.label}: its action statistics are not its own, but of {source}.")
+    seen = subject.entry.config.get("data_fingerprint")
+    if isinstance(world, RecordedWorld) and seen == world.recording.data.fingerprint:
+        notes.append(
+            f"{subject.label} was trained on this very data set: its numbers here are of episodes "
+            "that it has seen, and flatter it."
+        )
+    return notes
 
 
 def _load(
@@ -213,7 +239,8 @@ def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
         assert world is not None
         world = register_recorded(world, frame_skip=subjects[0].model.spec.frame_skip)
         if question.suite is None:
-            return with_numbers(recorded_suite(world), question.trajectories, question.seed)
+            seed = {} if question.seed is None else {"seed": question.seed}
+            return with_numbers(recorded_suite(world, **seed), question.trajectories, None)
     name = question.suite or world
     if name is None:
         if len(known) != 1:
@@ -355,7 +382,7 @@ def _ask_one(
             "suite": suite.model_dump(mode="json"),
         },
         wall_seconds=time.monotonic() - started,
-        notes=[str(failure) for failure in failed],
+        notes=[*prepared.notes, *map(str, failed)],
     )
     result = stamped(result, entry)
     if folder is not None:

@@ -160,7 +160,8 @@ def load_subjects(
         if world is not None:
             check_fits(subject, world)
         subjects.append(subject)
-    options.check_names([_parse(spec)[0] or "" for spec in specs] + [s.name for s in subjects])
+    given = {name for name, _ in map(_parse, specs) if name is not None}
+    options.check_names(sorted(given | {subject.name for subject in subjects}))
     unused = next((v for v in (*options.action_stats, *options.dataset) if "=" not in v), None)
     carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
     if unused is not None and not options.insist and subjects and all(carried):

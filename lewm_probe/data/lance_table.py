@@ -267,12 +267,23 @@ def write_lance(
                 arrays.append(pa.FixedSizeListArray.from_arrays(flat, _count(values.shape[1:])))
         return pa.record_batch(arrays, schema=schema)
 
-    def batches() -> Iterator[Any]:
-        yield batch(number, first)
-        for other, columns in numbered:
-            yield batch(other, columns)
+    failed: list[BaseException] = []
 
-    lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
+    def batches() -> Iterator[Any]:
+        try:
+            yield batch(number, first)
+            for other, columns in numbered:
+                yield batch(other, columns)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    try:
+        lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
+    except OSError:
+        if failed:  # Lance tells our own failures, Ctrl-C among them, as its own
+            raise failed[0] from None
+        raise
 
 
 def import_lance(path: Path) -> ModuleType:

@@ -119,7 +119,8 @@ def fetch(repo: str, revision: str | None = None) -> Path:
             f"The repository {repo}{at} is not in the Hugging Face cache, and {why}. {way}, or "
             "give the path of a folder that holds its config.json and weights."
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    # The base is the error of whichever HTTP library huggingface_hub uses.
+    except (*HfHubHTTPError.__bases__, OSError) as error:  # type: ignore[misc]
         said = (str(error) or type(error).__name__).splitlines()[0][:160]
         raise UserError(
             f"The repository {repo}{at} could not be fetched from Hugging Face ({said}). Try "

@@ -47,8 +47,11 @@ REFUSED_KINDS = {
 }
 """Tensors that no world model here has, by the name that makes or stores them."""
 
-MOST_INSTRUCTIONS = 500_000
+MOST_INSTRUCTIONS = 400_000
 """303 tensors need about 7,000, with an optimiser's state beside them 25,000."""
+
+PROTOCOL = 2
+"""Of pickles; torch.save's default, and all that ``weights_only`` reads without complaint."""
 
 MOST_AXES = 16
 """Of a tensor; the deepest convolution has five."""
@@ -167,10 +170,18 @@ class _Reader:
             items.append(top)
         return items[::-1]
 
-    def remember(self, index: int | None) -> None:
-        self.memo[len(self.memo) if index is None else index] = self.stack[-1]
+    def remember(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
 
     # ---- instructions
+
+    def protocol(self, number: int) -> None:
+        if number != PROTOCOL:
+            raise UserError(
+                f"{self.path} was pickled with protocol {number}, but PyTorch's restricted reader "
+                f"takes {PROTOCOL}, the default of torch.save. Save it anew without "
+                "pickle_protocol."
+            )
 
     def tuple_of(self, count: int) -> None:
         items = [self.stack.pop() for _ in range(count)][::-1]
@@ -201,12 +212,6 @@ class _Reader:
         if (module, name) not in _CALLS and not (module == "torch" and name in DTYPES):
             raise self._code(f"{module}.{name}")
         self.stack.append(_Global(module, name))
-
-    def stack_global(self) -> None:
-        name, module = self.stack.pop(), self.stack.pop()
-        if not (isinstance(name, str) and isinstance(module, str)):
-            raise Damaged("a name in its pickle is no text")
-        self.global_(module, name)
 
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -283,15 +288,11 @@ _CALLS: dict[tuple[str, str], Callable[..., Any]] = {
 _Action = Callable[[_Reader, Any], None]
 
 
-def _value(reader: _Reader, argument: Any) -> None:
-    reader.stack.append(argument)
-
-
 _ACTIONS: dict[str, _Action] = {
-    **dict.fromkeys(("PROTO", "FRAME"), lambda r, a: None),
+    "PROTO": lambda r, a: r.protocol(a),
     **dict.fromkeys(
-        ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"),
-        _value,
+        ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"),
+        lambda r, a: r.stack.append(a),
     ),
     "NONE": lambda r, a: r.stack.append(None),
     "NEWTRUE": lambda r, a: r.stack.append(True),
@@ -313,9 +314,7 @@ _ACTIONS: dict[str, _Action] = {
         lambda r, a: r.stack.append(r.memo[a]),
     ),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda r, a: r.remember(a)),
-    "MEMOIZE": lambda r, a: r.remember(None),
     "GLOBAL": lambda r, a: r.global_(*a.split(" ", 1)),
-    "STACK_GLOBAL": lambda r, a: r.stack_global(),
     "REDUCE": lambda r, a: r.reduce(),
     "BUILD": lambda r, a: r.build(),
     "BINPERSID": lambda r, a: r.persistent(),

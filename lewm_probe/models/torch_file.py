@@ -21,7 +21,7 @@ import torch
 from lewm_probe.errors import UserError
 from lewm_probe.models.pickle_plan import Claim, Damaged, claims, read_plan
 
-MOST_ENTRIES = 100_000
+MOST_ENTRIES = 20_000
 """A released checkpoint's archive has about 310 entries, a training state four times as many."""
 
 MOST_SHARING = 4

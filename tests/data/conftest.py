@@ -133,7 +133,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         ends = np.cumsum(lengths)
         with h5py.File(path, "w") as file:
             pixels = rng.integers(0, 256, (rows, size, size, 3), np.uint8)
-            chunks = (100, size, size, 3)
+            chunks = (min(100, rows), size, size, 3)
             file.create_dataset("pixels", data=pixels, chunks=chunks, **hdf5plugin.Blosc())
             for name, width in COLUMNS[world].items():
                 kind = np.float64 if name == "observation" else np.float32

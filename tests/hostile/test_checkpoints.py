@@ -205,8 +205,9 @@ CODE: dict[str, Build] = {
     "builtins.eval": archive(
         evil(lambda f: {"predictor.x": Gadget(eval, f"open({str(marker(f))!r}, 'w')")})
     ),
-    "exec in a newer protocol": archive(
-        evil(lambda f: [Gadget(exec, f"open({str(marker(f))!r}, 'w')")], protocol=4)
+    "exec": archive(evil(lambda f: [Gadget(exec, f"open({str(marker(f))!r}, 'w')")])),
+    "a newer name of eval": archive(
+        b"\x80\x02\x8c\x08builtins\x8c\x04eval\x93X\x01\x00\x00\x001\x85R."
     ),
     "deep in a state dict": archive(
         evil(
@@ -238,6 +239,16 @@ def test_code_in_a_pickle(hostile: Hostile, case: str) -> None:
 def test_a_saved_gadget_names_what_it_asks_for(hostile: Hostile) -> None:
     message = hostile(CODE["os.system"], load, RUN_CODE)
     assert f"its pickle asks for {os.system.__module__}.system, and reading it" in message
+
+
+def test_newer_protocols(hostile: Hostile) -> None:
+    message = hostile(
+        archive(evil(lambda f: [Gadget(os.system, touch(f))], protocol=4)), load, r".*"
+    )
+    assert message.endswith(
+        "weights.pt was pickled with protocol 4, but PyTorch's restricted reader takes 2, the "
+        "default of torch.save. Save it anew without pickle_protocol."
+    )
 
 
 @pytest.mark.parametrize(
@@ -327,8 +338,8 @@ SIZES: dict[str, tuple[Build, str]] = {
     ),
     "a word of 4 GB": (archive(b"\x80\x02X\xff\xff\xff\xffabc."), DAMAGED),
     "a byte array of 2^60 bytes": (
-        archive(b"\x80\x05\x96" + struct.pack("<Q", 2**60) + b"a."),
-        r".*{name} is (not a whole checkpoint|more than a table).*",
+        archive(b"\x80\x02\x96" + struct.pack("<Q", 2**60) + b"a."),
+        DAMAGED,
     ),
     "a memo of 2^32 places": (archive(b"\x80\x02}r\xff\xff\xff\xff]."), r".*{name} holds a list.*"),
     "a list in itself": (archive(b"\x80\x02]q\x00h\x00a."), r".*{name} holds a list.*"),
@@ -340,11 +351,11 @@ SIZES: dict[str, tuple[Build, str]] = {
         ),
         r"'predictor\.x' of .*{name} is a list, but a tensor was expected\..*",
     ),
-    "tuples a million deep": (
-        archive(b"\x80\x02}X\x01\x00\x00\x00a)" + b"\x85" * 400_000 + b"s."),
+    "tuples in tuples in tuples": (
+        archive(b"\x80\x02}X\x01\x00\x00\x00a)" + b"\x85" * 150_000 + b"s."),
         r".*{name} holds no LeWM or PLDM: .*",
     ),
-    "tuples as keys, deep": (archive(b"\x80\x02})" + b"\x85" * 400_000 + b"Ns."), DAMAGED),
+    "tuples as keys, deep": (archive(b"\x80\x02})" + b"\x85" * 150_000 + b"Ns."), DAMAGED),
     "no end of instructions": (archive(b"\x80\x02(" + b"N" * 3_000_000 + b"t."), DAMAGED),
 }
 
@@ -374,7 +385,7 @@ def _bomb(folder: Path) -> Path:
 def _many_entries(folder: Path) -> Path:
     path = folder_with(folder)
     with zipfile.ZipFile(path, "w") as file:
-        for n in range(100_001):
+        for n in range(20_001):
             file.writestr(zipfile.ZipInfo(f"{n}"), b"")
     return path
 
@@ -406,7 +417,7 @@ ARCHIVES: dict[str, tuple[Build, str]] = {
         rezipped(lambda n, d: [(n, d), (n.upper(), b"cos\nsystem\n")] if "pkl" in n else [(n, d)]),
         r".*{name} is an archive with two entries of the name .*",
     ),
-    "a hundred thousand entries": (_many_entries, r".*{name} is an archive of 100,001 entries, .*"),
+    "twenty thousand entries": (_many_entries, r".*{name} is an archive of 20,001 entries, .*"),
     "a directory that lies": (_lying_directory, r".*{name} .*"),
     "an archive of something else": (
         rezipped(lambda n, d: [] if n.endswith("data.pkl") else [(n, d)]),
@@ -455,7 +466,7 @@ def test_archives(hostile: Hostile, case: str) -> None:
         (saved(lambda t: {"a": 1}), r".*{name} holds no LeWM or PLDM: .*"),
         (saved(lambda t: t["predictor.pos_embedding"]), r".*{name} holds a tensor, but .*"),
     ],
-    ids=str,
+    ids=lambda value: value[:0] if isinstance(value, str) else "file",
 )
 def test_broken(hostile: Hostile, build: Build, match: str) -> None:
     hostile(build, load, match)
