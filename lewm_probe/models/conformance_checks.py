@@ -204,7 +204,8 @@ def memory(bench: Bench) -> str:
 def _state(bench: Bench) -> dict[str, Tensor]:
     if not isinstance(bench.model, nn.Module):
         return {}
-    return {name: value.detach().clone() for name, value in bench.model.state_dict().items()}
+    state = bench.model.state_dict()  # what is no tensor there is a module's own business
+    return {k: v.detach().clone() for k, v in state.items() if isinstance(v, Tensor)}
 
 
 def mode(bench: Bench) -> str:
@@ -227,7 +228,9 @@ def mode(bench: Bench) -> str:
     finally:
         for part, before in zip(parts, modes, strict=True):
             part.training = before
-        model.load_state_dict(state)  # batch norms in training mode follow what they see
+        model.load_state_dict(
+            state, strict=False
+        )  # batch norms in training mode follow what they see
     return "training and eval mode are left as they are"
 
 

@@ -174,9 +174,9 @@ _HEAP_TYPE = 1 << 9
 """``Py_TPFLAGS_HEAPTYPE``: a class that was made by a class statement (or a modern C module)."""
 
 
-def _version(tensor: Tensor) -> tuple[int, int, int]:
-    counted = -1 if tensor.is_inference() else tensor._version
-    return (id(tensor.untyped_storage()), tensor.data_ptr(), counted)
+def _version(tensor: Tensor) -> tuple[int, int]:
+    """Where a tensor lies, and how often it was changed there."""
+    return (tensor.data_ptr(), -1 if tensor.is_inference() else tensor._version)
 
 
 def _sums(tensors: list[Tensor]) -> list[str]:

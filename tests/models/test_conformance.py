@@ -129,12 +129,17 @@ def test_good_models_pass(model: type[WorldModel]) -> None:
 
 def test_lewm_passes_and_is_left_as_it_was(small: LeWM) -> None:
     small.train()
+    small.predictor.dropout = nn.Dropout(0.5)  # draws in training mode
+    small.predictor.register_forward_hook(lambda module, given, out: module.dropout(out))
+    torch.manual_seed(3)
+    drawn = torch.get_rng_state()
     before, state = small.fingerprint, {k: v.clone() for k, v in small.state_dict().items()}
     assert check_world_model(small).failed == ()
     assert small.fingerprint == before
     assert all(module.training for module in small.modules())
     assert all(torch.equal(state[name], value) for name, value in small.state_dict().items())
     assert all(p.requires_grad for p in small.parameters())
+    assert torch.equal(torch.get_rng_state(), drawn)
 
 
 def test_the_report_is_one_line_a_check() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.main import get_command
 
 import lewm_probe.models
 from lewm_probe.analyses.geometry import geometry
@@ -25,9 +28,12 @@ from lewm_probe.analyses.straightness import straightness
 from lewm_probe.analyses.subjects import check_fits, subject_from_model
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.voe import voe
+from lewm_probe.cli.main import app
 from lewm_probe.data.collect import record_episode
 from lewm_probe.errors import UserError
 from lewm_probe.models import ModelSpec, WorldModel, check_world_model
+from lewm_probe.models.pixels import fit_pixels, take_pixels
+from lewm_probe.models.registry import GROUP
 from lewm_probe.worlds import Quantity, World, check_world, make_world
 from lewm_probe.worlds import registry as worlds
 
@@ -132,7 +138,28 @@ def choosing() -> WorldModel:
     return adapter(2)(encoder, transition, 4, told)  # type: ignore[call-arg]
 
 
+class Patches(WorldModel):
+    """Four tokens a frame, those of its quarters, in which nothing ever moves."""
+
+    def __init__(self) -> None:
+        self.spec = spec(tokens=4, latent_width=3)
+
+    def encode(self, observation):
+        pixels = take_pixels(observation)
+        half = SIDE // 2
+        frames = fit_pixels(pixels.flatten(0, 1), SIDE, None, None)
+        quarters = (
+            (frames / 255).unfold(1, half, half).unfold(2, half, half).mean((-1, -2))
+        )  # (N, 2, 2, 3)
+        return quarters.flatten(1, 2).unflatten(0, pixels.shape[:2])
+
+    def predict(self, latents, actions):
+        self.check_actions(actions)
+        return latents + 0.01 * torch.nan_to_num(actions).mean(-1)[..., None, None]
+
+
 ADAPTERS = {"theirs": theirs, "recurrent": recurrent, "choosing": choosing}
+MODELS = ADAPTERS | {"patches": Patches}
 
 
 class Grid(World):
@@ -254,11 +281,11 @@ def test_each_passes_the_check(name: str) -> None:
     assert all(finding.outcome == "ok" for finding in report.findings), str(report)
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_each_gets_the_whole_audit(name: str) -> None:
     world = "grid" if name == "choosing" else "two-room"
     subject, suite, cache = (
-        subject_from_model(name, ADAPTERS[name]()),
+        subject_from_model(name, MODELS[name]()),
         suite_of(world),
         LatentCache(),
     )
@@ -288,3 +315,17 @@ def test_models_in_memory_are_subjects() -> None:
     names: dict[str, object] = {"model": choosing()}
     exec(compile(blocks("python")[4], "README.md", "exec"), names)
     assert names["subject"].name == "mine"  # type: ignore[attr-defined]
+
+
+def test_the_command_of_the_readme_is_one() -> None:
+    words = shlex.split(blocks("bash")[0])
+    assert words[:2] == ["lewm-probe", "audit"]
+    command = get_command(app).commands["audit"]  # type: ignore[attr-defined]
+    given = command.make_context("audit", words[2:]).params
+    assert given["model"] == ["mine=my_models:load@weights.pt"]
+    assert given["world"] == "two-room"
+
+
+def test_the_group_of_the_readme_is_that_of_the_registry() -> None:
+    (toml,) = blocks("toml")
+    assert tomllib.loads(toml)["project"]["entry-points"] == {GROUP: {"mine": "my_models:load"}}
