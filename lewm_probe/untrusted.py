@@ -67,8 +67,10 @@ def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFr
     inside(path, folder, MAX_ROWS_FILE)
     texts = [name for name, kind in columns.items() if kind == "string"]
     try:
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
+        with pq.ParquetFile(path) as file:
             _check_claims(path, file, columns)
+            texts = [name for name in texts if name in file.schema_arrow.names]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             table = file.read()
         for name in table.column_names:
             _check_column(path, name, table.column(name), columns[name])
@@ -77,7 +79,7 @@ def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFr
             for name in table.column_names
         }
         return pa.table(plain).to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{path} cannot be read as Parquet. It was cut short or is something else; "
             "run the analysis that wrote it again."
@@ -120,7 +122,8 @@ def read_films(folder: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: one that cannot be read, too many, or too large together.
     """
-    paths = sorted((folder / "pictures").glob("[!.]*.png"))  # no .NAME.partial.png
+    found = sorted((folder / "pictures").glob("[!.]*.png"))  # no .NAME.partial.png
+    paths = [path for path in found if path.is_file()]  # a pipe would be waited for
     if len(paths) > MAX_PICTURES:
         raise UserError(
             f"{folder / 'pictures'} holds {len(paths)} pictures; a result has at most "
