@@ -177,9 +177,7 @@ def test_columns_of_other_types(folder: Path, name: str, array: pa.Array, kind: 
 
 def test_numbers_that_do_not_fit(folder: Path) -> None:
     path = write(folder, frame=pa.array([2**40]))
-    assert refused(folder).startswith(
-        f"{path} holds numbers that rows of a result cannot hold ("
-    )
+    assert refused(folder).startswith(f"{path} holds numbers that rows of a result cannot hold (")
 
 
 def test_many_rows_in_few_bytes(folder: Path) -> None:
@@ -229,7 +227,9 @@ def png(width: int, height: int) -> bytes:
     """A PNG whose header claims a size and whose body holds nothing."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")

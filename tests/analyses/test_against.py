@@ -71,9 +71,7 @@ def audit(
                 )
             if stored is not None:
                 at = {"family": "lewm", "eval_seed": eval_seed, "n": len(named)}
-                metrics.append(
-                    Metric(**who, **at, **keys, metric=stored, value=float(np.mean(of)))
-                )
+                metrics.append(Metric(**who, **at, **keys, metric=stored, value=float(np.mean(of))))
 
         probe = {"analysis": "probe", "subject": "agent_position", "features": "z"}
         add("mse", values["mse"], stored="mse", method="linear", **probe)
