@@ -126,6 +126,18 @@ def test_pipes_are_not_waited_for(folder: Path) -> None:
     assert len(loaded.rows) == 0 and loaded.pictures == {}
 
 
+@pytest.mark.parametrize("opening", ['{"a":', "["])
+def test_settings_nested_too_deep(folder: Path, opening: str) -> None:
+    path = folder / "results.json"
+    closing = "}" if opening.startswith("{") else "]"
+    deep = opening * 60 + "0" + closing * 60
+    text = path.read_text().replace('"settings": {}', f'"settings": {{"x": {deep}}}')
+    path.write_text(text)
+    assert refused(folder) == (
+        f"{path} holds settings nested more than 40 levels deep, which no result has. {AGAIN}"
+    )
+
+
 # ---- rows.parquet
 
 
