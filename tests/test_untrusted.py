@@ -299,7 +299,7 @@ def test_pictures_that_are_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_names_in_results_never_make_a_path(folder: Path, tmp_path: Path) -> None:
     from lewm_probe.reports import write_report
 
-    evil = "../../../evil"
+    evil = "../../../evil$\\frac{<b>"
     raw = json.loads((folder / "results.json").read_text())
     metric = {"family": evil, "analysis": "voe", "world": evil, "metric": "auroc", "value": 0.5}
     raw["metrics"] = [
@@ -310,6 +310,7 @@ def test_names_in_results_never_make_a_path(folder: Path, tmp_path: Path) -> Non
     (folder / "results.json").write_text(json.dumps(raw))
     out = tmp_path / "deep" / "deeper" / "deepest" / "out"
     report = write_report(Result.load(folder), out)
+    assert "<b>" not in report.html.read_text()
     assert report.tables and report.figures
     files = {path for path in tmp_path.rglob("*") if path.is_file()}
     assert {path for path in files if not path.is_relative_to(folder)} == {
