@@ -224,7 +224,9 @@ def _record(
 ) -> tuple[np.ndarray, list[Snapshot], dict[str, np.ndarray], list[int]] | None:
     """One trajectory: blocks (T, A), snapshots, states, goal changes; None if it ended early."""
     seed, purpose, number = begin
-    world.reset(seed=torch_seed(seed, purpose, number, "start", attempt))
+    steps = frames * world.frame_skip
+    options = {"trajectory": (*begin, steps)} if world.replays else None
+    world.reset(seed=torch_seed(seed, purpose, number, "start", attempt), options=options)
     act = world.policy(policy, stream(seed, purpose, number, "policy", attempt))
     snapshots: list[Snapshot] = []
     states: list[dict[str, np.ndarray]] = []

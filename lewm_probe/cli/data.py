@@ -1,4 +1,4 @@
-"""``data collect|info|preview|check``: make data sets of episodes, and look at them."""
+"""``data collect|info|preview|check|convert``: make data sets of episodes, and look at them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from lewm_probe.cli.options import Debug, Json, Quiet
 from lewm_probe.errors import UsageError, UserError
 
 app = typer.Typer(
-    help="Data sets of episodes: collect them, look at them, check them.", no_args_is_help=True
+    help="Data sets of episodes: collect them, look at them, check them, convert them.",
+    no_args_is_help=True,
 )
 
-DataSet = Annotated[Path, typer.Argument(metavar="FILE", help="A data set, .h5.")]
+DataSet = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A data set: .h5, .lance, or a folder with a CSV.")
+]
 
 
 @app.command("collect")
@@ -85,15 +88,18 @@ def collect(
 @app.command("info")
 def info(file: DataSet, json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
     """Say what a data set holds."""
-    from lewm_probe.data.episodes import EpisodeFile
+    from lewm_probe.data.opening import open_episodes
+    from lewm_probe.data.quantities import data_quantities, released_world
     from lewm_probe.data.statistics import ActionStatistics
 
     console = Console(json=json, quiet=quiet)
-    with EpisodeFile(file) as data:
+    with open_episodes(file) as data:
         statistics = ActionStatistics.fit(data)
         height, width, _ = data.frame_shape
+        layout = released_world(data)
         facts: dict[str, object] = {
-            **data.attrs,
+            **{name: value for name, value in data.attrs.items() if name != "quantities"},
+            "layout": f"as released for {layout}" if layout else "of no released world",
             "episodes": len(data),
             "rows": data.rows,
             "rows_of_an_episode": {
@@ -102,12 +108,19 @@ def info(file: DataSet, json: Json = False, quiet: Quiet = False, debug: Debug =
                 "most": int(data.lengths.max()),
             },
             "picture": [height, width],
-            "megabytes": file.stat().st_size / 1e6,
+            "megabytes": data.stored_bytes() / 1e6,
             "columns": {name: data.describe(name) for name in data.columns},
+            "quantities": {name: s.words() for name, s in data_quantities(data).items()},
             "action_mean": list(statistics.mean),
             "action_std": list(statistics.std),
             "fingerprint": data.fingerprint,
         }
+        if data.chunk_rows > 1:
+            facts["hint"] = (
+                f"{data.chunk_rows} pictures are decoded for each one read at random. Training "
+                "reads them in order; for everything else convert once: lewm-probe data convert "
+                f"{file} {file.stem}-fast.h5"
+            )
     console.finish(table(str(file), ("", ""), _flat(facts), numbers=False), facts)
 
 
@@ -127,11 +140,11 @@ def preview(
     debug: Debug = False,
 ) -> None:
     """Draw a contact sheet (PNG) of a data set, or an animation (GIF) of an episode."""
-    from lewm_probe.data.episodes import EpisodeFile
+    from lewm_probe.data.opening import open_episodes
     from lewm_probe.data.preview import animate, contact_sheet
 
     console = Console(json=json, quiet=quiet)
-    with EpisodeFile(file) as data:
+    with open_episodes(file) as data:
         if gif:
             shown = episode or 0
             target = animate(data, out or file.with_suffix(".gif"), episode=shown)
@@ -155,14 +168,14 @@ def check(
 ) -> None:
     """Check a data set: alignment, NaN, lengths, duplicates, leakage. Exit code 1 if it fails."""
     from lewm_probe.data.check import check_file
-    from lewm_probe.data.episodes import EpisodeFile
+    from lewm_probe.data.opening import open_episodes
 
     console = Console(json=json, quiet=quiet)
     if not 0 < validation_fraction < 1:
         raise UsageError(
             f"--validation-fraction is {validation_fraction}; it must lie between 0 and 1."
         )
-    with EpisodeFile(file) as data, console.progress() as progress:
+    with open_episodes(file) as data, console.progress() as progress:
         checks = check_file(
             data,
             frames=frames,
@@ -191,6 +204,76 @@ def check(
             f"{file} has {len(problems)} problem{'' if len(problems) == 1 else 's'}: "
             f"{', '.join(problems)}. Mend the file, or collect it again, before training on it."
         )
+
+
+@app.command("convert")
+def convert(
+    source: Annotated[Path, typer.Argument(help="What to read: .h5, .lance, or a folder.")],
+    target: Annotated[
+        Path,
+        typer.Argument(help="What to write: .h5, .lance, or without suffix: a folder."),
+    ],
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Resize pictures to this side in pixels, by area.")
+    ] = None,
+    episodes: Annotated[
+        str | None, typer.Option(metavar="A:B", help="Episodes from A up to, not with, B.")
+    ] = None,
+    mend_last_actions: Annotated[
+        bool,
+        typer.Option("--mend-last-actions", help="Set the last action of each episode to NaN."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a data set that is there already.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write a data set as HDF5, as a Lance table (lossy), or as a folder of PNG and CSV."""
+    from lewm_probe.data.convert import convert as run
+
+    console = Console(json=json, quiet=quiet)
+    chosen = _range(episodes)
+    kept = f"Nothing half-written was left at {target}. Run the same command again."
+    with interruptible(kept), console.progress() as progress:
+        done = run(
+            source,
+            target,
+            size=size,
+            episodes=chosen,
+            mend_last_actions=mend_last_actions,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    height, width = done.size
+    console.finish(
+        table(
+            f"{source}: converted",
+            ("episodes", "rows", "picture", "seconds"),
+            [(done.episodes, done.rows, f"{width}×{height} px", round(console.seconds, 1))],
+        ),
+        {
+            "episodes": done.episodes,
+            "rows": done.rows,
+            "picture": [height, width],
+            "seconds": console.seconds,
+        },
+        target,
+    )
+
+
+def _range(text: str | None) -> tuple[int | None, int | None]:
+    """``A:B`` as numbers, either of which may be left out."""
+    if text is None:
+        return None, None
+    first, colon, last = text.partition(":")
+    if not colon or not all(part.isdecimal() or not part for part in (first, last)):
+        raise UsageError(
+            f"--episodes is '{text}'; expected A:B, two whole numbers from 0 up of which either "
+            "may be left out. Write for example --episodes 0:100."
+        )
+    return int(first) if first else None, int(last) if last else None
 
 
 def _cores() -> int:

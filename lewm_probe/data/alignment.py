@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.base import Episodes
 
 LAGS = (-1, 0, 1)
 LEAST_R2 = 0.05
@@ -45,7 +45,7 @@ class Alignment:
         return winner if self.r2[winner] > self.r2[0] + MARGIN else 0
 
 
-def action_alignment(file: EpisodeFile) -> Alignment:
+def action_alignment(file: Episodes) -> Alignment:
     """Find the lag at which actions explain state changes best."""
     rows = _inner_rows(file)
     actions = file.read("action").astype(np.float64)
@@ -75,7 +75,7 @@ def action_alignment(file: EpisodeFile) -> Alignment:
     )
 
 
-def _inner_rows(file: EpisodeFile) -> np.ndarray:
+def _inner_rows(file: Episodes) -> np.ndarray:
     """Rows t whose neighbours t − 1, t + 1 and t + 1's action are in the same episode."""
     count = max(1, min(len(file), int(MOST_ROWS / file.lengths.mean())))
     chosen = np.unique(np.linspace(0, len(file) - 1, count).astype(np.int64))

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from lewm_probe.data.alignment import Alignment, action_alignment
+from lewm_probe.data.base import Episodes
 from lewm_probe.data.duplicates import RUN, FrameHashes, hash_frames, identical_episodes
-from lewm_probe.data.episodes import EpisodeFile
 from lewm_probe.data.split import split_episodes
 from lewm_probe.progress import Progress
 
@@ -20,6 +20,8 @@ STILL_SHARE = 0.2
 """Share of pictures equal to the one before that is a problem: the camera or the world hangs."""
 SHARED_SHARE = 0.01
 """Share of runs of pictures seen in another episode, or across the split, that is one."""
+
+_MEND = "for example with `lewm-probe data convert --mend-last-actions`"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Check:
 
 
 def check_file(
-    file: EpisodeFile,
+    file: Episodes,
     *,
     frames: int = 4,
     frame_skip: int = 5,
@@ -68,7 +70,7 @@ def check_file(
     )
 
 
-def check_lengths(file: EpisodeFile, frames: int, frame_skip: int) -> Check:
+def check_lengths(file: Episodes, frames: int, frame_skip: int) -> Check:
     """Is there room for training windows?"""
     lengths, span = file.lengths, frames * frame_skip
     short = int((lengths < span).sum())
@@ -83,7 +85,7 @@ def check_lengths(file: EpisodeFile, frames: int, frame_skip: int) -> Check:
     return Check("lengths", "note" if windows else "problem", finding)
 
 
-def check_indices(file: EpisodeFile) -> Check:
+def check_indices(file: Episodes) -> Check:
     """Do the episode and step columns agree with ep_offset and ep_len?"""
     rows = file.rows_of(range(len(file)))
     ids = np.repeat(np.arange(len(file)), file.lengths)
@@ -101,7 +103,7 @@ def check_indices(file: EpisodeFile) -> Check:
     return Check("indices", "ok", "episode and step columns agree with ep_offset and ep_len")
 
 
-def check_actions(file: EpisodeFile) -> Check:
+def check_actions(file: Episodes) -> Check:
     """Are all actions but an episode's last finite?"""
     actions = file.read("action")
     bad = ~np.isfinite(actions).all(axis=1)
@@ -116,7 +118,7 @@ def check_actions(file: EpisodeFile) -> Check:
     )
 
 
-def check_last_actions(file: EpisodeFile) -> Check:
+def check_last_actions(file: Episodes) -> Check:
     """Is the last action of each episode NaN, as nothing follows it?
 
     Files that stable-worldmodel collected between 2026-04-24 and 2026-07-21 repeat the episode's
@@ -136,17 +138,17 @@ def check_last_actions(file: EpisodeFile) -> Check:
             "problem",
             f"the first action stands again in the last row of "
             f"{_some(np.flatnonzero(repeated), 'episode')}, a fault of stable-worldmodel from "
-            "2026-04-24 to 2026-07-21: set it to NaN",
+            f"2026-04-24 to 2026-07-21: set it to NaN, {_MEND}",
         )
     return Check(
         "last actions",
         "problem",
         f"an action stands in the last row of {_some(np.flatnonzero(~nothing), 'episode')}, where "
-        "it leads nowhere: set it to NaN",
+        f"it leads nowhere: set it to NaN, {_MEND}",
     )
 
 
-def check_columns(file: EpisodeFile) -> Check:
+def check_columns(file: Episodes) -> Check:
     """Are the other columns finite?"""
     bad = {}
     names = [n for n in file.columns if n not in ("pixels", "action")]
@@ -181,7 +183,7 @@ def check_alignment(alignment: Alignment) -> Check:
     )
 
 
-def check_still(file: EpisodeFile, hashes: FrameHashes) -> Check:
+def check_still(file: Episodes, hashes: FrameHashes) -> Check:
     """Do pictures move on within an episode?"""
     still, looked = hashes.same_as_before(), len(hashes.hashes)
     share = still / looked
@@ -190,7 +192,7 @@ def check_still(file: EpisodeFile, hashes: FrameHashes) -> Check:
     return Check("still pictures", verdict, finding)
 
 
-def check_between(file: EpisodeFile, hashes: FrameHashes, same: Sequence[tuple[int, ...]]) -> Check:
+def check_between(file: Episodes, hashes: FrameHashes, same: Sequence[tuple[int, ...]]) -> Check:
     """Does every episode occur once?"""
     if same:
         extra = sum(len(group) - 1 for group in same)
@@ -210,7 +212,7 @@ def check_between(file: EpisodeFile, hashes: FrameHashes, same: Sequence[tuple[i
 
 
 def check_leakage(
-    file: EpisodeFile,
+    file: Episodes,
     hashes: FrameHashes,
     same: Sequence[tuple[int, ...]],
     validation_fraction: float,
@@ -247,7 +249,7 @@ def _shared(pictures: int, repeated: int, runs: int) -> Verdict:
     return "note" if pictures or repeated else "ok"
 
 
-def _episodes_of(file: EpisodeFile, rows: np.ndarray) -> np.ndarray:
+def _episodes_of(file: Episodes, rows: np.ndarray) -> np.ndarray:
     owner = np.full(file.rows, -1)
     owner[file.rows_of(range(len(file)))] = np.repeat(np.arange(len(file)), file.lengths)
     found = np.unique(owner[rows])
@@ -264,6 +266,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _of(file: EpisodeFile, hashes: FrameHashes) -> str:
+def _of(file: Episodes, hashes: FrameHashes) -> str:
     looked, all_of = len(hashes.episodes), len(file)
     return "" if looked == all_of else f" ({looked} of {all_of} episodes compared)"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.base import Episodes
 from lewm_probe.data.layout import EPISODE_COLUMNS
 from lewm_probe.progress import NoProgress, Progress
 
@@ -72,7 +72,7 @@ class FrameHashes:
 
 
 def hash_frames(
-    file: EpisodeFile, limit: int = PICTURE_BYTES, progress: Progress | None = None
+    file: Episodes, limit: int = PICTURE_BYTES, progress: Progress | None = None
 ) -> FrameHashes:
     """Hash every picture of as many evenly spaced episodes as ``limit`` bytes allow."""
     frame_bytes = int(np.prod(file.frame_shape))
@@ -90,7 +90,7 @@ def hash_frames(
     return FrameHashes(chosen, episode, np.array(hashes, dtype=np.uint64))
 
 
-def identical_episodes(file: EpisodeFile) -> list[tuple[int, ...]]:
+def identical_episodes(file: Episodes) -> list[tuple[int, ...]]:
     """Groups of episodes that agree in every column and in their first picture."""
     own = [n for n in file.columns if n not in ("pixels", "step_idx", *EPISODE_COLUMNS)]
     values = [file.read(name) for name in own]

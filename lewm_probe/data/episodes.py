@@ -12,7 +12,7 @@ decode 2–3 times faster than zstd for files half as large again (1 kB a frame 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -22,32 +22,19 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from lewm_probe.data.base import Episodes
 from lewm_probe.data.disk import DiskFile
-from lewm_probe.data.layout import EPISODE_COLUMNS, guarded, read_layout
+from lewm_probe.data.layout import guarded, read_layout
 from lewm_probe.errors import UserError
-from lewm_probe.files import atomic_path, content_hash
+from lewm_probe.files import atomic_path
 
-FINGERPRINT_FRAMES = 256
-"""Frames that enter the fingerprint, evenly spaced, the first and the last among them."""
 _CHUNK_CACHE_BYTES = 2**28
 """HDF5's chunk cache: a dozen of the released 15 MB chunks, where the default 8 MB keeps none."""
 _COMPRESSION = hdf5plugin.Blosc(cname="lz4", clevel=5, shuffle=hdf5plugin.Blosc.NOSHUFFLE)
 
-_fingerprints: dict[tuple[str, int, int], str] = {}
-"""Fingerprints known to this process, by path, size and time of change."""
 
-
-class EpisodeFile:
-    """A data set file, checked on opening; use it as a context manager.
-
-    Attributes:
-        path: the file.
-        columns: names of the row columns, ``pixels`` and ``action`` included.
-        rows: rows of every column.
-        offsets: first row of each episode, int64 (episodes,).
-        lengths: rows of each episode, int64 (episodes,).
-        attrs: what the file says of itself: ``world``, ``picture_size``, ``seed``, ``mode``,
-            ``length``, ``format_version`` and ``lewm_probe_version`` in our own files.
+class EpisodeFile(Episodes):
+    """An HDF5 file in the released layout; what it offers is described in ``base``.
 
     Raises:
         UserError: not there, not HDF5, truncated, or not in the released layout.
@@ -70,63 +57,22 @@ class EpisodeFile:
         except UserError:
             self._file.close()
             raise
-        self.columns: tuple[str, ...] = layout.columns
-        self.rows: int = layout.rows
-        self.offsets: np.ndarray = layout.offsets
-        self.lengths: np.ndarray = layout.lengths
-        self.attrs: dict[str, str | int | float] = layout.attrs
+        self.columns = layout.columns
+        self.rows = layout.rows
+        self.offsets = layout.offsets
+        self.lengths = layout.lengths
+        self.attrs = layout.attrs
         self._datasets: dict[str, h5py.Dataset] = {name: self._file[name] for name in self.columns}
-
-    def __enter__(self) -> EpisodeFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __len__(self) -> int:
-        """Number of episodes."""
-        return len(self.lengths)
+        self.chunk_rows = int((self._datasets["pixels"].chunks or (1,))[0])
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
-    @property
-    def action_width(self) -> int:
-        """Width of one environment action."""
-        return int(self._datasets["action"].shape[1])
-
-    @property
-    def frame_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of a picture."""
-        height, width, channels = self._datasets["pixels"].shape[1:]
-        return int(height), int(width), int(channels)
-
-    @property
-    def picture_size(self) -> int:
-        """Side of the square picture in pixels.
-
-        Raises:
-            UserError: the pictures are not square.
-        """
-        height, width, _ = self.frame_shape
-        if height != width:
-            raise UserError(
-                f"The pictures in {self.path} are {width}×{height} px; world models here need "
-                "square ones. Crop or resize them and write the file again."
-            )
-        return height
-
-    @property
-    def world(self) -> str | None:
-        """The world that our own files name; released files do not say."""
-        name = self.attrs.get("world")
-        return name if isinstance(name, str) else None
-
-    @property
-    def episode_column(self) -> str | None:
-        """``episode_idx`` (Push-T) or ``ep_idx`` (elsewhere), where there is one."""
-        return next((name for name in EPISODE_COLUMNS if name in self.columns), None)
+    def row_type(self, column: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """Type and shape of a row of a column."""
+        dataset = self._dataset(column)
+        return dataset.dtype, tuple(int(side) for side in dataset.shape[1:])
 
     def read(self, column: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Rows ``start`` to ``stop`` of a column, as stored.
@@ -147,55 +93,13 @@ class EpisodeFile:
         dataset = self._dataset(column)
         return guarded(self.path, lambda: dataset[index])
 
-    def episode(self, index: int, columns: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-        """All rows of one episode, each column (length, …).
+    def stored_bytes(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
 
-        Raises:
-            UserError: no such episode or column.
-        """
-        if not 0 <= index < len(self):
-            raise UserError(
-                f"There is no episode {index} in {self.path}: it has {len(self)}, "
-                f"counted from 0. Choose one from 0 to {len(self) - 1}."
-            )
-        start = int(self.offsets[index])
-        stop = start + int(self.lengths[index])
-        names = self.columns if columns is None else tuple(columns)
-        return {name: self.read(name, start, stop) for name in names}
-
-    def rows_of(self, episodes: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Row numbers of some episodes, one after the other, int64."""
-        ids = np.asarray(episodes, dtype=np.int64)
-        if not len(ids):
-            return np.zeros(0, dtype=np.int64)
-        starts, lengths = self.offsets[ids], self.lengths[ids]
-        before = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
-
-    def describe(self, column: str) -> str:
-        """Type and shape of a row of a column, e.g. ``float32 (2,)``."""
-        dataset = self._dataset(column)
-        return f"{dataset.dtype} {tuple(int(side) for side in dataset.shape[1:])}"
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the content: equal for equal data, whatever the file's name and compression.
-
-        Covers the names, lengths and every value of all columns but ``pixels``, and 256 evenly
-        spaced frames, so that a released file of 138 GB is not decoded whole. Computed once a
-        process for a file that does not change.
-        """
+    def _stamp(self) -> tuple[object, ...]:
         facts = self.path.stat()
-        key = (str(self.path.resolve()), facts.st_size, facts.st_mtime_ns)
-        if key not in _fingerprints:
-            parts: list[Any] = [self.offsets, self.lengths, self.frame_shape]
-            for name in self.columns:
-                if name != "pixels":
-                    parts += [name, self.read(name)]
-            chosen = np.unique(np.linspace(0, self.rows - 1, FINGERPRINT_FRAMES).astype(np.int64))
-            parts += [self.row("pixels", int(row)) for row in chosen]
-            _fingerprints[key] = content_hash(*parts)
-        return _fingerprints[key]
+        return str(self.path.resolve()), facts.st_size, facts.st_mtime_ns
 
     def copy_pixels_to(self, target: h5py.Dataset, first: int) -> None:
         """Copy all frames, still compressed, to the rows of ``target`` from ``first`` on.
@@ -208,10 +112,7 @@ class EpisodeFile:
             target.id.write_direct_chunk((first + row, 0, 0, 0), frame, mask)
 
     def _dataset(self, column: str) -> h5py.Dataset:
-        if column not in self._datasets:
-            raise UserError(
-                f"{self.path} has no column '{column}'. It has: {', '.join(self.columns)}."
-            )
+        self.known_column(column)
         return self._datasets[column]
 
 
@@ -235,7 +136,7 @@ class EpisodeWriter:
         self,
         path: Path | str,
         lengths: Sequence[int],
-        attrs: Mapping[str, str | int],
+        attrs: Mapping[str, str | int | float],
         episode_column: str = "ep_idx",
     ) -> None:
         self.path = Path(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.base import Episodes
 from lewm_probe.errors import UsageError
 from lewm_probe.files import atomic_path
 
@@ -20,7 +20,7 @@ MILLISECONDS = 50
 
 
 def contact_sheet(
-    file: EpisodeFile,
+    file: Episodes,
     out: Path,
     *,
     episode: int | None = None,
@@ -61,7 +61,7 @@ def contact_sheet(
     return out
 
 
-def animate(file: EpisodeFile, out: Path, *, episode: int = 0) -> Path:
+def animate(file: Episodes, out: Path, *, episode: int = 0) -> Path:
     """Write a GIF of one episode, every row a frame, 20 frames/s, in a loop.
 
     Raises:
@@ -84,7 +84,7 @@ def animate(file: EpisodeFile, out: Path, *, episode: int = 0) -> Path:
 
 
 def _strips(
-    file: EpisodeFile, episode: int | None, rows: int, columns: int
+    file: Episodes, episode: int | None, rows: int, columns: int
 ) -> list[tuple[int, np.ndarray]]:
     """Episode and steps of each line of the sheet."""
     if episode is None:
@@ -102,7 +102,7 @@ def _label(episode: int, step: int, column: int) -> str:
     return f"episode {episode}" if column == 0 else f"step {step}"
 
 
-def _factor(file: EpisodeFile) -> int:
+def _factor(file: Episodes) -> int:
     return max(1, round(CELL / min(file.frame_shape[:2])))
 
 

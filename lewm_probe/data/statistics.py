@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.base import Episodes
 from lewm_probe.errors import UserError
 
 
@@ -28,7 +28,7 @@ class ActionStatistics:
 
     @classmethod
     def fit(
-        cls, file: EpisodeFile, episodes: Sequence[int] | np.ndarray | None = None
+        cls, file: Episodes, episodes: Sequence[int] | np.ndarray | None = None
     ) -> ActionStatistics:
         """Measure the actions of a data set, or of some of its episodes.
 

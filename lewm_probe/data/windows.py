@@ -5,6 +5,7 @@ that has room for a window starts one. Columns are taken at every k-th row. Acti
 rows: the k of them from frame t on, (k·a,), are the block that leads from frame t to t + 1.
 An episode of fewer than T·k rows yields nothing.
 
+>>> from lewm_probe.data.episodes import EpisodeFile
 >>> with EpisodeFile("tests/golden/released_layout.h5") as file:
 ...     windows = Windows(file, [0, 1, 2, 3], frames=4, frame_skip=5)
 ...     batch = windows.batch([0, 40])
@@ -18,7 +19,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.base import Episodes
+from lewm_probe.data.chunk_order import ChunkReader, chunk_order
 from lewm_probe.errors import UsageError, UserError
 
 MEMORY_LIMIT = 6 * 2**30
@@ -31,7 +33,8 @@ class Windows:
     """All windows of some episodes, by number.
 
     The pictures are held in memory when they fit ``memory_limit``; otherwise the file must stay
-    open, and each batch reads from it in file order, so that a chunk is decoded once.
+    open, and each batch reads from it in file order. Take windows in the ``order`` given here:
+    where a chunk of the file holds many frames, any other decodes the same chunks over and over.
 
     Args:
         file: the data set.
@@ -54,7 +57,7 @@ class Windows:
 
     def __init__(
         self,
-        file: EpisodeFile,
+        file: Episodes,
         episodes: Sequence[int] | np.ndarray,
         frames: int,
         frame_skip: int,
@@ -97,10 +100,24 @@ class Windows:
         size = len(rows) * int(np.prod(file.frame_shape))
         self.in_memory = size <= memory_limit
         self._pixels = _load_pixels(file, ids) if self.in_memory else None
+        coarse = not self.in_memory and file.chunk_rows > 1
+        self._pictures = ChunkReader(file) if coarse else None
 
     def __len__(self) -> int:
         """Number of windows."""
         return len(self._starts)
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """All windows once, in random order: what an epoch of training goes through.
+
+        Where pictures are read from chunks of many frames, chunks are taken in random order and
+        windows are mixed within groups of them (``chunk_order``), so that each chunk is decoded
+        about once; otherwise every order is equally likely.
+        """
+        if self._pictures is None:
+            return rng.permutation(len(self))
+        span = int(self._frame_rows[-1])
+        return chunk_order(self.starts // self._pictures.rows, self._pictures.group(span), rng)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Some windows: ``pixels`` uint8 (B, T, H, W, C), ``action`` float32 (B, T, k·a) raw.
@@ -124,15 +141,12 @@ class Windows:
         return batch
 
     def _read_pixels(self, starts: np.ndarray) -> np.ndarray:
-        pixels = np.empty((len(starts), self.frames, *self._file.frame_shape), dtype=np.uint8)
-        for index in np.argsort(starts, kind="stable"):
-            for frame, offset in enumerate(self._frame_rows):
-                # Row by row: h5py takes milliseconds for one slice with a stride.
-                pixels[index, frame] = self._file.row("pixels", int(starts[index] + offset))
-        return pixels
+        rows = (starts[:, None] + self._frame_rows).ravel()
+        found = self._pictures.take(rows) if self._pictures else self._file.take("pixels", rows)
+        return found.reshape(len(starts), self.frames, *self._file.frame_shape)
 
 
-def _load_pixels(file: EpisodeFile, episodes: np.ndarray) -> np.ndarray:
+def _load_pixels(file: Episodes, episodes: np.ndarray) -> np.ndarray:
     """Pictures of some episodes one after the other, read in long runs of neighbouring rows."""
     rows = file.rows_of(episodes)
     pixels = np.empty((len(rows), *file.frame_shape), dtype=np.uint8)
@@ -145,7 +159,7 @@ def _load_pixels(file: EpisodeFile, episodes: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _check_actions(file: EpisodeFile, actions: np.ndarray, episodes: np.ndarray) -> None:
+def _check_actions(file: Episodes, actions: np.ndarray, episodes: np.ndarray) -> None:
     bad = ~np.isfinite(actions).all(axis=1)
     lasts = (file.offsets + file.lengths - 1)[episodes]
     bad[lasts[~np.isinf(actions[lasts]).any(axis=1)]] = False

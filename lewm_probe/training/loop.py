@@ -12,7 +12,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.data.base import Episodes
+from lewm_probe.data.opening import open_episodes
 from lewm_probe.data.split import split_episodes
 from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.data.windows import Windows
@@ -49,7 +50,7 @@ def train(
 
     Args:
         recipe: what to train.
-        data: HDF5 episodes in the released layout.
+        data: episodes of any kind that ``open_episodes`` reads.
         folder: run folder to make or to go on with.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         resume: go on with what the folder holds, if anything.
@@ -63,7 +64,7 @@ def train(
     run.prepare(recipe, resume)
     if run.final.exists():
         return run.final
-    with EpisodeFile(data) as file:
+    with open_episodes(data) as file:
         session = _Session(recipe, file, run, make_fabric(device, recipe.precision))
         session.run(on_log)
     return run.final
@@ -72,7 +73,7 @@ def train(
 class _Session:
     """One process's work on a run."""
 
-    def __init__(self, recipe: Recipe, file: EpisodeFile, run: RunFolder, fabric: Fabric) -> None:
+    def __init__(self, recipe: Recipe, file: Episodes, run: RunFolder, fabric: Fabric) -> None:
         self.recipe, self.folder, self.fabric = recipe, run, fabric
         config, options = recipe.model, recipe.optimizer
         check_data(recipe, file)
@@ -218,8 +219,8 @@ class _Session:
         return self.fabric.to_device(pixels), self.fabric.to_device(actions)
 
     def order(self, epoch: int) -> np.ndarray:
-        """A fresh permutation of the training windows for this epoch."""
-        return stream(self.recipe.seed, "order", epoch).permutation(len(self.windows))
+        """A fresh order of the training windows for this epoch."""
+        return self.windows.order(stream(self.recipe.seed, "order", epoch))
 
     def save_checkpoint(self, path: Path | None = None) -> None:
         """Write the world model (without the objective's own parameters)."""
@@ -235,7 +236,7 @@ class _Session:
         save_checkpoint(path or self.folder.checkpoint(self.step), self.trainee.model, meta=meta)
 
 
-def check_data(recipe: Recipe, file: EpisodeFile) -> None:
+def check_data(recipe: Recipe, file: Episodes) -> None:
     """Refuse a data set that does not fit the recipe.
 
     Raises:

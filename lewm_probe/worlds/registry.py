@@ -4,13 +4,16 @@ A third party registers a class in its own ``pyproject.toml``:
 
     [project.entry-points."lewm_probe.worlds"]
     my-maze = "my_package.maze:Maze"
+
+A world that exists in this process alone, such as a recorded data set, is given to
+``register_world``.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
-from lewm_probe.errors import UserError, unknown_name
+from lewm_probe.errors import UsageError, UserError, unknown_name
 from lewm_probe.worlds.base import World
 
 GROUP = "lewm_probe.worlds"
@@ -22,9 +25,29 @@ _BUILT_IN = {
 """Loaded like entry points, so that a world's simulator is imported only when it is made."""
 
 
+_registered: dict[str, type[World]] = {}
+"""Worlds of this process, by ``register_world``."""
+
+
+def register_world(name: str, world: type[World]) -> None:
+    """Let ``make_world(name)`` make a ``world`` from now on, in this process.
+
+    Raises:
+        UsageError: the name belongs to another world, so that results would mix.
+    """
+    if _registered.get(name) is world:
+        return
+    if name in _known() or name in _registered:
+        raise UsageError(
+            f"The name '{name}' belongs to another world already; results under one name must mean "
+            "the same world. Give another name."
+        )
+    _registered[name] = world
+
+
 def world_names() -> tuple[str, ...]:
     """The names that ``make_world`` knows, sorted."""
-    return tuple(sorted(_known()))
+    return tuple(sorted({*_known(), *_registered}))
 
 
 def make_world(name: str) -> World:
@@ -34,6 +57,8 @@ def make_world(name: str) -> World:
         UsageError: no such world.
         UserError: another package registered it, and it cannot be imported or is not a World.
     """
+    if name in _registered:
+        return _registered[name]()
     known = _known()
     if name not in known:
         raise unknown_name("world", name, known)

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 
 from lewm_probe.data.collect import collect
 from lewm_probe.data.episodes import EpisodeWriter
+from lewm_probe.worlds import registry
 
 Columns = dict[str, np.ndarray]
 
@@ -86,3 +88,64 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
             yield
 
     return full
+
+
+@pytest.fixture
+def own_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worlds registered in a test are forgotten after it."""
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+COLUMNS = {
+    "push-t": {"action": 2, "state": 7, "proprio": 4},
+    "two-room": {"action": 2, "proprio": 2, "pos_agent": 2, "pos_target": 2, "observation": 10},
+    "ogb-cube": {
+        "action": 5,
+        "observation": 28,
+        "qpos": 21,
+        "qvel": 20,
+        "proprio_joint_pos": 6,
+        "proprio_joint_vel": 6,
+        "proprio_effector_pos": 3,
+        "proprio_effector_yaw": 1,
+        "proprio_gripper_opening": 1,
+        "proprio_gripper_vel": 1,
+        "proprio_gripper_contact": 1,
+        "privileged_block_0_pos": 3,
+        "privileged_block_0_quat": 4,
+        "privileged_block_0_yaw": 1,
+    },
+    "reacher": {"action": 2, "qpos": 2, "qvel": 2, "finger_pos": 2, "target_pos": 2},
+}
+"""Columns beside pixels of the released files, and how many numbers a row of each holds."""
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A small file in a world's released layout: Blosc, 100 frames a chunk, no attributes."""
+    folder = tmp_path_factory.mktemp("released")
+
+    def write(world: str, lengths: tuple[int, ...] = (130, 70, 61), size: int = 12) -> Path:
+        path = folder / f"{world}-{size}-{'-'.join(map(str, lengths))}.h5"
+        if path.exists():
+            return path
+        rng, rows = np.random.default_rng(0), sum(lengths)
+        ends = np.cumsum(lengths)
+        with h5py.File(path, "w") as file:
+            pixels = rng.integers(0, 256, (rows, size, size, 3), np.uint8)
+            chunks = (min(100, rows), size, size, 3)
+            file.create_dataset("pixels", data=pixels, chunks=chunks, **hdf5plugin.Blosc())
+            for name, width in COLUMNS[world].items():
+                kind = np.float64 if name == "observation" else np.float32
+                values = rng.standard_normal((rows, width)).astype(kind)
+                if name == "action":
+                    values[ends - 1] = np.nan
+                file[name] = values
+            file["ep_offset"] = ends - lengths
+            file["ep_len"] = np.array(lengths, np.int32)
+            ids = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+            file["episode_idx" if world == "push-t" else "ep_idx"] = ids
+            file["step_idx"] = np.concatenate([np.arange(length) for length in lengths])
+        return path
+
+    return write

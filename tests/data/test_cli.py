@@ -79,6 +79,47 @@ def test_check_fails_on_a_faulty_file(changed: Callable) -> None:
     assert _run("check", path, "--quiet").stdout == ""
 
 
+def test_convert_and_every_command_on_every_kind(
+    collected: Path, released: Callable, tmp_path: Path
+) -> None:
+    for name in ("t.h5", "t", "t.lance"):
+        target = tmp_path / name
+        asked = ("convert", collected, target, "--episodes", "2:6", "--size", 8)
+        done = _run(*asked, "--mend-last-actions", "--json")
+        assert done.exit_code == 0, done.output
+        told = json.loads(done.stdout)
+        assert (told["episodes"], told["rows"], told["picture"]) == (4, 124, [8, 8])
+        assert told["wrote"] == [str(target)]
+        assert _run(*asked).exit_code == 1  # it is there
+        again = _run(*asked, "--overwrite")
+        assert again.exit_code == 0
+        assert "8×8 px" in again.stdout
+
+        info = json.loads(_run("info", target, "--json").stdout)
+        assert (info["world"], info["layout"]) == ("two-room", "as released for two-room")
+        assert info["quantities"]["agent_position"] == "x, y in px, from pos_agent"
+        assert (info["resized_from"], info["source_episodes"]) == (16, "2:6")
+        assert "hint" not in info
+        assert ("lossy JPEG" in info.get("note", "")) == (name == "t.lance")
+        assert _run("preview", target).exit_code == 0
+        assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+        checked = _run("check", target, "--frame-skip", 1)
+        assert checked.exit_code == 0, checked.output
+
+
+def test_info_on_a_released_file(released: Callable) -> None:
+    path = released("ogb-cube")
+    told = json.loads(_run("info", path, "--json").stdout)
+    assert told["layout"] == "as released for ogb-cube"
+    assert told["quantities"]["block_yaw"] == (
+        "yaw in rad (angle, symmetry 4), from privileged_block_0_yaw"
+    )
+    assert told["hint"] == (
+        "100 pictures are decoded for each one read at random. Training reads them in order; for "
+        f"everything else convert once: lewm-probe data convert {path} {path.stem}-fast.h5"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -92,6 +133,12 @@ def test_check_fails_on_a_faulty_file(changed: Callable) -> None:
             2,
             "Unknown world 'two-rom'. Did you mean 'two-room'? "
             "Known: push-t, push-t-gym, two-room.",
+        ),
+        (
+            ("convert", "FILE", "x.h5", "--episodes", "3"),
+            2,
+            "--episodes is '3'; expected A:B, two whole numbers from 0 up of which either may be "
+            "left out. Write for example --episodes 0:100.",
         ),
         (
             ("info", "nowhere.h5"),

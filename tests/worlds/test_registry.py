@@ -6,6 +6,7 @@ import pytest
 
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.worlds import World, make_world, registry, world_names
+from lewm_probe.worlds.registry import register_world
 from lewm_probe.worlds.two_room import TwoRoom
 
 
@@ -77,3 +78,25 @@ def test_a_shipped_world_whose_simulator_is_missing(monkeypatch: pytest.MonkeyPa
         "module named 'no_such_simulator'. Install the missing package with pip: it is among the "
         "dependencies of lewm-probe."
     )
+
+
+class Elsewhere(TwoRoom):
+    """A world of this process."""
+
+    name = "elsewhere"
+
+
+def test_a_world_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    register_world("elsewhere", Elsewhere)
+    register_world("elsewhere", Elsewhere)  # the same one again changes nothing
+    assert type(make_world("elsewhere")) is Elsewhere
+    assert "elsewhere" in world_names()
+    for name, world in (("elsewhere", TwoRoom), ("two-room", Elsewhere)):
+        with pytest.raises(UsageError) as error:
+            register_world(name, world)
+        assert str(error.value) == (
+            f"The name '{name}' belongs to another world already; results under one name must mean "
+            "the same world. Give another name."
+        )
+    assert type(make_world("two-room")) is TwoRoom

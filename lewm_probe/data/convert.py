@@ -1,0 +1,259 @@
+"""From one kind of data set to another: HDF5, Lance table, folder of PNG pictures with a CSV file.
+
+HDF5 and folders hold the same numbers bit for bit; a Lance table holds float32 and JPEG pictures.
+Every target appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from lewm_probe.data.base import Episodes
+from lewm_probe.data.folder_table import (
+    DESCRIPTION,
+    QUANTITIES,
+    TABLE,
+    Description,
+    StoredColumn,
+    declarations_yaml,
+    fields_of,
+)
+from lewm_probe.data.layout import EPISODE_COLUMNS, LARGEST_PICTURE
+from lewm_probe.data.opening import open_episodes, storage_of
+from lewm_probe.data.pictures import resized
+from lewm_probe.data.quantities import ATTRIBUTE, parse_declarations
+from lewm_probe.errors import UsageError, UserError
+from lewm_probe.files import write_error
+from lewm_probe.progress import NoProgress, Progress
+
+Columns = dict[str, np.ndarray]
+Attrs = dict[str, str | int | float]
+_PNG_LEVEL = 4
+"""zlib's effort: a third of the time of the default 6 for pictures a few per cent larger."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What ``convert`` wrote: episodes, rows, and the side of a picture in px."""
+
+    episodes: int
+    rows: int
+    size: tuple[int, int]
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    size: int | None = None,
+    episodes: tuple[int | None, int | None] = (None, None),
+    mend_last_actions: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Converted:
+    """Write a data set anew, of the kind that ``target``'s suffix says (``opening.storage_of``).
+
+    Args:
+        source: what to read.
+        target: ``.h5``, ``.lance``, or a name without suffix for a folder.
+        size: resize the (square) pictures to this side, by area; the attributes tell.
+        episodes: the first and the one after the last; None for the ends.
+        mend_last_actions: set the last action of every episode to NaN.
+        overwrite: replace a data set that is there already.
+        progress: shows how far it is.
+
+    Raises:
+        UsageError: no episode is left, an impossible size, or source and target overlap.
+        UserError: the source is broken, the target exists, or the disk is full.
+    """
+    source, target = Path(source), Path(target)
+    _check_target(source, target, overwrite)
+    with open_episodes(source) as data:
+        chosen = range(len(data))[slice(*episodes)]
+        if not len(chosen):
+            raise UsageError(
+                f"No episode of {source} is left: it has {len(data)}, counted from 0. Ask for some "
+                "of them, e.g. --episodes 0:10."
+            )
+        attrs: Attrs = dict(data.attrs)
+        if size is not None:
+            if not 1 <= size <= LARGEST_PICTURE:
+                raise UsageError(
+                    f"Pictures of {size} px cannot be written; choose 1 to {LARGEST_PICTURE}."
+                )
+            if size != data.picture_size:
+                attrs |= {"picture_size": size, "resized_from": data.picture_size}
+                attrs["resize_filter"] = "box: mean over the area"
+        if len(chosen) < len(data):
+            attrs["source_episodes"] = f"{chosen.start}:{chosen.stop}"
+        if mend_last_actions:
+            attrs["last_actions"] = "set to NaN"
+        stream = _read(data, chosen, size, mend_last_actions, progress or NoProgress())
+        write = {"hdf5": _write_hdf5, "lance": _write_lance, "folder": _write_folder}
+        write[storage_of(target)](target, stream, data, chosen, attrs)
+        height, width, _ = data.frame_shape
+        side = (size, size) if size is not None else (height, width)
+        return Converted(len(chosen), int(data.lengths[chosen].sum()), side)
+
+
+def _read(
+    data: Episodes, chosen: range, size: int | None, mend: bool, progress: Progress
+) -> Iterator[Columns]:
+    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx")]
+    with progress.task("Converting episodes", len(chosen)) as task:
+        for index in chosen:
+            columns = data.episode(index, names)
+            if size is not None and size != data.picture_size:
+                columns["pixels"] = np.stack([resized(p, size) for p in columns["pixels"]])
+            if mend:
+                columns["action"] = columns["action"].copy()
+                columns["action"][-1] = np.nan
+            yield columns
+            task.advance()
+
+
+def _write_hdf5(
+    target: Path, episodes: Iterator[Columns], data: Episodes, chosen: range, attrs: Attrs
+) -> None:
+    from lewm_probe.data.episodes import EpisodeWriter
+
+    lengths = [int(data.lengths[i]) for i in chosen]
+    column = data.episode_column or "ep_idx"
+    with EpisodeWriter(target, lengths, attrs, episode_column=column) as writer:
+        for columns in episodes:
+            writer.append(columns)
+
+
+def _write_lance(
+    target: Path, episodes: Iterator[Columns], data: Episodes, chosen: range, attrs: Attrs
+) -> None:
+    from lewm_probe.data.lance_table import import_lance, write_lance
+
+    import_lance(target)
+    with atomic_folder(target) as temporary:
+        temporary.rmdir()  # Lance makes its own
+        write_lance(temporary, episodes, attrs)
+
+
+def _write_folder(
+    target: Path, episodes: Iterator[Columns], data: Episodes, chosen: range, attrs: Attrs
+) -> None:
+    import pandas as pd
+
+    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx", "pixels")]
+    types = {name: data.row_type(name) for name in names}
+    fields = {name: fields_of(name, types[name][1]) for name in names}
+    _check_fields(target, fields)
+    declared = attrs.pop(ATTRIBUTE, None)
+    with atomic_folder(target) as temporary:
+        with open(temporary / TABLE, "w", encoding="utf-8", newline="") as file:
+            for number, columns in enumerate(episodes):
+                episode = f"{number:06d}"
+                length = len(columns["action"])
+                table: dict[str, object] = {"episode": [episode] * length, "step": range(length)}
+                for name in ("action", *(n for n in names if n != "action")):
+                    flat = _exact(columns[name]).reshape(length, -1)
+                    table |= {field: flat[:, i] for i, field in enumerate(fields[name])}
+                pd.DataFrame(table).to_csv(
+                    file, header=number == 0, index=False, na_rep="nan", lineterminator="\n"
+                )
+                (temporary / episode).mkdir()
+                for step, picture in enumerate(columns["pixels"]):
+                    path = temporary / episode / f"{step:06d}.png"
+                    Image.fromarray(picture).save(path, "PNG", compress_level=_PNG_LEVEL)
+        stored = {n: StoredColumn(dtype=str(t), shape=s) for n, (t, s) in types.items()}
+        description = Description(
+            episode_column="episode_idx" if data.episode_column == "episode_idx" else "ep_idx",
+            attrs=attrs,
+            columns=stored,
+        )
+        text = yaml.safe_dump(description.model_dump(mode="json"), sort_keys=False)
+        (temporary / DESCRIPTION).write_text(text, encoding="utf-8")
+        if declared is not None:
+            import json
+
+            known = parse_declarations(json.loads(str(declared)), f"{data.path}")
+            (temporary / QUANTITIES).write_text(declarations_yaml(known), encoding="utf-8")
+
+
+def _exact(values: np.ndarray) -> np.ndarray:
+    """Values as CSV keeps them exactly: every float as the double that it is."""
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    return values.astype(np.int64)
+
+
+def _check_fields(target: Path, fields: Mapping[str, list[str]]) -> None:
+    flat = ["episode", "step", *(field for own in fields.values() for field in own)]
+    twice = next((field for field in flat if flat.count(field) > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"{target} cannot be written: two columns of the source would stand in the CSV field "
+            f"'{twice}'. Rename one in the source, or convert to HDF5."
+        )
+
+
+def _check_target(source: Path, target: Path, overwrite: bool) -> None:
+    here, there = source.resolve(), target.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise UsageError(
+            f"{target} and {source} overlap; a data set cannot be converted into itself. Choose "
+            "another place."
+        )
+    if not target.exists() and not target.is_symlink():
+        return
+    if not overwrite:
+        raise UserError(f"{target} exists already. Choose another name, or give --overwrite.")
+    kind = storage_of(target)
+    ours = {
+        "hdf5": target.is_file(),
+        "lance": (target / "_versions").is_dir(),
+        "folder": (target / TABLE).is_file(),
+    }
+    if target.is_symlink() or not ours[kind]:
+        raise UserError(
+            f"{target} is not a data set of that kind, and is not replaced. Choose another name."
+        )
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``path``; it takes the place of ``path`` when the block succeeds.
+
+    Raises:
+        UserError: the disk is full, or the folder may not be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(f".partial{path.suffix}", f".{path.name}.", path.parent))
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            old = Path(tempfile.mkdtemp(".old", f".{path.name}.", path.parent))
+            os.replace(path, old / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,342 @@
+"""Lance tables (``*.lance``), the newer default of stable-worldmodel: read them, write them.
+
+One row a step: ``episode_idx`` and ``step_idx`` int32, ``pixels`` as JPEG bytes, every other column
+a fixed-size list of float32; dots in names become ``_``. JPEG is lossy, so that probes and surprise
+measured on such a table differ from those on the HDF5 file it came from. Lance is an extra:
+``pip install 'lewm-probe[lance]'``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from lewm_probe.data.base import Episodes
+from lewm_probe.data.layout import EPISODE_COLUMNS, LARGEST_PICTURE
+from lewm_probe.data.pictures import BadPicture, decode
+from lewm_probe.errors import UserError
+from lewm_probe.files import content_hash
+
+QUALITY = 95
+NOTE = f"pictures are stored as lossy JPEG (quality {QUALITY} as a rule): numbers differ from HDF5"
+METADATA = "lewm_probe"
+"""Key of the table's metadata under which ours keep attributes, shapes and types."""
+_LONGEST_METADATA = 2**18
+
+T = TypeVar("T")
+
+
+class LanceEpisodes(Episodes):
+    """A Lance table of episodes; what it offers is described in ``base``.
+
+    Raises:
+        UserError: Lance is not installed, or the table is damaged or of another layout.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        lance = import_lance(self.path)
+        _no_links(self.path)
+        self._table = self._guarded(lambda: lance.dataset(str(self.path)))
+        self._guarded(self._own_files)
+        self.rows = int(self._guarded(self._table.count_rows))
+        self._types = self._checked_schema()
+        self.columns = tuple(sorted(self._types))
+        kept = self._metadata()
+        for name, shape in kept.get("shapes", {}).items():
+            if name in self._types and _count(shape) == _count(self._types[name][1]):
+                self._types[name] = (self._types[name][0], tuple(int(side) for side in shape))
+        self.attrs = {
+            str(k): v for k, v in kept.get("attrs", {}).items() if isinstance(v, str | int | float)
+        }
+        self.attrs.setdefault("note", NOTE)
+        self.offsets, self.lengths = self._episodes()
+        self._types["pixels"] = (np.dtype(np.uint8), self.read("pixels", 0, 1).shape[1:])
+
+    def close(self) -> None:
+        """Let go of the table."""
+        self._table = None
+
+    def row_type(self, column: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """Type and shape of a row of a column."""
+        self.known_column(column)
+        return self._types[column]
+
+    def read(self, column: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Rows ``start`` to ``stop`` of a column.
+
+        Raises:
+            UserError: no such column, or the stored bytes do not decode.
+        """
+        self.known_column(column)
+        rows = range(self.rows)[start:stop]
+        if not len(rows):
+            kind, shape = self._types[column]
+            return np.zeros((0, *shape), kind)
+        found = self._guarded(
+            lambda: self._table.to_table(columns=[column], offset=rows.start, limit=len(rows))
+        )
+        return self._array(column, found[column], rows)
+
+    def take(self, column: str, rows: np.ndarray) -> np.ndarray:
+        """Some rows of a column, in the order asked for, in one request to the table."""
+        self.known_column(column)
+        once, places = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+        found = self._guarded(lambda: self._table.take(once.tolist(), columns=[column]))
+        return self._array(column, found[column], once)[places]
+
+    def _array(self, column: str, found: Any, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        if len(found) != len(rows):
+            raise self._damaged(f"{len(found)} of {len(rows)} rows of '{column}' are there")
+        if column == "pixels":
+            return self._pictures(found, rows)
+        kind, shape = self._types[column]
+        flat = self._guarded(found.combine_chunks)
+        if flat.null_count:
+            raise self._damaged(f"column '{column}' has empty rows")
+        if shape or hasattr(flat.type, "list_size"):
+            flat = flat.flatten()
+        values = self._guarded(lambda: flat.to_numpy(zero_copy_only=False))
+        return np.array(values, kind).reshape(len(rows), *shape)
+
+    def _pictures(self, found: Any, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        pixels: np.ndarray | None = None
+        for place, row in enumerate(rows):
+            encoded = found[place].as_py()
+            try:
+                if encoded is None:
+                    raise BadPicture("is missing")
+                picture = decode(encoded, "JPEG")
+            except BadPicture as error:
+                raise UserError(
+                    f"The picture in row {row} of {self.path} {error}. Fetch or convert the table "
+                    "again."
+                ) from error
+            expected = self._types["pixels"][1] or picture.shape
+            if picture.shape != expected:
+                raise self._damaged(
+                    f"the picture in row {row} has the shape {picture.shape}, not {expected}"
+                )
+            if pixels is None:
+                pixels = np.empty((len(rows), *picture.shape), np.uint8)
+            pixels[place] = picture
+        assert pixels is not None
+        return pixels
+
+    def _checked_schema(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+        """Type and shape of a row of each column that is read; what is not understood is left."""
+        import pyarrow as pa
+
+        types: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+        schema = self._guarded(lambda: self._table.schema)
+        for field in schema:
+            kind: Any = field.type
+            shape: tuple[int, ...] = ()
+            if field.name == "pixels":
+                if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+                    raise self._damaged(f"pixels is {kind}, not the bytes of JPEG pictures")
+                types["pixels"] = (np.dtype(np.uint8), ())
+                continue
+            if pa.types.is_fixed_size_list(kind):
+                kind, shape = kind.value_type, (int(kind.list_size),)
+            if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+                continue
+            if shape and not 1 <= shape[0] <= LARGEST_PICTURE:
+                raise self._damaged(f"a row of '{field.name}' holds {shape[0]} numbers")
+            types[field.name] = (np.dtype(kind.to_pandas_dtype()), shape)
+        episode = next((name for name in EPISODE_COLUMNS if name in types), None)
+        missing = [n for n in ("pixels", "action", "step_idx") if n not in types]
+        missing += [] if episode else ["episode_idx"]
+        if missing:
+            raise UserError(
+                f"{self.path} is not a table of episodes: it lacks {', '.join(missing)}, or they "
+                f"are not numbers (found: {', '.join(schema.names[:20]) or 'nothing'}). Expected "
+                "pixels, action, episode_idx and step_idx. Give another table."
+            )
+        action, width = types["action"]
+        if action.kind != "f" or len(width) != 1:
+            raise self._damaged("action is not a fixed-size list of float32")
+        for name in (episode, "step_idx"):
+            if name and (types[name][0].kind not in "iu" or types[name][1]):
+                raise self._damaged(f"{name} is not a column of whole numbers")
+        return types
+
+    def _episodes(self) -> tuple[np.ndarray, np.ndarray]:
+        if not self.rows:
+            raise self._damaged("it has no rows")
+        column = self.episode_column
+        assert column is not None
+        owner = self.read(column).astype(np.int64)
+        steps = self.read("step_idx").astype(np.int64)
+        offsets = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
+        if len(np.unique(owner)) != len(offsets):
+            raise self._damaged("the rows of an episode do not stand together")
+        lengths = np.diff(np.r_[offsets, self.rows])
+        if not np.array_equal(steps, np.arange(self.rows) - np.repeat(offsets, lengths)):
+            raise self._damaged("step_idx does not count from 0 in every episode")
+        return offsets.astype(np.int64), lengths.astype(np.int64)
+
+    def _metadata(self) -> dict[str, Any]:
+        stored = (self._table.schema.metadata or {}).get(METADATA.encode(), b"{}")
+        if len(stored) > _LONGEST_METADATA:
+            return {}
+        try:
+            kept = json.loads(stored)
+        except (ValueError, RecursionError):
+            return {}
+        sound = isinstance(kept, dict) and all(
+            isinstance(kept.get(key, {}), dict) for key in ("attrs", "shapes")
+        )
+        return kept if sound else {}
+
+    def _own_files(self) -> None:
+        """Refuse a table whose list of files leads out of its folder."""
+        for fragment in self._table.get_fragments():
+            for file in fragment.data_files():
+                inside = not Path(file.path).is_absolute() and ".." not in Path(file.path).parts
+                if not inside or getattr(file, "base_id", None) is not None:
+                    raise self._damaged("it keeps rows in files outside its folder")
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        return guarded_lance(self.path, work)
+
+    def _damaged(self, what: str) -> UserError:
+        return UserError(
+            f"{self.path} is damaged or was not written as a table of episodes: {what}. Fetch or "
+            "convert it again."
+        )
+
+    def stored_bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(p.lstat().st_size for p in self.path.rglob("*") if p.is_file())
+
+    def _stamp(self) -> tuple[object, ...]:
+        facts = [
+            (str(p), p.lstat().st_size, p.lstat().st_mtime_ns) for p in sorted(self.path.rglob("*"))
+        ]
+        return str(self.path.resolve()), content_hash(*facts)
+
+
+def write_lance(
+    path: Path,
+    episodes: Iterator[Mapping[str, np.ndarray]],
+    attrs: Mapping[str, str | int | float],
+) -> None:
+    """Write episodes, each {column: (length, …)} with ``pixels`` and ``action``, as a new table.
+
+    Raises:
+        UserError: Lance is not installed, or two columns get one name.
+    """
+    import pyarrow as pa
+
+    lance = import_lance(path)
+    numbered = enumerate(episodes)
+    number, first = next(numbered)
+    names = {column: column.replace(".", "_") for column in sorted(first)}
+    if len(set(names.values())) < len(names):
+        raise UserError(
+            f"{path} cannot be written: dots in names become '_' in Lance tables, and then two of "
+            f"{', '.join(names)} are the same. Rename one in the source."
+        )
+    fields = [pa.field(name, pa.int32()) for name in ("episode_idx", "step_idx")]
+    for column, name in names.items():
+        width = _count(first[column].shape[1:])
+        kind = pa.binary() if column == "pixels" else pa.list_(pa.float32(), width)
+        fields.append(pa.field(name, kind))
+    shapes = {names[c]: first[c].shape[1:] for c in names if c != "pixels"}
+    kept = {METADATA: json.dumps({"attrs": dict(attrs), "shapes": shapes})}
+    schema = pa.schema(fields, metadata=kept)
+
+    def batch(number: int, columns: Mapping[str, np.ndarray]) -> Any:
+        length = len(columns["action"])
+        arrays = [pa.array([number] * length, pa.int32()), pa.array(range(length), pa.int32())]
+        for column in names:
+            values = columns[column]
+            if column == "pixels":
+                arrays.append(pa.array([_jpeg(frame) for frame in values], pa.binary()))
+            else:
+                flat = pa.array(np.asarray(values, np.float32).ravel())
+                arrays.append(pa.FixedSizeListArray.from_arrays(flat, _count(values.shape[1:])))
+        return pa.record_batch(arrays, schema=schema)
+
+    failed: list[BaseException] = []
+
+    def batches() -> Iterator[Any]:
+        try:
+            yield batch(number, first)
+            for other, columns in numbered:
+                yield batch(other, columns)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    try:
+        lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
+    except OSError:
+        if failed:  # Lance tells our own failures, Ctrl-C among them, as its own
+            raise failed[0] from None
+        raise
+
+
+def import_lance(path: Path) -> ModuleType:
+    """The package ``lance``.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import lance
+    except ImportError as error:
+        raise UserError(
+            f"{path} is a Lance table, and the package that reads and writes them is not "
+            "installed. Install it with `pip install 'lewm-probe[lance]'`."
+        ) from error
+    return lance
+
+
+def guarded_lance(path: Path, work: Callable[[], T]) -> T:
+    """Run a request to Lance and turn its complaints, panics included, into one readable error."""
+    try:
+        return work()
+    except UserError:
+        raise
+    except BaseException as error:
+        panic = type(error).__name__ == "PanicException"  # Rust's; not an Exception
+        if not isinstance(error, Exception) and not panic:
+            raise
+        reason = " ".join(str(error).split()).split(", /")[0][:160] or type(error).__name__
+        raise UserError(
+            f"{path} cannot be read as a Lance table ({reason}): it is truncated, damaged, or "
+            "something else. Fetch or convert it again."
+        ) from error
+
+
+def _no_links(path: Path) -> None:
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            if os.path.islink(os.path.join(folder, name)):
+                raise UserError(
+                    f"{path} holds the link {name}, and links in data sets are not followed. Fetch "
+                    "or copy the table with its files."
+                )
+
+
+def _jpeg(frame: np.ndarray) -> bytes:
+    held = io.BytesIO()
+    Image.fromarray(frame).save(held, "JPEG", quality=QUALITY, subsampling=0)
+    return held.getvalue()
+
+
+def _count(shape: Sequence[int]) -> int:
+    total = 1
+    for side in shape:
+        total *= int(side)
+    return total
