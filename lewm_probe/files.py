@@ -61,8 +61,10 @@ def safe_name(text: str, limit: int = 100) -> str:
     >>> safe_name("two-room-probes"), safe_name("../a b")
     ('two-room-probes', 'a-b-9cbc3e')
     """
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:limit].strip("-.")
-    return plain if plain == text else f"{plain or 'unnamed'}-{content_hash(text)[:6]}"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
+    if plain == text and 0 < len(text) <= limit:
+        return text
+    return f"{plain[: limit - 7].rstrip('-.') or 'unnamed'}-{content_hash(text)[:6]}"
 
 
 def write_error(path: Path, error: OSError) -> UserError | OSError:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lewm_probe.errors import UserError
 from lewm_probe.files import atomic_path, write_error, write_text
-from lewm_probe.untrusted import MAX_JSON, inside, read_films, read_rows
+from lewm_probe.untrusted import MAX_JSON, check_depth, inside, read_films, read_rows
 
 SCHEMA_VERSION = 1
 
@@ -242,6 +242,8 @@ class Result:
                 f"{path} does not fit the results schema at {where}: {first['msg']}. "
                 "Run the analysis that wrote it again."
             ) from error
+        check_depth(path, [p.settings for p in stored.provenance])
+        check_depth(path, [m.config for m in stored.models])
         rows_path = folder / "rows.parquet"
         rows = read_rows(rows_path, folder, ROW_COLUMNS) if rows_path.is_file() else None
         pictures = read_films(folder)

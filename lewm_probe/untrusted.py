@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from lewm_probe.errors import UserError
 MEBIBYTE = 2**20
 MAX_JSON = 128 * MEBIBYTE
 """Seven checkpoints of TwoRoom take 5 MiB."""
+MAX_DEPTH = 40
+"""Levels of settings and configurations; suites have 5."""
 MAX_ROWS = 10_000_000
 """Seven checkpoints of TwoRoom have 350,000 rows."""
 MAX_ROWS_FILE = 512 * MEBIBYTE
@@ -55,6 +58,25 @@ def inside(path: Path, folder: Path, limit: int) -> Path:
     return path
 
 
+def check_depth(path: Path, settings: Any) -> None:
+    """Refuse settings that are nested deeper than anything that reads them could follow.
+
+    Raises:
+        UserError: they are.
+    """
+    level = [settings]
+    for _ in range(MAX_DEPTH):
+        inner = [
+            v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)
+        ]
+        level = [child for values in inner for child in values]
+    if level:
+        raise UserError(
+            f"{path} holds settings nested more than {MAX_DEPTH} levels deep, which no result has. "
+            f"{AGAIN}"
+        )
+
+
 def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     """A Parquet table that has none but the given columns, each of its pandas type.
 
@@ -67,8 +89,10 @@ def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFr
     inside(path, folder, MAX_ROWS_FILE)
     texts = [name for name, kind in columns.items() if kind == "string"]
     try:
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
+        with pq.ParquetFile(path) as file:
             _check_claims(path, file, columns)
+            texts = [name for name in texts if name in file.schema_arrow.names]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             table = file.read()
         for name in table.column_names:
             _check_column(path, name, table.column(name), columns[name])
@@ -77,7 +101,7 @@ def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFr
             for name in table.column_names
         }
         return pa.table(plain).to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{path} cannot be read as Parquet. It was cut short or is something else; "
             "run the analysis that wrote it again."
@@ -120,7 +144,8 @@ def read_films(folder: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: one that cannot be read, too many, or too large together.
     """
-    paths = sorted((folder / "pictures").glob("[!.]*.png"))  # no .NAME.partial.png
+    found = sorted((folder / "pictures").glob("[!.]*.png"))  # no .NAME.partial.png
+    paths = [path for path in found if path.is_file()]  # a pipe would be waited for
     if len(paths) > MAX_PICTURES:
         raise UserError(
             f"{folder / 'pictures'} holds {len(paths)} pictures; a result has at most "
@@ -140,10 +165,10 @@ def read_films(folder: Path) -> dict[str, np.ndarray]:
     return films
 
 
-def _check_claims(path: Path, file: object, columns: Mapping[str, str]) -> None:
+def _check_claims(path: Path, file: Any, columns: Mapping[str, str]) -> None:
     """What the file's header says of itself, before anything is read."""
-    metadata = file.metadata  # type: ignore[attr-defined]
-    names = file.schema_arrow.names  # type: ignore[attr-defined]
+    metadata = file.metadata
+    names = file.schema_arrow.names
     unknown = sorted(set(names) - set(columns))
     if unknown or len(set(names)) < len(names):
         raise UserError(
@@ -163,12 +188,12 @@ def _check_claims(path: Path, file: object, columns: Mapping[str, str]) -> None:
         )
 
 
-def _check_column(path: Path, name: str, column: object, kind: str) -> None:
+def _check_column(path: Path, name: str, column: Any, kind: str) -> None:
     """Type of a column, and for text its longest entry."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = column.type  # type: ignore[attr-defined]
+    found = column.type
     of = found.value_type if pa.types.is_dictionary(found) else found
     allowed = {
         "string": (pa.types.is_string, pa.types.is_large_string),
@@ -180,7 +205,7 @@ def _check_column(path: Path, name: str, column: object, kind: str) -> None:
             f"The column '{name}' of {path} holds {of}, where rows of a result hold {kind}. {AGAIN}"
         )
     if kind == "string" and pa.types.is_dictionary(found):
-        chunks = column.chunks  # type: ignore[attr-defined]
+        chunks = column.chunks
         lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in chunks]
         total = sum(pc.sum(length).as_py() or 0 for length in lengths)
         if total > MAX_TEXT:

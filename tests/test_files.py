@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lewm_probe.errors import UserError
-from lewm_probe.files import atomic_path, content_hash, write_error, write_text
+from lewm_probe.files import atomic_path, content_hash, safe_name, write_error, write_text
 
 
 def test_a_file_appears_whole_with_ordinary_permissions(tmp_path: Path) -> None:
@@ -132,3 +133,16 @@ def test_every_bit_counts(data: bytes, bit: int) -> None:
     place, mask = (bit // 8) % len(data), 1 << bit % 8
     changed = bytes(b ^ mask if i == place else b for i, b in enumerate(data))
     assert content_hash(data) != content_hash(changed)
+
+
+@given(st.text(max_size=300))
+def test_any_text_becomes_the_name_of_a_file(text: str) -> None:
+    name = safe_name(text)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name)
+    assert len(name) <= 100
+    assert safe_name(name) == name
+
+
+def test_names_that_look_alike_stay_different() -> None:
+    assert len({safe_name(text) for text in ("a b", "a/b", "a-b", "../a-b", "a:b")}) == 5
+    assert safe_name("two-room_1.5") == "two-room_1.5"

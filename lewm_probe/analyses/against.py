@@ -15,13 +15,14 @@ trajectories, as in ``comparing``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lewm_probe.analyses import statistics
+from lewm_probe.analyses.against_notes import differing
 from lewm_probe.analyses.against_samples import (
     Checkpoint,
     Key,
@@ -151,7 +152,7 @@ def against(
         for own in sides[0].values():
             for others in sides[1].values():
                 found.compare(own, others)
-        notes = [*_differing(result, published, world, label), *found.notes]
+        notes = [*differing(result, published, world, label), *found.notes]
         metrics += found.metrics
         settings = {
             "analysis": "against",
@@ -345,77 +346,6 @@ _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarra
 }
 
 
-# ---- notes
-
-
-def _differing(result: Result, published: Result, world: str, label: str) -> list[str]:
-    """Where the two were not measured alike: suite, evaluation seed, code."""
-    notes = []
-    suites = [_suite(one, world) for one in (result, published)]
-    if suites[0] and suites[1]:
-        flat = [_flat(suite) for suite in suites]
-        differing = [k for k in {**flat[0], **flat[1]} if flat[0].get(k) != flat[1].get(k)]
-        if differing:
-            shown = "; ".join(
-                f"{key} is {flat[0].get(key)!r} here and {flat[1].get(key)!r} there"
-                for key in differing[:MOST]
-            )
-            more = f"; and {len(differing) - MOST} more" if len(differing) > MOST else ""
-            notes.append(
-                f"Against {label}: the suites differ ({shown}{more}). Differences mix models with "
-                "measurements where these keys matter."
-            )
-    elif bool(suites[0]) != bool(suites[1]):
-        notes.append(
-            f"Against {label}: one side does not hold its suite, so that nobody can say whether "
-            "both were asked the same."
-        )
-    seeds = [
-        sorted({m.eval_seed for m in one.metrics if m.world == world and m.eval_seed is not None})
-        for one in (result, published)
-    ]
-    if seeds[0] != seeds[1] and all(seeds):
-        notes.append(
-            f"Against {label}: evaluation seeds differ ({_listed(map(str, seeds[0]))} here, "
-            f"{_listed(map(str, seeds[1]))} there), so that trajectories are others."
-        )
-    versions = [
-        sorted({f"{p.version}, commit {(p.commit or 'unknown')[:12]}" for p in one.provenance})
-        for one in (result, published)
-    ]
-    if versions[0] != versions[1] and all(versions):
-        notes.append(
-            f"Against {label}: measured by other code (lewm-probe {'; '.join(versions[0])} here, "
-            f"{'; '.join(versions[1])} there)."
-        )
-    return notes
-
-
-MOST = 4
-"""Differing keys of suites that a note names."""
-
-
-def _suite(result: Result, world: str) -> Mapping[str, Any]:
-    for record in result.provenance:
-        suite = record.settings.get("suite")
-        if isinstance(suite, Mapping) and suite.get("world") == world and len(suite) > 1:
-            return suite
-    return {}
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Leaves of nested mappings, by dotted path; lists of named things by name."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, list) and all(isinstance(v, dict) and "name" in v for v in value):
-            value = {str(v["name"]): {k: w for k, w in v.items() if w is not None} for v in value}
-        if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
-
-
 # ---- small things
 
 
@@ -442,7 +372,7 @@ def _entries(result: Result, worlds: Sequence[str]) -> list[ModelEntry]:
     return [e for e in result.models if e.world is None or e.world in worlds]
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "no world"
 
 

@@ -208,7 +208,12 @@ def metric(name: str) -> str:
 
 def plain(name: str) -> str:
     """An identifier as words: ``agent_position`` → ``agent position``."""
-    return name.replace("_", " ").strip()
+    return _no_math(name).replace("_", " ").strip()
+
+
+def _no_math(name: str) -> str:
+    """Without dollar signs, which figures would read as the start of a formula."""
+    return name.replace("$", "")
 
 
 def sentence(text: str) -> str:
@@ -223,14 +228,16 @@ def model(name: str, family: str) -> str:
     ('LeWM', 'LeWM ViT', 'mine')
     >>> model("lewm-vit (published)", "lewm")
     'LeWM ViT (published)'
+    >>> model("$mine$", "lewm")
+    'mine'
     """
     bare, bracket, whose = name.partition(" (")
     if bracket and whose.endswith(")"):  # of a published result
-        return f"{model(bare, family)}{bracket}{whose}"
+        return f"{model(bare, family)}{bracket}{_no_math(whose)}"
     known = FAMILIES.get(family)
     folded = name.lower().replace("-", "_")
     if known is None or not (folded == family or folded.startswith(family + "_")):
-        return name
+        return _no_math(name)
     rest = folded[len(family) :].strip("_").split("_")
     return " ".join([known, *(_SPELLINGS.get(word, word) for word in rest if word)])
 
@@ -242,4 +249,4 @@ def listing(items: list[str], last: str = "and") -> str:
 
 def world(name: str) -> str:
     """A world as the papers write it."""
-    return WORLDS.get(name, name)
+    return WORLDS.get(name, _no_math(name))

@@ -25,5 +25,10 @@ def test_family_decides_colour_and_variants_stay_apart() -> None:
     assert looks["lewm"] == identities([("lewm", "lewm")])["lewm"]
 
 
+def test_names_of_one_family_keep_apart_beyond_three() -> None:
+    looks = identities([(f"lewm{'-x' * k}", "lewm") for k in range(27)])
+    assert len({(look.color, look.marker, look.dash) for look in looks.values()}) == 27
+
+
 def test_palette_has_no_colour_twice() -> None:
     assert len(set(palette())) == len(palette())
