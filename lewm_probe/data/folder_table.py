@@ -183,7 +183,8 @@ def _header(path: Path) -> list[str]:
         raise _bad(path, f"the field '{twice[:80]}' stands twice")
     missing = [name for name in ("episode", "step", "action_0") if name not in fields]
     if missing:
-        found = ", ".join(field[:40] for field in fields[:12]) or "nothing"
+        text = ", ".join(field[:40] for field in fields[:12]) or "nothing"
+        found = "".join(letter if letter.isprintable() else "?" for letter in text)
         raise _bad(path, f"it lacks {', '.join(missing)} (found: {found})")
     return fields
 
