@@ -9,6 +9,7 @@ measured on such a table differ from those on the HDF5 file it came from. Lance 
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -227,10 +228,16 @@ class LanceEpisodes(Episodes):
 
 def write_lance(
     path: Path,
-    episodes: Iterator[Mapping[str, np.ndarray]],
+    episodes: Iterator[tuple[Mapping[str, np.ndarray], Iterator[np.ndarray]]],
     attrs: Mapping[str, str | int | float],
 ) -> None:
-    """Write episodes, each {column: (length, …)} with ``pixels`` and ``action``, as a new table.
+    """Write episodes as a new table.
+
+    Args:
+        path: a folder that does not exist yet.
+        episodes: for each one its columns but ``pixels``, {name: (length, …)}, ``action`` among
+            them, and its pictures in blocks (rows, H, W, C).
+        attrs: kept in the table's metadata.
 
     Raises:
         UserError: Lance is not installed, or two columns get one name.
@@ -239,41 +246,43 @@ def write_lance(
 
     lance = import_lance(path)
     numbered = enumerate(episodes)
-    number, first = next(numbered)
-    names = {column: column.replace(".", "_") for column in sorted(first)}
+    first = next(numbered)
+    columns = first[1][0]
+    names = {column: column.replace(".", "_") for column in sorted(columns)}
     if len(set(names.values())) < len(names):
         raise UserError(
             f"{path} cannot be written: dots in names become '_' in Lance tables, and then two of "
             f"{', '.join(names)} are the same. Rename one in the source."
         )
+    shapes = {name: columns[column].shape[1:] for column, name in names.items()}
     fields = [pa.field(name, pa.int32()) for name in ("episode_idx", "step_idx")]
-    for column, name in names.items():
-        width = _count(first[column].shape[1:])
-        kind = pa.binary() if column == "pixels" else pa.list_(pa.float32(), width)
-        fields.append(pa.field(name, kind))
-    shapes = {names[c]: first[c].shape[1:] for c in names if c != "pixels"}
+    fields.append(pa.field("pixels", pa.binary()))
+    fields += [pa.field(n, pa.list_(pa.float32(), _count(shape))) for n, shape in shapes.items()]
     kept = {METADATA: json.dumps({"attrs": dict(attrs), "shapes": shapes})}
     schema = pa.schema(fields, metadata=kept)
 
-    def batch(number: int, columns: Mapping[str, np.ndarray]) -> Any:
-        length = len(columns["action"])
-        arrays = [pa.array([number] * length, pa.int32()), pa.array(range(length), pa.int32())]
-        for column in names:
-            values = columns[column]
-            if column == "pixels":
-                arrays.append(pa.array([_jpeg(frame) for frame in values], pa.binary()))
-            else:
-                flat = pa.array(np.asarray(values, np.float32).ravel())
-                arrays.append(pa.FixedSizeListArray.from_arrays(flat, _count(values.shape[1:])))
-        return pa.record_batch(arrays, schema=schema)
+    def episode(
+        number: int, part: tuple[Mapping[str, np.ndarray], Iterator[np.ndarray]]
+    ) -> Iterator[Any]:
+        columns, blocks = part
+        at = 0
+        for block in blocks:
+            rows = slice(at, at + len(block))
+            arrays = [pa.array([number] * len(block), pa.int32())]
+            arrays.append(pa.array(range(rows.start, rows.stop), pa.int32()))
+            arrays.append(pa.array([_jpeg(frame) for frame in block], pa.binary()))
+            for column, name in names.items():
+                flat = pa.array(np.asarray(columns[column][rows], np.float32).ravel())
+                arrays.append(pa.FixedSizeListArray.from_arrays(flat, _count(shapes[name])))
+            yield pa.record_batch(arrays, schema=schema)
+            at = rows.stop
 
     failed: list[BaseException] = []
 
     def batches() -> Iterator[Any]:
         try:
-            yield batch(number, first)
-            for other, columns in numbered:
-                yield batch(other, columns)
+            for number, part in itertools.chain([first], numbered):
+                yield from episode(number, part)
         except BaseException as error:
             failed.append(error)
             raise

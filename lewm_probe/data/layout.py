@@ -27,9 +27,9 @@ LARGEST_CHUNK = 2**28
 """Bytes that one chunk may decode to; released chunks hold 100 frames of 224 px, 15 MB."""
 LARGEST_COLUMN = 2**32
 """Bytes of a column beside pixels, which is read in one go; released: 450 MB."""
-MOST_PACKED = 2000
-"""Times that more than ``PACKED_BYTES`` may have been compressed; TwoRoom's blank pictures: 24."""
-PACKED_BYTES = 2**31
+PACKED = {"pixels": (2**31, 2000), "others": (2**28, 200)}
+"""From so many bytes on, a column may not have been compressed so many times: a bomb is. TwoRoom's
+nearly blank pictures are compressed 24 times; other columns are read in one go."""
 _LONGEST_ATTRIBUTE = 4096
 
 
@@ -193,7 +193,8 @@ def _check_written(dataset: h5py.Dataset, name: str, path: Path) -> None:
                 "that its size promises",
             )
         size, stored = dataset.dtype.itemsize * _count(dataset.shape), dataset.id.get_storage_size()
-        if size > PACKED_BYTES and size > MOST_PACKED * stored:
+        least, most = PACKED["pixels" if name == "pixels" else "others"]
+        if size > least and size > most * stored:
             raise _damaged(path, f"column '{name}' claims {size} bytes, unpacked from {stored}")
     elif dataset.id.get_storage_size() < dataset.dtype.itemsize * _count(dataset.shape):
         raise _damaged(path, f"column '{name}' promises values that were never written")

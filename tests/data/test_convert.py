@@ -106,6 +106,32 @@ def test_windows_do_not_care_for_the_storage(released: Callable, tmp_path: Path)
         np.testing.assert_array_equal(batch["state"], batches[0]["state"])
 
 
+def test_long_episodes_are_converted_in_blocks(
+    collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Episodes.pictures, "__defaults__", (7 * 16 * 16 * 3,))
+    read = EpisodeFile.read
+    longest = []
+
+    def counted(self: EpisodeFile, column: str, start: int = 0, stop: int | None = None) -> object:
+        values = read(self, column, start, stop)
+        longest.append(len(values) if column == "pixels" else 0)
+        return values
+
+    monkeypatch.setattr(EpisodeFile, "read", counted)
+    for name in ("a.h5", "b", "c.lance"):
+        convert(collected, tmp_path / name)
+        assert max(longest) == 7
+    monkeypatch.undo()
+    with open_episodes(collected) as whole:
+        for name in ("a.h5", "b"):
+            with open_episodes(tmp_path / name) as data:
+                np.testing.assert_array_equal(data.read("pixels"), whole.read("pixels"))
+        with open_episodes(tmp_path / "c.lance") as data:
+            np.testing.assert_array_equal(data.read("action"), whole.read("action"))
+            assert data.lengths.tolist() == whole.lengths.tolist()
+
+
 def test_some_episodes_smaller_pictures_mended_actions(collected: Path, tmp_path: Path) -> None:
     target = tmp_path / "t.h5"
     done = convert(collected, target, size=4, episodes=(2, 5))
@@ -257,7 +283,7 @@ def test_columns_that_would_share_a_field(
         convert(source, tmp_path / "t.lance")
     assert str(error.value) == (
         "PATH cannot be written: dots in names become '_' in Lance tables, and then two of a.b, "
-        "a_b, action, pixels, pos_agent are the same. Rename one in the source.".replace(
+        "a_b, action, pos_agent are the same. Rename one in the source.".replace(
             "PATH", str(error.value).split(" cannot")[0]
         )
     )

@@ -125,6 +125,15 @@ def bomb(file: h5py.File) -> None:
         file["pixels"].id.write_direct_chunk((number * chunk[0], 0, 0, 0), squeezed)
 
 
+def numbers_bomb(file: h5py.File) -> None:
+    """The same among the states, which are read in one go: half a gigabyte from a few kB."""
+    rows, width, chunk = ROWS, 2**21, 2**18
+    file.create_dataset("state", (rows, width), "f8", chunks=(rows, chunk), compression="gzip")
+    squeezed = zlib.compress(bytes(rows * chunk * 8), 9)
+    for number in range(width // chunk):
+        file["state"].id.write_direct_chunk((0, number * chunk), squeezed)
+
+
 def unknown_filter(file: h5py.File) -> None:
     """Values that only code brought along by the file's author could unpack."""
     del file["pixels"]
@@ -199,6 +208,10 @@ HDF5: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "a bomb of terabytes": (
         bomb,
         DAMAGED.format(what="column 'pixels' claims 206158430208 bytes, unpacked from ANY"),
+    ),
+    "a bomb among the states": (
+        numbers_bomb,
+        DAMAGED.format(what="column 'state' claims 671088640 bytes, unpacked from ANY"),
     ),
     "pickled objects": (
         pickled,
