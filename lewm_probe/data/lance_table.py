@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +20,8 @@ import numpy as np
 from PIL import Image
 
 from lewm_probe.data.base import Episodes
+from lewm_probe.data.lance_files import check_lance_files
+from lewm_probe.data.lance_trial import try_lance
 from lewm_probe.data.layout import EPISODE_COLUMNS, LARGEST_PICTURE
 from lewm_probe.data.pictures import BadPicture, decode
 from lewm_probe.errors import UserError
@@ -45,9 +46,9 @@ class LanceEpisodes(Episodes):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         lance = import_lance(self.path)
-        _no_links(self.path)
+        check_lance_files(self.path)
+        try_lance(self.path, self._stamp())
         self._table = self._guarded(lambda: lance.dataset(str(self.path)))
-        self._guarded(self._own_files)
         self.rows = int(self._guarded(self._table.count_rows))
         self._types = self._checked_schema()
         self.columns = tuple(sorted(self._types))
@@ -198,14 +199,6 @@ class LanceEpisodes(Episodes):
         )
         return kept if sound else {}
 
-    def _own_files(self) -> None:
-        """Refuse a table whose list of files leads out of its folder."""
-        for fragment in self._table.get_fragments():
-            for file in fragment.data_files():
-                inside = not Path(file.path).is_absolute() and ".." not in Path(file.path).parts
-                if not inside or getattr(file, "base_id", None) is not None:
-                    raise self._damaged("it keeps rows in files outside its folder")
-
     def _guarded(self, work: Callable[[], T]) -> T:
         return guarded_lance(self.path, work)
 
@@ -326,16 +319,6 @@ def guarded_lance(path: Path, work: Callable[[], T]) -> T:
             f"{path} cannot be read as a Lance table ({reason}): it is truncated, damaged, or "
             "something else. Fetch or convert it again."
         ) from error
-
-
-def _no_links(path: Path) -> None:
-    for folder, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            if os.path.islink(os.path.join(folder, name)):
-                raise UserError(
-                    f"{path} holds the link {name}, and links in data sets are not followed. Fetch "
-                    "or copy the table with its files."
-                )
 
 
 def _jpeg(frame: np.ndarray) -> bytes:
