@@ -47,12 +47,13 @@ def world(data_set: Path) -> Iterator[str]:
 def recorded(world: str) -> Suite:
     suite = recorded_suite(world)
     few = {"steps": 5, "batch": 8}
-    mlp = suite.probe.mlp.model_copy(update={"max_epochs": 2, "seeds": 1, "hidden": (16,)})
+    mlp = suite.probe.mlp.model_copy(update={"max_epochs": 1, "seeds": 1, "hidden": (8,)})
+    quick = {"mlp": mlp, "controls": ("mean", "pixel_pca")}
     return suite.model_copy(
         update={
             "random_encoder": suite.random_encoder.model_copy(update=few),
             "statistics": suite.statistics.model_copy(update={"bootstrap": 100}),
-            "probe": suite.probe.model_copy(update={"mlp": mlp}),
+            "probe": suite.probe.model_copy(update=quick),
         }
     )
 

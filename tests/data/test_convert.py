@@ -19,6 +19,8 @@ from lewm_probe.data.opening import open_episodes
 from lewm_probe.data.windows import Windows
 from lewm_probe.errors import UsageError, UserError
 
+GOLDEN = Path(__file__).parents[1] / "golden"
+
 
 def everything(data: Episodes) -> dict[str, np.ndarray]:
     return {name: data.read(name) for name in data.columns}
@@ -42,6 +44,27 @@ def test_hdf5_and_folders_hold_the_same_bits(
         assert one.fingerprint == two.fingerprint == three.fingerprint
         assert three.chunk_rows == 1
         assert three.attrs == one.attrs
+
+
+def test_the_golden_file_goes_through_every_kind(tmp_path: Path) -> None:
+    """What the published reader returned, from each of them (``test_windows``); JPEG but nearly."""
+    golden = np.load(GOLDEN / "released_windows.npz")
+    source = GOLDEN / "released_layout.h5"
+    for name in ("a", "b.h5", "c.lance"):
+        convert(source, tmp_path / name)
+        source = tmp_path / name
+        with open_episodes(source) as data:
+            column = data.episode_column
+            assert column is not None
+            windows = Windows(data, range(4), 4, 5, columns=["proprio", "step_idx", column])
+            batch = windows.batch(golden["index"])
+        for place, index in enumerate(golden["index"]):
+            for key in ("action", "proprio", "step_idx"):
+                np.testing.assert_array_equal(batch[key][place], golden[f"{key}_{index}"])
+            np.testing.assert_array_equal(batch[column][place], golden[f"ep_idx_{index}"])
+            pixels = batch["pixels"][place].transpose(0, 3, 1, 2)
+            off = np.abs(pixels.astype(int) - golden[f"pixels_{index}"])
+            assert off.max() == 0 if name != "c.lance" else off.mean() < 8
 
 
 def test_awkward_numbers_survive(tmp_path: Path) -> None:
