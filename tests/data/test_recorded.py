@@ -54,7 +54,7 @@ def test_a_data_set_becomes_a_world(collected: Path) -> None:
 
 
 def test_it_keeps_what_worlds_promise(collected: Path) -> None:
-    found = check_world(register_recorded(collected))
+    found = check_world(register_recorded(collected), steps=20)  # the episodes have 30
     assert not found.failed, str(found)
 
 
