@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from PIL import Image
 from lewm_probe.data.base import Episodes
 from lewm_probe.data.folder_table import (
     DESCRIPTION,
+    DTYPES,
     QUANTITIES,
     TABLE,
     Description,
@@ -114,7 +116,7 @@ def convert(
 def _read(
     data: Episodes, chosen: range, size: int | None, mend: bool, progress: Progress
 ) -> Iterator[Part]:
-    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx", "pixels")]
+    names = _kept(data)
     with progress.task("Converting episodes", len(chosen)) as task:
         for index in chosen:
             columns = data.episode(index, names)
@@ -123,6 +125,12 @@ def _read(
                 columns["action"][-1] = np.nan
             yield columns, _pictures(data, index, size)
             task.advance()
+
+
+def _kept(data: Episodes) -> list[str]:
+    """Columns that are carried over; the others are made anew, or hold no number at all."""
+    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx", "pixels")]
+    return [name for name in names if 0 not in data.row_type(name)[1]]
 
 
 def _pictures(data: Episodes, index: int, size: int | None) -> Iterator[np.ndarray]:
@@ -159,9 +167,14 @@ def _write_lance(
 def _write_folder(
     target: Path, episodes: Iterator[Part], data: Episodes, chosen: range, attrs: Attrs
 ) -> None:
-    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx", "pixels")]
-    types = {name: data.row_type(name) for name in names}
-    fields = {name: fields_of(name, types[name][1]) for name in names}
+    types = {name: data.row_type(name) for name in _kept(data)}
+    for name, (kind, _) in types.items():
+        if not re.match(DTYPES, kind.name):
+            raise UserError(
+                f"{target} cannot be written: column '{name}' of the source is {kind}, which has "
+                "no exact text. Convert to HDF5, or leave the column out of the source."
+            )
+    fields = {name: fields_of(name, shape) for name, (_, shape) in types.items()}
     _check_fields(target, fields)
     declared = attrs.pop(ATTRIBUTE, None)
     with atomic_folder(target) as temporary:
@@ -173,7 +186,7 @@ def _write_folder(
                 for step, picture in enumerate(itertools.chain.from_iterable(pictures)):
                     path = temporary / episode / f"{step:06d}.png"
                     Image.fromarray(picture).save(path, "PNG", compress_level=_PNG_LEVEL)
-        stored = {n: StoredColumn(dtype=str(t), shape=s) for n, (t, s) in types.items()}
+        stored = {n: StoredColumn(dtype=t.name, shape=s) for n, (t, s) in types.items()}
         description = Description(
             episode_column="episode_idx" if data.episode_column == "episode_idx" else "ep_idx",
             attrs=attrs,

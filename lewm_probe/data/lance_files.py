@@ -2,8 +2,7 @@
 
 Lance is compiled code that believes a file's own counts: an absurd one makes it ask for so much
 memory that the whole process ends, without an error that could be caught (pylance 14). So the
-counts and places that stand at the end of every file must fit into the file. Format: Lance 2.x,
-https://lance.org/format/file.
+counts and places that stand at the end of every file (Lance 2.x) must fit into the file.
 """
 
 from __future__ import annotations

@@ -14,11 +14,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from PIL import Image
+from pydantic import Field, ValidationError
 
+from lewm_probe.configs import Config
 from lewm_probe.data.base import Episodes
 from lewm_probe.data.lance_files import check_lance_files
 from lewm_probe.data.lance_trial import try_lance
@@ -34,6 +36,13 @@ METADATA = "lewm_probe"
 _LONGEST_METADATA = 2**18
 
 T = TypeVar("T")
+
+
+class _Kept(Config):
+    """What ours keep in the metadata."""
+
+    attrs: dict[str, str | int | float] = {}
+    shapes: dict[str, tuple[Annotated[int, Field(ge=1)], ...]] = {}
 
 
 class LanceEpisodes(Episodes):
@@ -53,13 +62,12 @@ class LanceEpisodes(Episodes):
         self._types = self._checked_schema()
         self.columns = tuple(sorted(self._types))
         kept = self._metadata()
-        for name, shape in kept.get("shapes", {}).items():
-            if name in self._types and _count(shape) == _count(self._types[name][1]):
-                self._types[name] = (self._types[name][0], tuple(int(side) for side in shape))
-        self.attrs = {
-            str(k): v for k, v in kept.get("attrs", {}).items() if isinstance(v, str | int | float)
-        }
-        self.attrs.setdefault("note", NOTE)
+        for name, shape in kept.shapes.items():
+            if name not in ("action", "pixels") and name in self._types:
+                kind, flat = self._types[name]
+                if _count(shape) == _count(flat):
+                    self._types[name] = (kind, shape)
+        self.attrs = {"note": NOTE, **kept.attrs}
         self.offsets, self.lengths = self._episodes()
         self._types["pixels"] = (np.dtype(np.uint8), self.read("pixels", 0, 1).shape[1:])
 
@@ -106,6 +114,8 @@ class LanceEpisodes(Episodes):
             raise self._damaged(f"column '{column}' has empty rows")
         if shape or hasattr(flat.type, "list_size"):
             flat = flat.flatten()
+            if flat.null_count and kind.kind != "f":
+                raise self._damaged(f"column '{column}' has empty numbers")
         values = self._guarded(lambda: flat.to_numpy(zero_copy_only=False))
         return np.array(values, kind).reshape(len(rows), *shape)
 
@@ -186,18 +196,14 @@ class LanceEpisodes(Episodes):
             raise self._damaged("step_idx does not count from 0 in every episode")
         return offsets.astype(np.int64), lengths.astype(np.int64)
 
-    def _metadata(self) -> dict[str, Any]:
+    def _metadata(self) -> _Kept:
         stored = (self._table.schema.metadata or {}).get(METADATA.encode(), b"{}")
-        if len(stored) > _LONGEST_METADATA:
-            return {}
         try:
-            kept = json.loads(stored)
-        except (ValueError, RecursionError):
-            return {}
-        sound = isinstance(kept, dict) and all(
-            isinstance(kept.get(key, {}), dict) for key in ("attrs", "shapes")
-        )
-        return kept if sound else {}
+            return _Kept.model_validate_json(stored[:_LONGEST_METADATA])
+        except ValidationError as error:
+            raise self._damaged(f"its metadata '{METADATA}' is not what lewm-probe writes") from (
+                error
+            )
 
     def _guarded(self, work: Callable[[], T]) -> T:
         return guarded_lance(self.path, work)

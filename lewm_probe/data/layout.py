@@ -30,7 +30,7 @@ LARGEST_COLUMN = 2**32
 PACKED = {"pixels": (2**31, 2000), "others": (2**28, 200)}
 """From so many bytes on, a column may not have been compressed so many times: a bomb is. TwoRoom's
 nearly blank pictures are compressed 24 times; other columns are read in one go."""
-_LONGEST_ATTRIBUTE = 4096
+_LONGEST_ATTRIBUTE = 2**15
 
 
 @dataclass(frozen=True)
@@ -236,12 +236,22 @@ def _damaged(path: Path, what: str) -> UserError:
     )
 
 
+_FAILURES = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+)
+
+
 def guarded(path: Path, read: Callable[[], Any]) -> Any:
     """Run a read of HDF5 and turn the library's many complaints into one readable error."""
     try:
         return read()
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, ArithmeticError,
-            MemoryError) as error:  # fmt: skip
+    except _FAILURES as error:
         reason = str(error).strip("'\"").rstrip(".") or type(error).__name__
         raise UserError(
             f"{path} cannot be read as HDF5 ({reason}): it is truncated, damaged, or another kind "

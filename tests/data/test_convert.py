@@ -313,6 +313,29 @@ def test_columns_that_would_share_a_field(
     assert not [p for p in tmp_path.iterdir() if p.suffix != ".h5"]
 
 
+def test_odd_columns(tmp_path: Path, written: Callable, episode: Callable) -> None:
+    one = episode(6)
+    odd = {
+        "big": one["pos_agent"].astype(">f4"),
+        "none": np.zeros((6, 0)),
+        "all": 2**64 - 1 - np.arange(6, dtype=np.uint64),
+    }
+    source = written([one | odd])
+    convert(source, tmp_path / "t")
+    convert(tmp_path / "t", tmp_path / "back.h5")
+    with open_episodes(tmp_path / "back.h5") as data:
+        assert "none" not in data.columns  # it holds no number
+        np.testing.assert_array_equal(data.read("big"), one["pos_agent"])
+        np.testing.assert_array_equal(data.read("all"), odd["all"])
+    source = written([one | {"wide": np.zeros(6, np.longdouble)}])
+    with pytest.raises(UserError) as error:
+        convert(source, tmp_path / "other")
+    assert str(error.value) == (
+        f"{tmp_path / 'other'} cannot be written: column 'wide' of the source is float128, which "
+        "has no exact text. Convert to HDF5, or leave the column out of the source."
+    )
+
+
 def test_units_travel_along(written: Callable, episode: Callable, tmp_path: Path) -> None:
     source = written([episode(6), episode(5)])
     declared = {"tip": {"column": "pos_agent", "unit": "m"}}
