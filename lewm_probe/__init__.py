@@ -1,3 +1,36 @@
-"""Train latent world models from pixels and measure what physics they understood."""
+"""Train latent world models from pixels and measure what physics they understood.
+
+What most users of Python need is here: ``load_model`` and ``save_released`` for checkpoints,
+``audit`` and ``AuditCallback`` for models in a notebook or in a training loop.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lewm_probe.live import AuditCallback as AuditCallback
+    from lewm_probe.live import audit as audit
+    from lewm_probe.models.load import load_model as load_model
+    from lewm_probe.models.released_save import save_released as save_released
 
 __version__ = "0.1.0"
+
+_OFFERED = {
+    "audit": "lewm_probe.live",
+    "AuditCallback": "lewm_probe.live",
+    "load_model": "lewm_probe.models.load",
+    "save_released": "lewm_probe.models.released_save",
+}
+"""Names that are imported when they are first used, so that ``import lewm_probe`` stays light."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OFFERED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_OFFERED[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_OFFERED])

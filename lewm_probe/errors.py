@@ -21,6 +21,10 @@ class UsageError(UserError):
     exit_code = 2
 
 
+class NotThere(UserError):
+    """A path that leads nowhere: most likely a slip of the keyboard, best told before any work."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """An error for a name that is not registered, with the nearest known one and the list.
 

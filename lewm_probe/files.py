@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,18 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` (UTF-8) to ``path`` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def safe_name(text: str, limit: int = 100) -> str:
+    """``text`` as the name of a file: letters, digits and ``._-``, never empty, hidden or a path.
+
+    What had to be changed gets a short hash, so that different texts keep different names.
+
+    >>> safe_name("two-room-probes"), safe_name("../a b")
+    ('two-room-probes', 'a-b-9cbc3e')
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:limit].strip("-.")
+    return plain if plain == text else f"{plain or 'unnamed'}-{content_hash(text)[:6]}"
 
 
 def write_error(path: Path, error: OSError) -> UserError | OSError:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lewm_probe.errors import UserError
 from lewm_probe.files import atomic_path, write_error, write_text
+from lewm_probe.untrusted import MAX_JSON, inside, read_films, read_rows
 
 SCHEMA_VERSION = 1
 
@@ -41,6 +42,11 @@ ROW_COLUMNS = {
     "value": "float32",
 }
 """Columns of ``rows.parquet`` and their pandas types; null where one does not apply."""
+
+
+PAIRED, UNPAIRED, STORED = "_difference_paired", "_difference_unpaired", "_difference_stored"
+"""What names of metrics against a published result end with: the same trajectories, others, or two
+stored numbers (no rows, no interval)."""
 
 
 class _Record(BaseModel):
@@ -202,7 +208,8 @@ class Result:
         """Read a result folder back, validated.
 
         Raises:
-            UserError: missing, truncated, of a newer schema, or not of this schema.
+            UserError: missing, truncated, of a newer schema, not of this schema, larger than any
+                result is, or linked from elsewhere: folders come from strangers too.
         """
         folder = Path(folder)
         path = folder / "results.json"
@@ -211,10 +218,11 @@ class Result:
                 f"{folder} holds no results.json. Give a folder that an analysis wrote with --out, "
                 "for example the one `lewm-probe voe` names at its end."
             )
+        inside(path, folder, MAX_JSON)
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
             version = raw["schema_version"]
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{path} is not a whole results file ({type(error).__name__}). It was cut short or "
                 "is something else; run the analysis that wrote it again."
@@ -235,20 +243,15 @@ class Result:
                 "Run the analysis that wrote it again."
             ) from error
         rows_path = folder / "rows.parquet"
+        rows = read_rows(rows_path, folder, ROW_COLUMNS) if rows_path.is_file() else None
+        pictures = read_films(folder)
         try:
-            rows = pd.read_parquet(rows_path) if rows_path.is_file() else None
-        except (OSError, ValueError) as error:
+            return cls(stored.provenance, stored.models, stored.metrics, rows, pictures)
+        except (ValueError, TypeError, OverflowError) as error:
             raise UserError(
-                f"{rows_path} cannot be read as Parquet. It was cut short or is something else; "
-                "run the analysis that wrote it again."
+                f"{rows_path} holds numbers that rows of a result cannot hold ({error}). "
+                "Run the analysis that wrote it again."
             ) from error
-        pictures = {}
-        for picture in sorted((folder / "pictures").glob("[!.]*.png")):  # no .NAME.partial.png
-            film = np.asarray(Image.open(picture).convert("RGB"))
-            size = film.shape[0]
-            strip = film.reshape(size, -1, size, 3).transpose(1, 0, 2, 3)  # (T, H, W, 3)
-            pictures[picture.stem] = strip
-        return cls(stored.provenance, stored.models, stored.metrics, rows, pictures)
 
 
 def merge(results: Iterable[Result]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from typer.testing import CliRunner
 
 from lewm_probe import resources
 from lewm_probe.cli.main import app
+from lewm_probe.reports.figures.canvas import Drawn
 from lewm_probe.resources import find_suite
+from lewm_probe.results import Metric, ModelEntry, Provenance, Result
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -61,6 +64,22 @@ def write_tiny_suite(path: Path) -> None:
     path.write_text(yaml.safe_dump(suite), encoding="utf-8")
 
 
+def draw_figures_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One report is drawn whole; the figures of the others, most of their time, are left blank."""
+    blank = "<svg xmlns='http://www.w3.org/2000/svg'/>"
+    monkeypatch.setattr(
+        "lewm_probe.reports.write.render",
+        lambda plot, folder: Drawn(plot, {"full": blank, "column": blank}, ()),
+    )
+
+
+def publish_something(folder: Path) -> None:
+    metric = {"family": "lewm", "world": "two-room", "analysis": "geometry", "features": "z"}
+    rank = Metric(model="lewm", metric="effective_rank", value=3.0, **metric)
+    entry = ModelEntry(name="lewm", family="lewm", fingerprint="0")
+    Result([Provenance(command="", version="")], [entry], [rank]).save(folder)
+
+
 def test_it_opens_with_the_rule_and_the_two_commands() -> None:
     title, rule, *_ = [line for line in README.splitlines() if line]
     assert title == "# lewm-probe"
@@ -87,10 +106,16 @@ def test_every_path_exists() -> None:
 def test_every_command_and_the_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_tiny_suite(tmp_path / "tiny.yaml")
+    shutil.copytree(REPOSITORY / "tests/golden/lewm-tiny", "runs/released")  # as if downloaded
+    gate = blocks(README, "yaml")[0]
+    (tmp_path / "gate.yaml").write_text(re.sub(r"at_least: [\d.]+", "at_least: -1", gate))
+    publish_something(tmp_path / "reports/two-room-cpu")
     lines = [line for block in blocks(README, "bash") for line in block.splitlines()]
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("lewm-probe ")]
     assert {words[0] for words in commands} >= {"recipes", "data", "train", "voe", "audit"}
     for words in commands:
+        if Path("runs/audit/report.html").is_file():
+            draw_figures_once(monkeypatch)
         answer = CliRunner().invoke(app, [*words, *SMALLER.get(words[0], [])])
         assert answer.exit_code == 0, f"{words}: {answer.stderr}"
         for line in answer.stdout.splitlines():
@@ -99,6 +124,8 @@ def test_every_command_and_the_python_run(tmp_path: Path, monkeypatch: pytest.Mo
         if "--out" in words:
             assert Path(words[words.index("--out") + 1]).exists()
     assert Path("runs/audit/report.html").is_file()
+
+    assert Path("runs/audit/cards/lewm.md").is_file()
 
     monkeypatch.setattr(resources, "find_suite", lambda name: tmp_path / "tiny.yaml")
     for code in blocks(README, "python"):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from lewm_probe.analyses import statistics
 from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.portions import Keys, Values
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.subjects import Subject
 from lewm_probe.seeding import stream
-
-Values = Mapping[tuple[tuple[str, Any], ...], np.ndarray]
-"""Keys of ``Metric`` (as sorted pairs) → a value for each trajectory, (N,), NaN for none."""
 
 
 def write_differences(
@@ -29,9 +26,10 @@ def write_differences(
 
     With one checkpoint each, the interval is over trajectories and speaks of these checkpoints.
     With more (training seeds), checkpoints are drawn before trajectories, and the metric carries no
-    training seed or step. ``weights`` (R, N) come from ``statistics.resamples``.
+    training seed or step. ``values`` hold a number for each trajectory, (N,), NaN for none;
+    ``weights`` (R, N) come from ``statistics.resamples``.
     """
-    grouped: dict[str, dict[tuple[tuple[str, Any], ...], list[np.ndarray]]] = {}
+    grouped: dict[str, dict[Keys, list[np.ndarray]]] = {}
     for subject, found in zip(subjects, values, strict=True):
         for key, each in found.items():
             grouped.setdefault(subject.name, {}).setdefault(key, []).append(each)

@@ -8,43 +8,84 @@ interval is over trajectories alone and speaks of these checkpoints.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from lewm_probe.analyses import statistics
 from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.portions import Keys, Values
 from lewm_probe.analyses.statistics import Estimate
+from lewm_probe.analyses.subjects import Subject
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.surprise import MODEL
 from lewm_probe.analyses.voe_metrics import Evidence, Resamples
 from lewm_probe.seeding import stream
 
+SIDES = ("perturbed", "reference")
+
 LEVEL = 0.05
 """Methods are told apart only where the permutation test over seeds could go below this."""
 
 
-def compare(
-    ledger: Ledger, evidence: Sequence[Evidence], suite: Suite, resamples: Resamples
-) -> None:
+@dataclass(frozen=True)
+class Onsets:
+    """Surprise of one checkpoint at t0: all that a comparison with others needs.
+
+    Attributes:
+        subject: the checkpoint.
+        values: for each condition and scorer, of the cases that could be made, (n,):
+            ``perturbed`` and ``reference``.
+    """
+
+    subject: Subject
+    values: Values
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Onsets:
+        """What ``compare`` reads of a checkpoint's evidence."""
+        values = {}
+        for condition in evidence.scores.conditions:
+            for scorer in (MODEL, "copy_last"):
+                pair = evidence.pair(condition, scorer, "onset")
+                for side, scores in zip(SIDES, pair, strict=True):
+                    values[_key(condition, scorer, side)] = scores
+        return cls(evidence.subject, values)
+
+    def count(self, condition: str) -> int:
+        """Cases that could be made."""
+        return len(self.values[_key(condition, MODEL, SIDES[0])])
+
+    def comparisons(self, condition: str, scorer: str) -> np.ndarray:
+        """Every perturbed against every reference trajectory, (n, n)."""
+        perturbed, reference = (self.values[_key(condition, scorer, side)] for side in SIDES)
+        return statistics.comparisons(perturbed, reference)
+
+
+def _key(condition: str, scorer: str, side: str) -> Keys:
+    return (("subject", condition), ("control", scorer), ("side", side))
+
+
+def compare(ledger: Ledger, found: Sequence[Onsets], suite: Suite, resamples: Resamples) -> None:
     """Write differences of every two names down, for each condition; and what they can carry."""
-    groups = by_name(evidence)
+    groups = by_name(found)
     for (first, own), (second, others) in combinations(groups.items(), 2):
         for condition in suite.voe.conditions:
-            if own[0].kept[condition.name].sum() >= 2:
+            if own[0].count(condition.name) >= 2:
                 _compare(ledger, own, others, condition.name, suite, resamples)
         ledger.note(reach(first, len(own), second, len(others)))
 
 
-def by_name(evidence: Sequence[Evidence]) -> dict[str, list[Evidence]]:
+def by_name(found: Sequence[Onsets]) -> dict[str, list[Onsets]]:
     """Checkpoints of each name, one a training seed: the one with most training steps."""
-    chosen: dict[str, dict[int | None, Evidence]] = {}
-    for one in evidence:
-        spec = one.subject.model.spec
+    chosen: dict[str, dict[int | None, Onsets]] = {}
+    for one in found:
+        entry = one.subject.entry
         seeds = chosen.setdefault(one.subject.name, {})
-        held = seeds.get(spec.train_seed)
-        if held is None or (spec.step or 0) >= (held.subject.model.spec.step or 0):
-            seeds[spec.train_seed] = one
+        held = seeds.get(entry.train_seed)
+        if held is None or (entry.step or 0) >= (held.subject.entry.step or 0):
+            seeds[entry.train_seed] = one
     return {name: list(seeds.values()) for name, seeds in chosen.items()}
 
 
@@ -73,13 +114,13 @@ def _seeds(count: int) -> str:
 
 def _compare(
     ledger: Ledger,
-    own: Sequence[Evidence],
-    others: Sequence[Evidence],
+    own: Sequence[Onsets],
+    others: Sequence[Onsets],
     condition: str,
     suite: Suite,
     resamples: Resamples,
 ) -> None:
-    n = int(own[0].kept[condition].sum())
+    n = own[0].count(condition)
     weights = resamples.of(n)
     single = len(own) == len(others) == 1
     keys: dict[str, object] = {
@@ -91,8 +132,6 @@ def _compare(
     if not single:
         keys |= {"train_seed": None, "step": None}
     for metric, over in (("auroc", None), ("delta_auroc_over_copy_last", "copy_last")):
-        if over is not None and over not in own[0].scores.clean:
-            continue
         sides = [[_statistic(e, condition, over, weights) for e in side] for side in (own, others)]
         rng = stream(suite.seed, "voe", "seeds", condition, metric)
         draws = [_draws([d for _, d in side], rng) for side in sides]
@@ -107,12 +146,12 @@ def _compare(
 
 
 def _statistic(
-    evidence: Evidence, condition: str, over: str | None, weights: np.ndarray
+    onsets: Onsets, condition: str, over: str | None, weights: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """AUROC at onset (less that of a baseline): its value, and in each resample (S,)."""
-    compared = evidence.comparisons(condition, MODEL, "onset")
+    compared = onsets.comparisons(condition, MODEL)
     if over is not None:
-        compared = compared - evidence.comparisons(condition, over, "onset")
+        compared = compared - onsets.comparisons(condition, over)
     return float(compared.mean()), statistics.auroc_draws(compared, weights)
 
 

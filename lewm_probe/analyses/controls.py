@@ -60,11 +60,13 @@ def random_weights(
 ) -> WorldModel | None:
     """The same architecture with random weights; None for a model that cannot be built anew.
 
+    Recurrent models, whose latents depend on actions, are not built anew either.
+
     Batch norms get the statistics of (some of) ``pixels``, uint8 (N, T, H, W, C): with those they
     are born with, random features would fail for want of scale, not of learning. With ``actions``
     (N, T, A) those of the predictor are recalibrated too.
     """
-    if not isinstance(model, Rebuildable):
+    if not isinstance(model, Rebuildable) or model.spec.recurrent:
         return None
     fresh = model.reinitialized(torch_seed(seed, "random-weights"))
     assert isinstance(fresh, Rebuildable)

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
+import torch
 
 from lewm_probe.analyses.cases import Changed, MatchedCases
-from lewm_probe.analyses.controls import RandomEncoder, pixel_difference, random_encoder
+from lewm_probe.analyses.controls import (
+    RandomEncoder,
+    Rebuildable,
+    pixel_difference,
+    random_encoder,
+)
 from lewm_probe.analyses.doses import AtOnset
 from lewm_probe.analyses.evaluation import Trajectories, suite_trajectories
 from lewm_probe.analyses.features import check_finite, encoded, pooled
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.spectrum import effective_rank
-from lewm_probe.analyses.subjects import Subject
+from lewm_probe.analyses.subjects import Subject, device_of
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.surprise import (
     MODEL,
@@ -31,6 +37,9 @@ from lewm_probe.models.base import WorldModel
 
 BASELINES = ("copy_last", "linear_extrapolation", "pixel_difference", "random_encoder")
 """Copy-last is always scored: preflight and the headline difference need it."""
+
+WHOLE_CASES = 32
+"""Trajectories whose pictures are put together at once for a recurrent model; bounds memory."""
 
 
 def check_baselines(names: Iterable[str]) -> None:
@@ -89,9 +98,10 @@ class Examination:
         self._subject, self._shown, self._suite, self._cache = subject, shown, suite, cache
         reference, disjoint = shown.cases.reference, shown.disjoint
         self._rival = self._make_rival(ledger)
-        self._latents = self._encode(reference.pixels)
+        self._latents = self._encode(reference.pixels, reference.actions)
         self._rival_latents = self._encode_rival(reference.pixels)
-        apart, rival_apart = self._encode(disjoint.pixels), self._encode_rival(disjoint.pixels)
+        apart = self._encode(disjoint.pixels, disjoint.actions)
+        rival_apart = self._encode_rival(disjoint.pixels)
         self._whitening: Whitening | None = None
         if apart.ndim == 3:
             predicted = self._predict(subject.model, apart, disjoint.actions)
@@ -109,12 +119,16 @@ class Examination:
         axes = apart.reshape(-1, apart[0, 0].size).astype(np.float64)  # (N·T, D)
         self._trace_cov, self._width = float(axes.var(axis=0).sum()), axes.shape[1]
         self._rank = effective_rank(pooled(subject, apart))
-        swapped = self._predict(subject.model, self._latents, shown.cases.swapped_actions())
-        self._swapped = surprise(subject.model, swapped, self._latents)
+        self._action_scale = action_scale(subject.model, disjoint.actions)
+        seen = self._latents
+        actions = shown.cases.swapped_actions()
+        if subject.model.spec.recurrent:
+            seen = self._encode(reference.pixels, actions)
+        self._swapped = surprise(subject.model, self._predict(subject.model, seen, actions), seen)
 
     def look_at(self, name: str, changed: Changed, differences: np.ndarray) -> None:
         """Score one condition; ``differences``: its grey-level changes, (N, T)."""
-        latents = self._replaced(self._latents, changed, self._encode)
+        latents = self._seen(changed)
         rival = self._rival_latents
         if rival is not None:
             rival = self._replaced(rival, changed, self._encode_rival)
@@ -129,7 +143,7 @@ class Examination:
         onset = changed.onset[cases]
         reach = max(2, self._subject.model.spec.history)  # linear extrapolation needs two frames
         rows = cases[:, None], onset[:, None] + np.arange(-reach, 1)  # (n, reach + 1)
-        latents = self._replaced(self._latents, changed, self._encode)[rows]
+        latents = self._seen(changed)[rows]
         rival = self._rival_latents
         if rival is not None:
             rival = self._replaced(rival, changed, self._encode_rival)[rows]
@@ -158,12 +172,57 @@ class Examination:
             trace_cov=self._trace_cov,
             rank=self._rank,
             width=self._width,
+            action_scale=self._action_scale,
         )
 
     # ---- latents
 
-    def _encode(self, pixels: np.ndarray) -> np.ndarray:
-        return encoded(self._subject, pixels, self._cache)["z"]
+    def _encode(self, pixels: np.ndarray, actions: np.ndarray | None = None) -> np.ndarray:
+        return encoded(self._subject, pixels, actions, self._cache)["z"]
+
+    def _seen(self, changed: Changed) -> np.ndarray:
+        """The model's latents of a condition, (N, T, …)."""
+        if self._subject.model.spec.recurrent:
+            return self._followed(changed)
+        return self._replaced(self._latents, changed, self._encode)
+
+    def _followed(self, changed: Changed) -> np.ndarray:
+        """Latents of a recurrent model: whole trajectories anew, where anything differs in them.
+
+        Until something differs they are those of the reference, so that ties are exact.
+        """
+        reference = self._shown.cases.reference
+        first = np.full(len(reference), reference.frames)  # frame whose latent can differ first
+        differs = self._differs(changed)
+        np.minimum.at(first, changed.case[differs], changed.frame[differs])
+        case, block = np.nonzero((changed.actions != reference.actions).any(axis=-1))
+        np.minimum.at(first, case, block + 1)
+        latents = self._latents.copy()
+        concerned = np.flatnonzero(first < reference.frames)
+        for begin in range(0, len(concerned), WHOLE_CASES):
+            some = concerned[begin : begin + WHOLE_CASES]
+            pixels = reference.pixels[some]
+            shown = np.isin(changed.case, some)
+            pixels[np.searchsorted(some, changed.case[shown]), changed.frame[shown]] = (
+                changed.pixels[shown]
+            )
+            fresh = self._encode(pixels, changed.actions[some])
+            for number, place in enumerate(some):
+                latents[place, first[place] :] = fresh[number, first[place] :]
+        return latents
+
+    def _differs(self, changed: Changed) -> np.ndarray:
+        """Which of a condition's pictures are others than the reference's, bool (M,)."""
+        reference = self._shown.cases.reference.pixels
+        return np.array(
+            [
+                not np.array_equal(picture, reference[case, frame])
+                for picture, case, frame in zip(
+                    changed.pixels, changed.case, changed.frame, strict=True
+                )
+            ],
+            dtype=bool,
+        )
 
     def _encode_rival(self, pixels: np.ndarray) -> np.ndarray | None:
         if self._rival is None:
@@ -177,16 +236,7 @@ class Examination:
         encode: Callable[[np.ndarray], np.ndarray | None],
     ) -> np.ndarray:
         """Latents of a condition: those of the reference, and anew where the picture differs."""
-        reference = self._shown.cases.reference.pixels
-        differs = np.array(
-            [
-                not np.array_equal(picture, reference[case, frame])
-                for picture, case, frame in zip(
-                    changed.pixels, changed.case, changed.frame, strict=True
-                )
-            ],
-            dtype=bool,
-        )
+        differs = self._differs(changed)
         if not differs.any():
             return latents
         fresh = encode(changed.pixels[differs][:, None])  # (M, 1, …)
@@ -240,6 +290,18 @@ class Examination:
         predicted = teacher_forced(model, latents, actions)
         check_finite(self._subject, "predicted latents", predicted[:, model.spec.history :])
         return predicted
+
+
+def action_scale(model: WorldModel, actions: np.ndarray) -> np.ndarray | None:
+    """Mean and SD of raw blocks (N, T, A) as the model's predictor gets them, (2, A).
+
+    None for a model that does not say how it scales actions.
+    """
+    if not isinstance(model, Rebuildable):
+        return None
+    scaled = model.scale_actions(torch.tensor(actions, device=device_of(model))).cpu().numpy()
+    flat = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
+    return np.stack([flat.mean(axis=0), flat.std(axis=0)])
 
 
 def _differences(pixels: np.ndarray) -> np.ndarray:

@@ -14,13 +14,18 @@ TOKEN_WIDTH = 192
 """Width that patch tokens are reduced to, LeWM's own, so that width is no advantage."""
 
 
-def encoded(subject: Subject, pixels: np.ndarray, cache: LatentCache) -> dict[str, np.ndarray]:
+def encoded(
+    subject: Subject, pixels: np.ndarray, actions: np.ndarray | None, cache: LatentCache
+) -> dict[str, np.ndarray]:
     """Latents of pictures uint8 (N, T, H, W, C): ``z`` (N, T, …), and ``cls`` where offered.
+
+    ``actions``, raw blocks (N, T, A), are what recurrent models see beside the pictures; others do
+    not look at them, so that None will do for pictures of no trajectory.
 
     Raises:
         UserError: a latent is NaN or infinite; the message names the model.
     """
-    latents = cache.encode(subject.model, pixels)
+    latents = cache.encode(subject.model, pixels, actions)
     for name, values in latents.items():
         check_finite(subject, f"latents ({name})", values)
     return latents

@@ -7,7 +7,8 @@ its value for a true Gaussian sample of the same size; R² from time says how mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from lewm_probe.analyses.features import encoded, pooled
 from lewm_probe.analyses.history import CURVE_TRAJECTORIES, at_checkpoint, earlier_checkpoints
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.spectrum import participation_ratio, rank_of_moments
 from lewm_probe.analyses.statistics import Estimate, interval
 from lewm_probe.analyses.subjects import Subject, check_all_fit, freeze
@@ -69,23 +71,26 @@ def geometry(
     check_all_fit(subjects, world)
     for subject in subjects:
         freeze(subject.model, device)
-    histories = [earlier_checkpoints(subject) for subject in subjects]
     ledger = Ledger("geometry", suite)
-    steps = len(subjects) + sum(map(len, histories))
+    portions = Portions(ledger, cache, device)
+
+    def look(own: Ledger, subject: Subject) -> Values:
+        data = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
+        view = pooled(subject, encoded(subject, data.pixels, data.actions, cache)["z"])
+        _spectrum(own, subject, view)
+        _variances(own, subject, view)
+        _gaussianity(own, subject, view)
+        _scatter(own, subject, view, data, body_positions(world))
+        _curve(own, subject, earlier_checkpoints(subject), cache)
+        return {}
+
     with (
         threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("geometry", steps) as bar,
+        (progress or NoProgress()).task("geometry", len(subjects)) as bar,
     ):
         for subject in subjects:
-            data = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
-            view = pooled(subject, encoded(subject, data.pixels, cache)["z"])
-            _spectrum(ledger, subject, view)
-            _variances(ledger, subject, view)
-            _gaussianity(ledger, subject, view)
-            _scatter(ledger, subject, view, data, body_positions(world))
+            portions.of(subject, partial(look, subject=subject))
             bar.advance()
-        for subject, history in zip(subjects, histories, strict=True):
-            _curve(ledger, subject, history, cache, bar.advance)
     return ledger.result(subjects, {"disjoint": suite.voe.disjoint})
 
 
@@ -193,7 +198,6 @@ def _curve(
     subject: Subject,
     history: Sequence[Path],
     cache: LatentCache,
-    advance: Callable[[], None],
 ) -> None:
     """The spectrum at the earlier checkpoints of a run, on the trajectories of straightness."""
     if not history:
@@ -202,8 +206,8 @@ def _curve(
     some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
     for path in history:
         earlier = at_checkpoint(subject, path)
-        _spectrum(ledger, earlier, pooled(earlier, encoded(earlier, some.pixels, cache)["z"]))
-        advance()
+        latents = encoded(earlier, some.pixels, some.actions, cache)["z"]
+        _spectrum(ledger, earlier, pooled(earlier, latents))
 
 
 def _write(

@@ -1,4 +1,8 @@
-"""The checkpoints of a training run, one after the other, for curves over training."""
+"""The checkpoints of a training run, one after the other, for curves over training.
+
+Runs of other libraries keep ``weights_epoch_N.pt``, which say no optimiser steps: there N, the
+epoch, stands in place of the step.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from lewm_probe.analyses.subjects import Subject, device_of
+from lewm_probe.models.load import load_located, step_of
+from lewm_probe.models.locate import locate
 
 CURVE_CHECKPOINTS = 12
 """Most checkpoints looked at in a run: evenly spaced, the first and the last included."""
@@ -20,18 +26,15 @@ def earlier_checkpoints(subject: Subject, limit: int = CURVE_CHECKPOINTS) -> lis
 
     The subject's own step is the end of the curve and is measured on more trajectories.
     """
-    # Imported here so that analyses of models in memory do not need the checkpoint format.
-    from lewm_probe.models.checkpoint import read_header
-
     paths = [subject.history[i] for i in thinned(len(subject.history), limit)]
-    return [path for path in paths if read_header(path).meta.step != subject.model.spec.step]
+    own = subject.model.spec.step
+    return [path for path in paths if path != subject.source and step_of(path) != own]
 
 
 def at_checkpoint(subject: Subject, path: Path) -> Subject:
-    """The subject as it was at a checkpoint of its run."""
-    from lewm_probe.models.checkpoint import load_checkpoint
-
-    return subject.at(load_checkpoint(path, device_of(subject.model)))
+    """The subject as it was at a checkpoint of its run, loaded as the subject was."""
+    choice = subject.options.chosen(subject.name)
+    return subject.at(load_located(locate(path), choice, device_of(subject.model)))
 
 
 def thinned(count: int, limit: int) -> list[int]:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from lewm_probe.analyses.batching import in_batches
 from lewm_probe.analyses.features import check_finite
 from lewm_probe.analyses.subjects import Subject, device_of
 from lewm_probe.errors import UserError
 
 BATCH = 1024
-"""Rollouts imagined at once."""
+"""Rollouts imagined at once, as far as memory allows."""
 
 
 class Imagined(NamedTuple):
@@ -66,19 +67,21 @@ def imagine(
         ends = ends[np.linspace(0, len(ends) - 1, places).round().astype(int)]
     device = device_of(model)
     pairs = [(n, end) for n in range(len(latents)) for end in ends]
-    parts = []
+
+    def roll(rows: slice) -> np.ndarray:
+        batch = pairs[rows]
+        context = np.stack([latents[n, e + 1 - history : e + 1] for n, e in batch])
+        past = np.stack([actions[n, e + 1 - history : e] for n, e in batch])
+        future = np.stack([actions[n, e : e + horizon] for n, e in batch])[:, None]
+        rolled = model.rollout(
+            torch.as_tensor(context, device=device),
+            torch.as_tensor(past, device=device),
+            torch.as_tensor(future, device=device),
+        )  # (B, 1, K, …)
+        return rolled[:, 0].float().cpu().numpy()
+
     with torch.no_grad():
-        for start in range(0, len(pairs), BATCH):
-            batch = pairs[start : start + BATCH]
-            context = np.stack([latents[n, e + 1 - history : e + 1] for n, e in batch])
-            past = np.stack([actions[n, e + 1 - history : e] for n, e in batch])
-            future = np.stack([actions[n, e : e + horizon] for n, e in batch])[:, None]
-            rolled = model.rollout(
-                torch.as_tensor(context, device=device),
-                torch.as_tensor(past, device=device),
-                torch.as_tensor(future, device=device),
-            )  # (B, 1, K, …)
-            parts.append(rolled[:, 0].float().cpu().numpy())
+        parts = in_batches(roll, len(pairs), BATCH, doing="imagining rollouts", model=model)
     found = np.concatenate(parts).reshape(len(latents), len(ends), horizon, *latents.shape[2:])
     check_finite(subject, "imagined latents", found)
     return Imagined(found, ends)

@@ -87,6 +87,20 @@ class Ledger:
         """A warning that a reader of the numbers must see; said once."""
         self.notes.setdefault(text)
 
+    def table(self) -> pd.DataFrame | None:
+        """All raw rows written down so far; None where there are none."""
+        return pd.concat([as_rows(r) for r in self._rows]) if self._rows else None
+
+    def take(
+        self, metrics: Sequence[Metric], rows: pd.DataFrame | None, notes: Sequence[str]
+    ) -> None:
+        """Write down what another ledger of the same analysis and suite held."""
+        self.metrics += metrics
+        if rows is not None:
+            self._rows.append(rows)
+        for text in notes:
+            self.note(text)
+
     def result(self, subjects: Sequence[Subject], settings: dict[str, Any]) -> Result:
         """Everything written down so far."""
         from lewm_probe.provenance import provenance
@@ -98,8 +112,7 @@ class Ledger:
             settings=settings,
             notes=list(self.notes),
         )
-        table = pd.concat([as_rows(r) for r in self._rows]) if self._rows else None
-        return Result([stamp], [s.entry for s in subjects], self.metrics, table)
+        return Result([stamp], [s.entry for s in subjects], self.metrics, self.table())
 
 
 def _finite(value: float | None) -> float | None:

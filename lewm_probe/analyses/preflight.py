@@ -1,8 +1,9 @@
 """Is this checkpoint being fed what it was trained on? Asked before its surprise is believed.
 
-A model with wrong action statistics, another frame-skip or other pictures still gives numbers. Two
-of them betray it on clean data: it predicts no better than copying the last latent, or it does not
-mind another trajectory's actions. A collapsed model, calm everywhere, is caught here too.
+A model with wrong action statistics, another frame-skip or other pictures still gives numbers. Some
+betray it on clean data: it predicts no better than copying the last latent, it does not mind
+another trajectory's actions, or the world's actions are not of unit size once the model has scaled
+them. A collapsed model, calm everywhere, is caught here too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,14 @@ from lewm_probe.analyses.voe_metrics import Evidence, Resamples
 
 SWAP_MARGIN = 0.05
 """An action-swap AUROC this close to 0.5, or not told from 0.5 by its interval, earns a warning."""
+
+ACTION_SD = (0.5, 2.0)
+"""Actions like those a model was trained on have an SD of 1 after scaling. The suite's policy in
+place of the training data's moves it by less than 7 % in both worlds here; beyond these bounds the
+statistics are another world's, or none."""
+
+ACTION_MEAN = 1.0
+"""Largest mean of scaled actions, in SDs of the training data."""
 
 FEW_DIRECTIONS = 2.0
 """An effective rank below this is a line or a point, in any world with two dimensions of motion."""
@@ -45,8 +54,22 @@ def preflight(ledger: Ledger, evidence: Evidence, suite: Suite, resamples: Resam
             control="random_encoder",
             higher_is_better=False,
         )
+    if subject.model.spec.action_kind == "none":
+        ledger.note(
+            f"Preflight, {subject.label}: this model takes no actions, so that swapped actions are "
+            "nothing to be surprised by; conditions of actions say nothing about it."
+        )
+        swap = Estimate(None)
     for warning in warnings(subject.label, ratio, swap, evidence.rank):
         ledger.note(warning)
+    if evidence.action_scale is not None:
+        means, sds = evidence.action_scale
+        n = len(disjoint[MODEL])
+        for window, sd in (("min", sds.min()), ("max", sds.max())):
+            size = Estimate(float(sd), n=n)
+            ledger.metric(subject, "scaled_action_sd", size, subject="preflight", window=window)
+        for warning in action_warnings(subject.label, means, sds):
+            ledger.note(warning)
 
 
 def ratio_of_means(
@@ -102,3 +125,17 @@ def warnings(label: str, ratio: Estimate, swap: Estimate, rank: float) -> list[s
                 f"from {swap.low:.2f}), near 0.5: the model hardly uses its actions. {advice}"
             )
     return found
+
+
+def action_warnings(label: str, means: np.ndarray, sds: np.ndarray) -> list[str]:
+    """A warning where the world's actions, as the model scales them, are not of unit size, (A,)."""
+    least, most = ACTION_SD
+    off = float(np.abs(means).max())
+    if least <= sds.min() and sds.max() <= most and off <= ACTION_MEAN:
+        return []
+    return [
+        f"Preflight, {label}: scaled by its action statistics, this world's actions have an SD of "
+        f"{sds.min():.2g} to {sds.max():.2g} and a mean of up to {off:.2g}, where about 1 and 0 "
+        "are expected. Its action statistics do not fit this world: give those of the data that it "
+        "was trained on (--action-stats or --dataset)."
+    ]

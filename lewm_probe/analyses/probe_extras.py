@@ -35,7 +35,7 @@ def imagined_features(
     cache: LatentCache,
 ) -> Iterator[Extra]:
     """Probes trained and tested on latents imagined k blocks ahead: ``features`` imagined."""
-    latents = data.map(lambda t: encoded(subject, t.pixels, cache)["z"])
+    latents = data.map(lambda t: encoded(subject, t.pixels, t.actions, cache)["z"])
     for horizon in fitter.suite.probe.imagined_horizons:
         found = [
             imagine(subject, z, t.actions, horizon)

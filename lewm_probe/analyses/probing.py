@@ -10,6 +10,8 @@ and, for the MLP, a random function of the same state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lewm_probe.analyses import statistics
-from lewm_probe.analyses.comparing import Values, write_differences
+from lewm_probe.analyses.comparing import write_differences
 from lewm_probe.analyses.controls import PixelPca, random_weights
 from lewm_probe.analyses.evaluation import Trajectories
 from lewm_probe.analyses.features import TokenPCA, encoded, pooled
 from lewm_probe.analyses.history import at_checkpoint, earlier_checkpoints
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.portions import Keys, Portions, Values
 from lewm_probe.analyses.probe_extras import held_out_region, imagined_features, learning_curve
 from lewm_probe.analyses.probe_fits import Fitter, Reading
 from lewm_probe.analyses.probe_tasks import (
@@ -40,7 +43,7 @@ from lewm_probe.errors import unknown_name
 from lewm_probe.progress import NoProgress, Progress
 from lewm_probe.results import Result
 from lewm_probe.seeding import stream, torch_seed
-from lewm_probe.worlds import make_world
+from lewm_probe.worlds import World, make_world
 
 CONTROLS = ("mean", "time_index", "pixel_pca", "random_weights")
 """Names that ``probe.controls`` may hold."""
@@ -97,53 +100,72 @@ def probe(
     for subject in subjects:
         freeze(subject.model, device)
 
+    if not curve:
+        subjects = [replace(subject, history=()) for subject in subjects]
     ledger = Ledger("probe", suite)
+    portions = Portions(ledger, cache, device)
     draws = stream(suite.seed, "probe", "bootstrap")
     weights = statistics.resamples(settings.test, suite.statistics.bootstrap, draws)
     fitter = Fitter(suite, weights, device)
     shared: dict[tuple[object, ...], list[Reading]] = {}
-    histories = [earlier_checkpoints(s) if curve else [] for s in subjects]
-    per_subject: list[Values] = []
+
+    def read(own: Ledger, subject: Subject) -> Values:
+        values = _read(own, subject, world, fitter, cache, shared)
+        _curve(own, subject, earlier_checkpoints(subject), suite, cache)
+        return values
+
     # One thread for BLAS: probes are many small products, where threads mostly wait for each
     # other, and sums come out the same on any number of cores.
     with (
         threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("probe", len(subjects) + sum(map(len, histories))) as bar,
+        (progress or NoProgress()).task("probe", len(subjects)) as bar,
     ):
+        values = []
         for subject in subjects:
-            data = probe_trajectories(suite, subject.model.spec.image_size)
-            asked = questions(data.map(lambda t: t.state), world.quantities, settings.quantities)
-            for sentence in asked.left_out:
-                ledger.note(sentence)
-            views = _views(subject, data, cache, suite.seed)
-            readings = []
-            for task in tasks_of(views, asked):
-                readings += fitter.linear(task) + fitter.mlp(task)
-            own = [r for r in readings if r.control is None]  # the others read random cells
-            per_subject.append({_key(r): r.scores.trajectory_mse for r in own})
-            for reading in [*readings, *_controls(subject, data, asked, fitter, cache, shared)]:
-                _write(ledger, subject, reading, data.test.ids)
-            for reading in readings:
-                if reading.features == "z" and reading.method == "linear":
-                    _write_scatter(ledger, subject, reading, data.test.ids)
-            for reading, keys in (
-                *imagined_features(subject, data, asked, fitter, cache),
-                *learning_curve(views["z"], asked, fitter),
-                *held_out_region(views["z"], asked, fitter),
-            ):
-                _write(ledger, subject, reading, data.test.ids, **keys)
+            values.append(portions.of(subject, partial(read, subject=subject)))
             bar.advance()
-        write_differences(ledger, "mse", subjects, per_subject, weights)
-        for subject, history in zip(subjects, histories, strict=True):
-            _curve(ledger, subject, history, suite, cache, bar.advance)
+        write_differences(ledger, "mse", subjects, values, weights)
     return ledger.result(subjects, settings.model_dump(mode="json"))
+
+
+def _read(
+    ledger: Ledger,
+    subject: Subject,
+    world: World,
+    fitter: Fitter,
+    cache: LatentCache,
+    shared: dict[tuple[object, ...], list[Reading]],
+) -> Values:
+    """Everything about a checkpoint at its own step; its errors, for the differences."""
+    suite = fitter.suite
+    data = probe_trajectories(suite, subject.model.spec.image_size)
+    asked = questions(data.map(lambda t: t.state), world.quantities, suite.probe.quantities)
+    for sentence in asked.left_out:
+        ledger.note(sentence)
+    views = _views(subject, data, cache, suite.seed)
+    readings = []
+    for task in tasks_of(views, asked):
+        readings += fitter.linear(task) + fitter.mlp(task)
+    for reading in [*readings, *_controls(subject, data, asked, fitter, cache, shared)]:
+        _write(ledger, subject, reading, data.test.ids)
+    for reading in readings:
+        if reading.features == "z" and reading.method == "linear":
+            _write_scatter(ledger, subject, reading, data.test.ids)
+    for reading, keys in (
+        *imagined_features(subject, data, asked, fitter, cache),
+        *learning_curve(views["z"], asked, fitter),
+        *held_out_region(views["z"], asked, fitter),
+    ):
+        _write(ledger, subject, reading, data.test.ids, **keys)
+    own = [r for r in readings if r.control is None]  # the others read random cells
+    return {_key(r): r.scores.trajectory_mse for r in own}
 
 
 def _views(
     subject: Subject, data: Splits[Trajectories], cache: LatentCache, seed: int
 ) -> dict[str, Splits[np.ndarray]]:
     """The model's own features of all splits, (N, T, D) each, ``z`` first."""
-    latents = data.map(lambda t: encoded(subject, t.pixels, cache))
+    latents = data.map(lambda t: encoded(subject, t.pixels, t.actions, cache))
     raw = latents.map(lambda found: found["z"])
     views = {"z": raw.map(lambda z: pooled(subject, z))}
     if raw.train.ndim == 4:
@@ -151,6 +173,12 @@ def _views(
     if "cls" in latents.train:
         views["cls"] = latents.map(lambda found: found["cls"])
     return views
+
+
+def _view(subject: Subject, trajectories: Trajectories, cache: LatentCache) -> np.ndarray:
+    """The model's view ``z`` alone, (N, T, D)."""
+    found = encoded(subject, trajectories.pixels, trajectories.actions, cache)
+    return pooled(subject, found["z"])
 
 
 def _controls(
@@ -193,7 +221,7 @@ def _controls(
                 add(
                     ("random_weights", rival.fingerprint),
                     lambda other=other: read(  # type: ignore[misc]
-                        data.map(lambda t: pooled(other, encoded(other, t.pixels, cache)["z"])),
+                        data.map(lambda t: _view(other, t, cache)),
                         "random_weights",
                     ),
                 )
@@ -218,7 +246,7 @@ def _write(
         ledger.rows(subject, "mse", reading.scores.trajectory_mse, ids, **what)
 
 
-def _key(reading: Reading) -> tuple[tuple[str, Any], ...]:
+def _key(reading: Reading) -> Keys:
     """What a reading of the model itself is of, as keys of its metrics."""
     what = (reading.target.name, reading.features, reading.method)
     return tuple(zip(("subject", "features", "method"), what, strict=True))
@@ -246,7 +274,6 @@ def _curve(
     history: Sequence[Path],
     suite: Suite,
     cache: LatentCache,
-    advance: Callable[[], None],
 ) -> None:
     """Linear probes of z at the earlier checkpoints of a run, on its first trajectories."""
     if not history:
@@ -262,7 +289,6 @@ def _curve(
     fitter = Fitter(suite, weights)
     for path in history:
         earlier = at_checkpoint(subject, path)
-        views = data.map(lambda t, at=earlier: pooled(at, encoded(at, t.pixels, cache)["z"]))  # type: ignore[misc]
+        views = data.map(lambda t, at=earlier: _view(at, t, cache))  # type: ignore[misc]
         for reading in fitter.linear(Task("z", views, asked.single)):
             _write(ledger, earlier, reading, test.ids)
-        advance()

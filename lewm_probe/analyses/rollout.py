@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from lewm_probe.analyses import statistics
+from lewm_probe.analyses.batching import in_batches
 from lewm_probe.analyses.evaluation import suite_trajectories
 from lewm_probe.analyses.features import encoded, pooled
 from lewm_probe.analyses.imagination import Imagined, imagine
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.linear_probe import LinearProbe, fit_linear
+from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.probe_scores import score
 from lewm_probe.analyses.statistics import Estimate, interval
 from lewm_probe.analyses.subjects import Subject, check_all_fit, device_of, freeze
@@ -57,7 +61,7 @@ def rollout(
     ``angle_error_deg``, and ``r2``, of linear probes that were trained on encoded latents of the
     probe's training trajectories and read imagined ones; controls ``copy_last`` (read from the last
     encoded latent) and ``encoded`` (read from the latent of the frame itself: the probe's own
-    error). Raw rows: ``mse`` of every trajectory and horizon. Trajectories are the suite's
+    error). Raw rows: both ``mse`` of every trajectory and horizon. Trajectories are the suite's
     disjoint set; horizons that do not fit into them are left out with a note.
 
     Raises:
@@ -73,6 +77,7 @@ def rollout(
     for subject in subjects:
         freeze(subject.model, device)
     ledger = Ledger("rollout", suite)
+    portions = Portions(ledger, cache, device)
     draws = stream(suite.seed, "rollout", "bootstrap")
     weights = statistics.resamples(suite.voe.disjoint, suite.statistics.bootstrap, draws)
     with (
@@ -80,17 +85,20 @@ def rollout(
         (progress or NoProgress()).task("rollout", len(subjects)) as bar,
     ):
         for subject in subjects:
-            _roll(ledger, subject, world, weights, cache)
+            portions.of(
+                subject,
+                partial(_roll, subject=subject, world=world, weights=weights, cache=cache),
+            )
             bar.advance()
     return ledger.result(subjects, suite.rollout.model_dump(mode="json"))
 
 
 def _roll(
     ledger: Ledger, subject: Subject, world: World, weights: np.ndarray, cache: LatentCache
-) -> None:
+) -> Values:
     suite = ledger.suite
     trajectories = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
-    latents = encoded(subject, trajectories.pixels, cache)["z"]  # (N, T, …)
+    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]  # (N, T, …)
     horizons = _fitting(ledger, subject, trajectories.frames)
     imagined = imagine(subject, latents, trajectories.actions, max(horizons), PLACES)
     frames, ends = imagined.frames(), imagined.ends  # (E, K), (E,)
@@ -102,7 +110,9 @@ def _roll(
         own, copy = wrong[:, k - 1], copied[:, k - 1]
         estimate = statistics.mean(own, weights, confidence)
         ledger.metric(subject, "mse", estimate, features="z", horizon=k)
-        ledger.rows(subject, "mse", own, trajectories.ids, features="z", horizon=k)
+        for values, rival in ((own, None), (copy, "copy_last")):
+            at: dict[str, Any] = {"features": "z", "horizon": k, "control": rival}
+            ledger.rows(subject, "mse", values, trajectories.ids, **at)
         for metric, found, control in (
             ("mse", statistics.mean(copy, weights, confidence), "copy_last"),
             ("mse_over_copy_last", _ratio(own, copy, weights, confidence), None),
@@ -129,6 +139,7 @@ def _roll(
                         keys: dict[str, Any] = {"subject": target.name, "features": "z"}
                         keys |= {"method": "linear", "horizon": k, "control": control}
                         ledger.metric(subject, metric, scores[metric], unit=unit, **keys)
+    return {}
 
 
 def _fitting(ledger: Ledger, subject: Subject, frames: int) -> list[int]:
@@ -146,11 +157,16 @@ def _fitting(ledger: Ledger, subject: Subject, frames: int) -> list[int]:
 
 def _surprise(subject: Subject, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The model's own measure of error, averaged over places: (N, E, K, …) twice → (N, K)."""
-    device = device_of(subject.model)
+    model, device = subject.model, device_of(subject.model)
     parts = []
     for guess, truth in zip(predicted, target, strict=True):  # a trajectory: E rollouts
-        pair = [torch.tensor(a, device=device) for a in (guess, truth)]
-        parts.append(subject.model.surprise(*pair).mean(dim=0).cpu().double().numpy())
+
+        def score(rows: slice, guess: np.ndarray = guess, truth: np.ndarray = truth) -> Tensor:
+            pair = [torch.tensor(a[rows], device=device) for a in (guess, truth)]
+            return model.surprise(*pair)
+
+        found = in_batches(score, len(guess), len(guess), doing="scoring rollouts", model=model)
+        parts.append(torch.cat(found).mean(dim=0).cpu().double().numpy())
     return np.stack(parts)
 
 
@@ -174,7 +190,7 @@ def _teachers(
     """A linear probe of encoded latents for each quantity that is not a velocity."""
     suite = ledger.suite
     train = suite_trajectories(suite, subject.model.spec.image_size, "probe-train")
-    view = pooled(subject, encoded(subject, train.pixels, cache)["z"])
+    view = pooled(subject, encoded(subject, train.pixels, train.actions, cache)["z"])
     found = []
     for name in suite.probe.quantities:
         if world.quantities[name].kind == "velocity":

@@ -7,7 +7,8 @@ collapsed latent looks straight too: effective rank and what a linear probe read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lewm_probe.analyses import statistics
-from lewm_probe.analyses.comparing import Values, write_differences
+from lewm_probe.analyses.comparing import write_differences
 from lewm_probe.analyses.controls import random_weights
 from lewm_probe.analyses.evaluation import Trajectories, suite_trajectories
 from lewm_probe.analyses.features import encoded, pooled
@@ -31,6 +32,7 @@ from lewm_probe.analyses.paths import (
     per_trajectory,
     turns,
 )
+from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.probe_scores import score
 from lewm_probe.analyses.scaling import Scaler
 from lewm_probe.analyses.spectrum import effective_rank
@@ -76,36 +78,42 @@ def straightness(
     check_all_fit(subjects, world)
     for subject in subjects:
         freeze(subject.model, device)
-    histories = [earlier_checkpoints(subject) for subject in subjects]
     ledger = Ledger("straightness", suite)
+    portions = Portions(ledger, cache, device)
     spaces: dict[int, _Spaces] = {}
-    values: list[Values] = []
-    steps = len(subjects) + sum(map(len, histories))
+
+    def look(own: Ledger, subject: Subject) -> Values:
+        size = subject.model.spec.image_size
+        trajectories = suite_trajectories(suite, size, "disjoint")
+        if size not in spaces:
+            spaces[size] = _Spaces(trajectories, world, suite)
+        values = _whole(own, subject, trajectories, spaces[size], cache)
+        _curve(own, subject, earlier_checkpoints(subject), world, cache)
+        return values
+
     with (
         threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("straightness", steps) as bar,
+        (progress or NoProgress()).task("straightness", len(subjects)) as bar,
     ):
+        values = []
         for subject in subjects:
-            size = subject.model.spec.image_size
-            trajectories = suite_trajectories(suite, size, "disjoint")
-            if size not in spaces:
-                spaces[size] = _Spaces(trajectories, world, suite)
-            values.append(_whole(ledger, subject, trajectories, spaces[size], cache))
+            values.append(portions.of(subject, partial(look, subject=subject)))
             bar.advance()
-        draws = spaces[subjects[0].model.spec.image_size].weights if subjects else None
-        if draws is not None:
-            write_differences(ledger, "cosine", subjects, values, draws)
-        for subject, history in zip(subjects, histories, strict=True):
-            _curve(ledger, subject, history, world, cache, bar.advance)
+        weights = _resamples(suite, suite.voe.disjoint)
+        write_differences(ledger, "cosine", subjects, values, weights)
     return ledger.result(subjects, suite.straightness.model_dump(mode="json"))
+
+
+def _resamples(suite: Suite, n: int) -> np.ndarray:
+    draws = stream(suite.seed, "straightness", "bootstrap")
+    return statistics.resamples(n, suite.statistics.bootstrap, draws)
 
 
 class _Spaces:
     """What does not depend on the model: paths of pixels and of the true state, and resamples."""
 
     def __init__(self, trajectories: Trajectories, world: World, suite: Suite) -> None:
-        draws = stream(suite.seed, "straightness", "bootstrap")
-        self.weights = statistics.resamples(len(trajectories), suite.statistics.bootstrap, draws)
+        self.weights = _resamples(suite, len(trajectories))
         self.positions = body_positions(world)
         settings = suite.straightness
         strides = [s for s in settings.strides if trajectories.frames > 2 * s]
@@ -144,7 +152,8 @@ def _whole(
     rival = random_weights(subject.model, trajectories.pixels, seed=suite.seed)
     if rival is not None:
         other = subject.at(rival)
-        paths["random_weights"] = pooled(other, encoded(other, trajectories.pixels, cache)["z"])
+        found = encoded(other, trajectories.pixels, trajectories.actions, cache)
+        paths["random_weights"] = pooled(other, found["z"])
     for control, path in paths.items():
         for stride in _strides(suite, path):
             turned = turns(path, stride, suite.straightness.epsilon)
@@ -166,7 +175,7 @@ def _paths(
 ) -> tuple[Values, np.ndarray]:
     """Write encoded and imagined paths down; their cosines and the encoded view (N, T, D)."""
     suite = ledger.suite
-    latents = encoded(subject, trajectories.pixels, cache)["z"]
+    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]
     view = pooled(subject, latents)
     paths = {"encoded": view}
     first = {"encoded": 0}
@@ -254,7 +263,6 @@ def _curve(
     history: Sequence[Path],
     world: World,
     cache: LatentCache,
-    advance: Callable[[], None],
 ) -> None:
     """The earlier checkpoints of a run, on its first trajectories."""
     if not history:
@@ -268,7 +276,6 @@ def _curve(
         earlier = at_checkpoint(subject, path)
         _, view = _paths(ledger, earlier, some, weights, cache)
         _beside(ledger, earlier, view, some, body_positions(world), weights)
-        advance()
 
 
 def _strides(suite: Suite, path: np.ndarray) -> list[int]:

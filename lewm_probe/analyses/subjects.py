@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -14,10 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.errors import NotThere, UsageError, UserError
+from lewm_probe.models.action_source import CHECKPOINT
 from lewm_probe.models.base import WorldModel
+from lewm_probe.models.load import LoadOptions, load_located, origin_of
+from lewm_probe.models.locate import locate
 from lewm_probe.results import ModelEntry
-from lewm_probe.worlds.base import World
+from lewm_probe.worlds.base import World, are_choices
 
 CURVE_POINTS = 400
 """Most points kept of a training curve: twice what a figure a column wide can show."""
@@ -42,6 +44,7 @@ class Subject:
         entry: what the results say about it.
         source: file it was loaded from, if any.
         history: all checkpoints of its run in step order (empty without a run folder).
+        options: how it was loaded; checkpoints of its history are loaded alike.
     """
 
     name: str
@@ -49,24 +52,24 @@ class Subject:
     entry: ModelEntry
     source: Path | None = None
     history: tuple[Path, ...] = ()
+    options: LoadOptions = LoadOptions()
 
     @property
     def identity(self) -> Identity:
         """Keys that name this checkpoint in ``Metric`` and in rows (rows have no family)."""
-        spec = self.model.spec
+        entry = self.entry
         return Identity(
-            model=self.name, family=spec.family, train_seed=spec.train_seed, step=spec.step
+            model=self.name, family=entry.family, train_seed=entry.train_seed, step=entry.step
         )
 
     @property
     def label(self) -> str:
         """Name with training seed and step, for messages."""
-        spec = self.model.spec
         parts = [self.name]
-        if spec.train_seed is not None:
-            parts.append(f"training seed {spec.train_seed}")
-        if spec.step is not None:
-            parts.append(f"step {spec.step}")
+        if self.entry.train_seed is not None:
+            parts.append(f"training seed {self.entry.train_seed}")
+        if self.entry.step is not None:
+            parts.append(f"step {self.entry.step}")
         return ", ".join(parts)
 
     def at(self, model: WorldModel) -> Subject:
@@ -83,6 +86,7 @@ def subject_from_model(
     history: Sequence[Path] = (),
     curves: dict[str, list[float | None]] | None = None,
     data_fingerprint: str | None = None,
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
 ) -> Subject:
     """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way."""
     spec = model.spec
@@ -90,6 +94,8 @@ def subject_from_model(
     told = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
     if data_fingerprint is not None:
         told["data_fingerprint"] = data_fingerprint
+    if (statistics := getattr(model, "statistics_source", None)) is not None:
+        told["action_statistics"] = statistics
     entry = ModelEntry(
         name=name,
         family=spec.family,
@@ -104,20 +110,32 @@ def subject_from_model(
         config=told,
         curves=curves or {},
     )
-    return Subject(name, freeze(model), entry, source, tuple(history))
+    return Subject(name, freeze(model), entry, source, tuple(history), options)
 
 
 def load_subjects(
-    specs: Sequence[str], device: str | torch.device = "cpu", world: World | None = None
+    specs: Sequence[str],
+    device: str | torch.device = "cpu",
+    world: World | None = None,
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+    left_out: Callable[[str, UserError], None] | None = None,
 ) -> list[Subject]:
     """Load ``name=path`` or ``path`` arguments.
 
-    A path is a ``.safetensors`` checkpoint or a run folder (its final model, else its last
-    checkpoint). A bare path is named after its folder. The same name may come several times with
-    different training seeds or steps.
+    A path is all that ``lewm_probe.load_model`` takes. A bare one is named after its folder or
+    repository. The same name may come several times with different training seeds or steps.
+
+    Args:
+        specs: the arguments.
+        device: where the models compute.
+        world: where they are to be asked, if they must fit it.
+        options: what holds for which checkpoint.
+        left_out: told the argument of a checkpoint that cannot be loaded, and why; the others go
+            on. Without it, the first failure is raised.
 
     Raises:
-        UsageError: nothing given, an empty name, or twice the same checkpoint under one name.
+        UsageError: nothing given, an empty name, twice the same checkpoint under one name, or
+            options for a name that is not there.
         UserError: nothing there, no checkpoint in the folder, or (given ``world``) a misfit.
     """
     if not specs:
@@ -125,21 +143,75 @@ def load_subjects(
             "No checkpoint was given. Name at least one, for example "
             "`lewm-probe voe lewm=runs/lewm pldm=runs/pldm`."
         )
+    if len(specs) == 1:
+        options = options.meant()
     subjects: list[Subject] = []
     for spec in specs:
-        name, path = _parse(spec)
-        subject = _load(name, path, device)
-        for other in subjects:
-            if other.identity == subject.identity:
-                raise UsageError(
-                    f"{other.source} and {subject.source} are both called {subject.label}. "
-                    "Results could not tell them apart: give one of them another name, as in "
-                    "name=path."
-                )
+        try:
+            subject = load_subject(spec, device, options)
+        except (UsageError, NotThere):
+            raise
+        except UserError as error:
+            if left_out is None:
+                raise
+            left_out(spec, error)
+            continue
+        check_names_differ([*subjects, subject])
         if world is not None:
             check_fits(subject, world)
         subjects.append(subject)
+    given = {name for name, _ in map(_parse, specs) if name is not None}
+    options.check_names(sorted(given | {subject.name for subject in subjects}))
+    unused = next((v for v in (*options.action_stats, *options.dataset) if "=" not in v), None)
+    carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
+    if unused is not None and not options.insist and subjects and all(carried):
+        raise UsageError(
+            f"The action statistics '{unused}' are for checkpoints that carry none, but all of "
+            "these carry their own. Leave them out."
+        )
     return subjects
+
+
+def check_names_differ(subjects: Sequence[Subject]) -> None:
+    """Refuse two checkpoints that results could not tell apart.
+
+    Raises:
+        UsageError: same name, training seed and step.
+    """
+    for i, subject in enumerate(subjects):
+        for other in subjects[:i]:
+            if other.identity == subject.identity:
+                which = [str(s.source) if s.source else "A model" for s in (other, subject)]
+                raise UsageError(
+                    f"{which[0]} and {which[1]} are both called {subject.label}. Results could not "
+                    "tell them apart: give one of them another name, as in name=path."
+                )
+
+
+def load_subject(
+    spec: str,
+    device: str | torch.device = "cpu",
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+) -> Subject:
+    """Load one ``name=path`` or ``path`` argument; see ``load_subjects``.
+
+    Raises:
+        UsageError: an empty name or path, or options that contradict each other.
+        UserError: nothing there, or a checkpoint that cannot be read.
+    """
+    name, path = _parse(spec)
+    located = locate(path, hint=f" (given for '{name}')" if name else "")
+    name = name or located.name
+    choice = options.chosen(name)
+    return subject_from_model(
+        name,
+        load_located(located, choice, device),
+        source=located.weights,
+        history=located.history,
+        curves=training_curves(located.run) if located.run is not None else {},
+        data_fingerprint=origin_of(located).data_fingerprint,
+        options=options,
+    )
 
 
 def check_fits(subject: Subject, world: World) -> None:
@@ -158,7 +230,7 @@ def check_fits(subject: Subject, world: World) -> None:
         f"Give a checkpoint that was trained on {world.name} episodes with frame_skip "
         f"{world.frame_skip}, or name the world it was trained on with --world."
     )
-    kind = "continuous" if shape else "discrete"
+    kind = "discrete" if are_choices(world.action_space) else "continuous"
     if spec.action_kind != kind:
         raise UserError(
             f"The checkpoint {subject.label} takes {spec.action_kind} actions, but those of the "
@@ -235,68 +307,12 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
     return curves
 
 
-def _parse(spec: str) -> tuple[str, Path]:
+def _parse(spec: str) -> tuple[str | None, str]:
     name, equals, path = spec.partition("=")
     if not equals:
-        target = Path(spec)
-        folder = target.parent if target.suffix == ".safetensors" else target
-        if folder.name == "checkpoints":
-            folder = folder.parent
-        return folder.resolve().name, target
+        return None, spec
     if not name.strip() or not path.strip():
         raise UsageError(
             f"'{spec}' names no checkpoint. Write name=path, for example lewm=runs/lewm."
         )
-    return name.strip(), Path(path.strip())
-
-
-def _load(name: str, path: Path, device: str | torch.device) -> Subject:
-    # Imported here so that analyses of models in memory do not need the checkpoint format.
-    from lewm_probe.models.checkpoint import load_checkpoint, read_header, run_checkpoints
-
-    if not path.exists():
-        near = _nearest(path)
-        hint = f" Did you mean {near}?" if near else ""
-        raise UserError(
-            f"There is no checkpoint at {path} (given for '{name}').{hint} Give a run folder or a "
-            ".safetensors file."
-        )
-    history: list[Path] = []
-    if path.is_file():
-        source, run = path, _run_of(path)
-    else:
-        run = path
-        if any((path / "checkpoints").glob("step_*.safetensors")):
-            history = run_checkpoints(path)
-        final = path / "model.safetensors"
-        if not final.is_file() and not history:
-            raise UserError(
-                f"The folder {path} (given for '{name}') holds no checkpoint: neither "
-                "model.safetensors nor checkpoints/step_*.safetensors. Give a folder that "
-                "`lewm-probe train` wrote, or a .safetensors file."
-            )
-        source = final if final.is_file() else history[-1]
-    return subject_from_model(
-        name,
-        load_checkpoint(source, device),
-        source=source,
-        history=history,
-        curves=training_curves(run) if run is not None else {},
-        data_fingerprint=read_header(source).meta.data_fingerprint,
-    )
-
-
-def _run_of(checkpoint: Path) -> Path | None:
-    folder = checkpoint.parent
-    if folder.name == "checkpoints":
-        folder = folder.parent
-    return folder if (folder / "metrics.jsonl").is_file() else None
-
-
-def _nearest(path: Path) -> Path | None:
-    parent = path.parent
-    if not parent.is_dir():
-        return None
-    known = [p.name for p in parent.iterdir() if p.is_dir() or p.suffix == ".safetensors"]
-    near = difflib.get_close_matches(path.name, known, n=1)
-    return parent / near[0] if near else None
+    return name.strip(), path.strip()

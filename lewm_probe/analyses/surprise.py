@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from sklearn.covariance import LedoitWolf
 
+from lewm_probe.analyses.batching import in_batches
 from lewm_probe.analyses.controls import copy_last, linear_extrapolation
 from lewm_probe.analyses.subjects import device_of
 from lewm_probe.models.base import WorldModel
@@ -21,7 +22,7 @@ MODEL, WHITENED = "model", "whitened"
 """Scorers that are not baselines."""
 
 PREDICT_BATCH = 64
-"""Trajectories predicted at once; bounds memory."""
+"""Trajectories predicted at once, as far as memory allows."""
 
 
 @torch.no_grad()
@@ -33,23 +34,35 @@ def teacher_forced(model: WorldModel, latents: np.ndarray, actions: np.ndarray) 
     device = device_of(model)
     predicted = np.full(latents.shape, np.nan, dtype=np.float32)
     full = model.full_context(latents.shape[1] - 1).cpu().numpy()
-    for start in range(0, len(latents), PREDICT_BATCH):
-        rows = slice(start, start + PREDICT_BATCH)
+
+    def predict(rows: slice) -> None:
         z = torch.tensor(latents[rows, :-1], device=device)
         a = torch.tensor(actions[rows, :-1], device=device)
         following = model.predict(z, a).float().cpu().numpy()  # position t predicts frame t + 1
         predicted[rows, 1:][:, full] = following[:, full]
+
+    in_batches(predict, len(latents), PREDICT_BATCH, doing="predicting", model=model)
     return predicted
 
 
 @torch.no_grad()
 def surprise(model: WorldModel, predicted: np.ndarray, latents: np.ndarray) -> np.ndarray:
-    """The model's own surprise, (N, T, …), (N, T, …) → float64 (N, T); NaN where not predicted."""
+    """The model's own surprise, (N, T, …), (N, T, …) → float64 (N, T); NaN where not predicted.
+
+    The model is asked about the frames from the first predicted one on.
+    """
     device = device_of(model)
-    score = model.surprise(
-        torch.tensor(predicted, device=device), torch.tensor(latents, device=device)
-    )
-    return score.double().cpu().numpy()
+    found = np.full(latents.shape[:2], np.nan)
+    there = np.isfinite(predicted).any(axis=(0, *range(2, predicted.ndim)))  # (T,)
+    first = int(np.argmax(there)) if there.any() else len(there)
+
+    def score(rows: slice) -> None:
+        pair = [torch.tensor(a[rows, first:], device=device) for a in (predicted, latents)]
+        found[rows, first:] = model.surprise(*pair).double().cpu().numpy()
+
+    if there.any():
+        in_batches(score, len(latents), len(latents), doing="scoring predictions", model=model)
+    return found
 
 
 def shifted(following: np.ndarray, history: int) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 LeWorldModel (arXiv 2603.19312) compares surprise on matched trajectories, unperturbed, recoloured
 and teleported, by a paired t-test. Here every condition of the suite is one intervention on the
-same cases (``cases``), scored (``examination``, ``surprise``) beside baselines that notice a jump
-without any dynamics, and read by ranks, effect sizes and tests (``voe_metrics``). Models are
-compared in ``comparison``; whether a checkpoint was fed what it expects is asked in ``preflight``.
+same cases (``cases``), shown to all checkpoints (``screening``), scored (``examination``,
+``surprise``) beside baselines that notice a jump without any dynamics, and read by ranks, effect
+sizes and tests (``voe_metrics``). Models are compared in ``comparison``; whether a checkpoint was
+fed what it expects is asked in ``preflight``.
 
 >>> from lewm_probe.analyses.latents import LatentCache
 >>> result = voe(subjects, suite, cache=LatentCache())  # doctest: +SKIP
@@ -13,21 +14,20 @@ compared in ``comparison``; whether a checkpoint was fed what it expects is aske
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
 from lewm_probe.analyses import statistics
-from lewm_probe.analyses.cases import matched_cases
-from lewm_probe.analyses.comparison import compare
-from lewm_probe.analyses.doses import AtOnset, write_doses
-from lewm_probe.analyses.evaluation import suite_trajectories
-from lewm_probe.analyses.examination import Examination, Shown, check_baselines
-from lewm_probe.analyses.films import Films
+from lewm_probe.analyses.comparison import Onsets, compare
+from lewm_probe.analyses.doses import write_doses
+from lewm_probe.analyses.examination import check_baselines
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
+from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.preflight import preflight
+from lewm_probe.analyses.screening import Scenes, Screening, screen, steps
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.subjects import Subject, check_all_fit, freeze
 from lewm_probe.analyses.suite import Suite
@@ -35,7 +35,7 @@ from lewm_probe.analyses.surprise import MODEL, onset_values
 from lewm_probe.analyses.voe_metrics import OFFSETS, Evidence, Resamples, write_metrics
 from lewm_probe.errors import unknown_name
 from lewm_probe.progress import NoProgress, Progress
-from lewm_probe.results import Result
+from lewm_probe.results import Metric, Result
 from lewm_probe.worlds import make_world
 
 
@@ -64,60 +64,76 @@ def voe(
     _check_names(suite)
     for subject in subjects:
         freeze(subject.model, device)
-    ledger = Ledger("voe", suite)
-    sizes = sorted({s.model.spec.image_size for s in subjects}, reverse=True)
     # Linear extrapolation needs two frames before t0 even where a model itself sees one.
     history = max(2, *(s.model.spec.history for s in subjects))
-    asked = len(suite.voe.conditions) + sum(len(r.doses) for r in suite.voe.dose_response)
-    steps = len(sizes) + len(subjects) * (1 + asked)
-    kept: dict[str, np.ndarray] = {}
-    onsets: dict[str, np.ndarray] = {}
-    doses: dict[tuple[int, str], dict[float, AtOnset]] = {}
-    seen: dict[int, Examination] = {}  # by place among the subjects
-    with progress.task("Violation of expectation", steps) as task:
-        cases = matched_cases(suite, sizes[0], history)
-        films = Films(cases)
-        for size in sizes:
-            cases = cases.at_size(size)
-            here = [i for i, s in enumerate(subjects) if s.model.spec.image_size == size]
-            shown = Shown(cases, suite_trajectories(suite, size, "disjoint"))
-            task.advance()
-            for i in here:
-                seen[i] = Examination(subjects[i], shown, suite, cache, ledger)
-                task.advance()
-            for condition in suite.voe.conditions:
-                changed = cases.changed(condition.name)
-                pixels = shown.changed_differences(changed)
-                if size == sizes[0]:
-                    films.add(condition.name, changed)
-                    kept[condition.name] = changed.kept
-                    onsets[condition.name] = changed.onset
-                for i in here:
-                    seen[i].look_at(condition.name, changed, pixels)
-                    task.advance()
-            for response in suite.voe.dose_response:
-                for dose in response.doses:
-                    changed = cases.dosed(response.at(dose))
-                    pixels = shown.changed_differences(changed)
-                    for i in here:
-                        at_onset = seen[i].at_onset(changed, pixels)
-                        doses.setdefault((i, response.name), {})[dose] = at_onset
-                        task.advance()
-    _note_left_out(ledger, kept)
-    _note_moved(ledger, cases.onset, kept, onsets)
+    ledger = Ledger("voe", suite)
+    portions = Portions(ledger, cache, device, history)
+    new = [subject for subject in subjects if not portions.known(subject)]
+    scenes, screened = _screen(new, subjects, suite, history, portions, cache, progress)
     resamples = Resamples(suite)
-    evidence = [seen[i].evidence(kept, onsets) for i in range(len(subjects))]
-    for i, one in enumerate(evidence):
-        write_metrics(ledger, one, suite, resamples)
-        add = partial(ledger.metric, one.subject, features="z")
-        for response in suite.voe.dose_response:
-            write_doses(add, response, doses[i, response.name], suite, resamples)
-        preflight(ledger, one, suite, resamples)
-        _write_rows(ledger, one)
-    compare(ledger, evidence, suite, resamples)
+
+    def write(own: Ledger, subject: Subject) -> Values:
+        assert screened is not None
+        return _write(own, screened, new.index(subject), suite, resamples)
+
+    failed = screened.failed if screened is not None else {}
+    found = [
+        Onsets(subject, portions.of(subject, partial(write, subject=subject)))
+        for subject in subjects
+        if subject not in new or new.index(subject) not in failed
+    ]
+    for failure in failed.values():  # the others are remembered by now
+        raise failure
+    _note_left_out(ledger, scenes)
+    _note_moved(ledger, scenes)
+    compare(ledger, found, suite, resamples)
     _correct(ledger, subjects, suite)
     result = ledger.result(subjects, {"analysis": "voe", "suite": suite.model_dump(mode="json")})
-    return Result(result.provenance, result.models, result.metrics, result.rows, films.pictures())
+    return Result(result.provenance, result.models, result.metrics, result.rows, scenes.films)
+
+
+def _screen(
+    new: Sequence[Subject],
+    subjects: Sequence[Subject],
+    suite: Suite,
+    history: int,
+    portions: Portions,
+    cache: LatentCache,
+    progress: Progress,
+) -> tuple[Scenes, Screening | None]:
+    """Show everything to the new checkpoints; scenes that are known and new to none are not made.
+
+    Filmstrips are of the largest picture among all ``subjects``.
+    """
+    largest = max(s.model.spec.image_size for s in subjects)
+    key = portions.shared("scenes", largest)
+    known = cache.recall(key)
+    wanted = {s.model.spec.image_size for s in new} | ({largest} if known is None else set())
+    sizes = sorted(wanted, reverse=True)
+    screened = None
+    if sizes:
+        with progress.task("Violation of expectation", steps(suite, sizes, len(new))) as task:
+            screened = screen(new, suite, sizes, history, cache, task)
+    if known is not None:
+        return Scenes.unpacked(known), screened
+    assert screened is not None
+    cache.keep(key, screened.scenes.packed())
+    return screened.scenes, screened
+
+
+def _write(
+    ledger: Ledger, screened: Screening, place: int, suite: Suite, resamples: Resamples
+) -> Values:
+    """Everything about one checkpoint; its surprise at onset, for the differences."""
+    evidence = screened.evidence[place]
+    ledger.take([], None, screened.notes[place])
+    write_metrics(ledger, evidence, suite, resamples)
+    add = partial(ledger.metric, evidence.subject, features="z")
+    for response in suite.voe.dose_response:
+        write_doses(add, response, screened.doses[place][response.name], suite, resamples)
+    preflight(ledger, evidence, suite, resamples)
+    _write_rows(ledger, evidence)
+    return Onsets.of(evidence).values
 
 
 def _check_names(suite: Suite) -> None:
@@ -128,8 +144,8 @@ def _check_names(suite: Suite) -> None:
             raise unknown_name("confirmatory condition", name, names)
 
 
-def _note_left_out(ledger: Ledger, kept: Mapping[str, np.ndarray]) -> None:
-    for name, there in kept.items():
+def _note_left_out(ledger: Ledger, scenes: Scenes) -> None:
+    for name, there in scenes.kept.items():
         missing = int((~there).sum())
         if missing:
             ledger.note(
@@ -138,17 +154,13 @@ def _note_left_out(ledger: Ledger, kept: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _note_moved(
-    ledger: Ledger,
-    onset: np.ndarray,
-    kept: Mapping[str, np.ndarray],
-    onsets: Mapping[str, np.ndarray],
-) -> None:
-    for name, moments in onsets.items():
-        moved = int((moments != onset)[kept[name]].sum())
+def _note_moved(ledger: Ledger, scenes: Scenes) -> None:
+    for name, moments in scenes.onsets.items():
+        kept = scenes.kept[name]
+        moved = int((moments != scenes.onset)[kept].sum())
         if moved:
             ledger.note(
-                f"{name}: {moved} of {int(kept[name].sum())} cases have another onset than in the "
+                f"{name}: {moved} of {int(kept.sum())} cases have another onset than in the "
                 "other conditions, as nothing would show at their own."
             )
 
@@ -200,7 +212,7 @@ def _correct(ledger: Ledger, subjects: Sequence[Subject], suite: Suite) -> None:
     ]
     for test, adjusted in zip(tests, statistics.holm([t.value for t in tests]), strict=True):
         changed = {"metric": "p_holm", "value": adjusted}
-        ledger.metrics.append(test.model_copy(update=changed))
+        ledger.metrics.append(Metric(**(test.model_dump() | changed)))
     family, n = max(1, len(tests)), suite.voe.trajectories
     smallest = statistics.smallest_detectable_d_z(n, family, suite.statistics.alpha)
     for subject in subjects:

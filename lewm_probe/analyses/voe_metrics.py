@@ -78,6 +78,8 @@ class Evidence:
         trace_cov: tr Cov z on the disjoint trajectories.
         rank: effective rank of z there.
         width: number of latent axes.
+        action_scale: mean and SD of the actions there as the predictor gets them, (2, A); None
+            where the model does not say.
     """
 
     subject: Subject
@@ -91,6 +93,7 @@ class Evidence:
     trace_cov: float
     rank: float
     width: int
+    action_scale: np.ndarray | None = None
     compared: dict[tuple[str, str, str], np.ndarray] = field(default_factory=dict)
     """Memory of ``comparisons``: they serve several numbers."""
 

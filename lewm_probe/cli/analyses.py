@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from lewm_probe.auditing import Question, ask, prepare, report_failures
 from lewm_probe.cli import options
-from lewm_probe.cli.asking import Question, ask, prepare
 from lewm_probe.cli.console import Console, interruptible
 
 HELP = {
@@ -22,7 +22,12 @@ def command(name: str) -> Callable[..., None]:
     """The command of one analysis; all take the same options."""
 
     def run(
-        checkpoints: options.Checkpoints,
+        checkpoints: options.Checkpoints = None,
+        model: options.Model = None,
+        action_stats: options.ActionStats = None,
+        dataset: options.Dataset = None,
+        family: options.Family = None,
+        resize: options.Resize = None,
         world: options.World = None,
         suite: options.Suite = None,
         trajectories: options.Trajectories = None,
@@ -39,14 +44,29 @@ def command(name: str) -> Callable[..., None]:
         from lewm_probe.provenance import command_line
 
         console = Console(json=json, quiet=quiet)
-        question = Question(checkpoints, cache, world, suite, trajectories, seed, device, curve)
+        question = Question(
+            checkpoints or (),
+            cache,
+            models=model or (),
+            options=options.loading(action_stats, dataset, family, resize),
+            world=world,
+            suite=suite,
+            trajectories=trajectories,
+            seed=seed,
+            device=device,
+            curve=curve,
+        )
         with interruptible(
             f"No result was written; latents computed so far are kept in {cache} and are used when "
             "the same command is run again."
         ):
-            prepared = prepare(question)
+            prepared = prepare(question, console.note)
             folder = out or Path("runs") / prepared.suite.world / name
-            (result,) = ask([name], prepared, console, command_line(), lambda _: folder)
+            with console.progress() as bars:
+                (result,) = ask(
+                    [name], prepared, command_line(), lambda _: folder, bars, console.note
+                )
         console.finish(summarize(result), result.plain(), folder)
+        report_failures(prepared.failures, folder)
 
     return run

@@ -2,22 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from lewm_probe.auditing import ANALYSES, Failure, Question, ask, prepare, report_failures
 from lewm_probe.cli import options
-from lewm_probe.cli.asking import ANALYSES, Question, ask, prepare
-from lewm_probe.cli.console import Console, interruptible
+from lewm_probe.cli.console import Console, interruptible, table
+from lewm_probe.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lewm_probe.reports.gate import Gate
     from lewm_probe.results import Result
+
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--against",
+        metavar="[NAME=]REPORT",
+        help="Compare with the results in this folder, trajectory by trajectory where they are the "
+        "same.",
+    ),
+]
+GateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--gate", help="Thresholds, YAML: exit with 1 if a number of the audit misses one."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What an audit gave.
+
+    Attributes:
+        page: the report.
+        result: of the checkpoints, without those of others.
+        failures: checkpoints that were left out.
+        cards: model cards.
+    """
+
+    page: Path
+    result: Result
+    failures: list[Failure]
+    cards: list[Path] = field(default_factory=list)
 
 
 def audit(
-    checkpoints: options.Checkpoints,
+    checkpoints: options.Checkpoints = None,
+    model: options.Model = None,
+    action_stats: options.ActionStats = None,
+    dataset: options.Dataset = None,
+    family: options.Family = None,
+    resize: options.Resize = None,
     world: options.World = None,
     suite: options.Suite = None,
     trajectories: options.Trajectories = None,
+    against: Against = None,
+    gate: GateFile = None,
     out: options.Out = None,
     seed: options.Seed = None,
     device: options.Device = "auto",
@@ -28,14 +76,40 @@ def audit(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Ask everything of the checkpoints, then write the report."""
+    """Ask everything of the checkpoints, then write the report and a model card for each."""
     from lewm_probe.cli.summary import summarize
     from lewm_probe.provenance import command_line
 
     console = Console(json=json, quiet=quiet)
-    question = Question(checkpoints, cache, world, suite, trajectories, seed, device, curve)
-    page, result = run_audit(question, out, title, console, command_line())
-    console.finish(summarize(result), result.plain(), [page.parent, page])
+    question = Question(
+        checkpoints or (),
+        cache,
+        models=model or (),
+        options=options.loading(action_stats, dataset, family, resize),
+        world=world,
+        suite=suite,
+        trajectories=trajectories,
+        seed=seed,
+        device=device,
+        curve=curve,
+    )
+    thresholds = _gate(gate)  # a slip in the file is told before the work, not after it
+    done = run_audit(question, out, title, console, command_line(), against=against or ())
+    shown: list[RenderableType] = [summarize(done.result)]
+    told: dict[str, Any] = done.result.plain()
+    error = None
+    if gate is not None and thresholds is not None:
+        from lewm_probe.reports.gate import check_gate, gate_failure, gate_table
+
+        outcomes = check_gate(done.result, thresholds)
+        columns, rows = gate_table(outcomes)
+        shown.append(table(f"gate {gate}", columns, rows))
+        told["gate"] = [outcome.plain() for outcome in outcomes]
+        error = gate_failure(outcomes, str(gate))
+    console.finish(_group(shown), told, [done.page.parent, done.page, *done.cards])
+    report_failures(done.failures, done.page.parent)
+    if error is not None:
+        raise error
 
 
 def run_audit(
@@ -45,27 +119,90 @@ def run_audit(
     console: Console,
     command: str,
     *,
+    against: Sequence[str] = (),
     redraw: bool = True,
-) -> tuple[Path, Result]:
-    """All analyses into ``out/parts``, merged into a report in ``out``: its page, the result.
+) -> Audited:
+    """All analyses into ``out/parts``, merged into a report in ``out``, with model cards.
 
-    Unless ``redraw``, a report of these very results is left alone.
+    Args:
+        question: what is asked of which checkpoints.
+        out: folder (default: one of the world's).
+        title: of the report.
+        console: shows how far it is.
+        command: what was typed.
+        against: result folders of others to compare with, ``[name=]folder``.
+        redraw: write the report even if one of these very results is there.
     """
     from lewm_probe.cli.report import PAGE, publish
-    from lewm_probe.results import Result
+    from lewm_probe.reports.card import write_cards
+    from lewm_probe.results import Result, merge
 
     with interruptible(
         "Analyses that were finished are kept and are not repeated when the same command is run "
         "again."
     ):
-        prepared = prepare(question)
+        others = _others(against)
+        prepared = prepare(question, console.note)
         folder = out or Path("runs") / prepared.suite.world / "audit"
-        results = ask(
-            list(ANALYSES), prepared, console, command, lambda name: folder / "parts" / name
-        )
+        with console.progress() as bars:
+            results = ask(
+                list(ANALYSES),
+                prepared,
+                command,
+                lambda name: folder / "parts" / name,
+                bars,
+                console.note,
+            )
         page = folder / PAGE
         if not redraw and page.is_file() and (folder / "results.json").is_file():
             reported = Result.load(folder)
             if reported.provenance == tuple(p for r in results for p in r.provenance):
-                return page, reported
-        return publish(results, folder, title, console)
+                return Audited(page, reported, prepared.failures)
+        own = merge(results)
+        publish([*results, *_compared(own, others)], folder, title, console)
+        cards = write_cards(own, folder, command=command)
+        return Audited(page, own, prepared.failures, cards)
+
+
+def _gate(path: Path | None) -> Gate | None:
+    if path is None:
+        return None
+    from lewm_probe.reports.gate import load_gate
+
+    return load_gate(path)
+
+
+def _others(against: Sequence[str]) -> dict[str, Result]:
+    """Results of others by the name they go by: given, or their folder's."""
+    from lewm_probe.results import Result
+
+    found: dict[str, Result] = {}
+    for text in against:
+        name, equals, path = text.partition("=")
+        folder = Path(path if equals else text)
+        name = name.strip() if equals else folder.resolve().name
+        if not name or name in found:
+            raise UsageError(
+                f"--against {text} has {'no name' if not name else 'the name of another one'}. "
+                "Write NAME=FOLDER, with another name for each."
+            )
+        found[name] = Result.load(folder)
+    return found
+
+
+def _compared(own: Result, others: dict[str, Result]) -> list[Result]:
+    """The differences from each, and their own numbers under names that say whose they are."""
+    if not others:
+        return []
+    from lewm_probe.analyses.against import against, renamed
+
+    found = []
+    for label, other in others.items():
+        found += [renamed(other, label), against(own, other, label=label)]
+    return found
+
+
+def _group(shown: list[RenderableType]) -> RenderableType:
+    from rich.console import Group
+
+    return Group(*shown)

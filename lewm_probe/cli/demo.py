@@ -22,7 +22,7 @@ def demo(
     on where it stopped and repeats nothing.
     """
     from lewm_probe import demo as stages
-    from lewm_probe.cli.asking import Question
+    from lewm_probe.auditing import Question
     from lewm_probe.cli.audit import run_audit
     from lewm_probe.cli.summary import summarize
     from lewm_probe.provenance import command_line
@@ -48,7 +48,5 @@ def demo(
             trajectories=stages.TRAJECTORIES,
             device=device,
         )
-        page, result = run_audit(
-            question, plan.audit, "Demo", console, command_line(), redraw=False
-        )
-    console.finish(summarize(result), result.plain(), page)
+        done = run_audit(question, plan.audit, "Demo", console, command_line(), redraw=False)
+    console.finish(summarize(done.result), done.result.plain(), done.page)

@@ -2,59 +2,119 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, table
 
+if TYPE_CHECKING:
+    from lewm_probe.models.load import Examined
+
+UNKNOWN = "unknown: give --action-stats or --dataset"
+"""Shown for action statistics that a checkpoint does not carry."""
+
 
 def inspect(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CKPT", help="A run folder or a .safetensors file.")
-    ],
+    checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help=options.ONE_CHECKPOINT)],
+    action_stats: options.ActionStats = None,
+    dataset: options.Dataset = None,
+    family: options.Family = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
     """Say what a checkpoint is: family, sizes, training, statistics, parameters."""
-    from lewm_probe.models.checkpoint import load_checkpoint, read_header, resolve_checkpoint
+    from lewm_probe.models.load import LoadOptions, examine
+    from lewm_probe.models.locate import locate
 
     console = Console(json=json, quiet=quiet)
-    path = resolve_checkpoint(checkpoint)
-    header, model = read_header(path), load_checkpoint(path)
-    parts = {
-        name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
+    told = LoadOptions(action_stats or (), dataset or (), family or ()).meant()
+    located = locate(checkpoint)
+    told.check_names([located.name])
+    examined = examine(located, told.chosen(located.name))
+    title = str(located.weights)
+    console.finish(table(title, ("", ""), _facts(examined).items()), _plain(examined))
+
+
+def _facts(examined: Examined) -> dict[str, Any]:
+    from lewm_probe.models.checkpoint import read_header
+
+    located, meta, model, config = (
+        examined.located,
+        examined.meta,
+        examined.model,
+        examined.sizes,
+    )
+    known = model.action_statistics if model else None
+    facts: dict[str, Any] = {
+        "kind": located.kind,
+        "family": meta.family,
+        "world": meta.world,
+        "recipe": meta.recipe,
+        "training seed": meta.seed,
+        "step": meta.step,
+        "epoch": meta.epoch,
+        "data": meta.data_fingerprint,
+        "fingerprint": model.fingerprint if model else UNKNOWN,
     }
-    parts = {name: count for name, count in parts.items() if count}
-    parameters = sum(parts.values())
-    facts = {
-        "family": header.meta.family,
-        "world": header.meta.world,
-        "recipe": header.meta.recipe,
-        "training seed": header.meta.seed,
-        "step": header.meta.step,
-        "epoch": header.meta.epoch,
-        "data": header.meta.data_fingerprint,
-        "fingerprint": model.fingerprint,
-        "written by lewm-probe": header.written_by,
-        "picture": f"{model.spec.image_size} px",
-        "history": f"{model.spec.history} frames",
-        "frame-skip": model.spec.frame_skip,
-        "action block": model.spec.action_width,
-        "latent width": model.spec.latent_width,
-        "encoder": header.config.encoder.name,
-        "action mean": " ".join(f"{v:.4g}" for v in header.action_mean),
-        "action SD": " ".join(f"{v:.4g}" for v in header.action_std),
-        "parameters": f"{parameters:,}",
-        **{f"  {name}": f"{count:,}" for name, count in parts.items()},
+    if located.ours:
+        facts["written by lewm-probe"] = read_header(located.weights).written_by
+    if examined.weights and examined.config:
+        weights = examined.weights
+        facts["configuration"] = examined.config.target
+        facts["spelling"] = weights.spelling
+        facts["wrapped"] = weights.wrapper or "no"
+        facts["left aside"] = _some(weights.left_aside)
+    if located.history:
+        facts["checkpoints of the run"] = _some([path.name for path in located.history])
+    return facts | {
+        "picture": f"{config.image_size} px",
+        "history": f"{config.history} frames",
+        "frame-skip": config.frame_skip if model else UNKNOWN,
+        "action block": config.action_width,
+        "latent width": config.latent_width,
+        "encoder": config.encoder.name,
+        "action statistics": model.statistics_source if model else UNKNOWN,
+        "action mean": " ".join(f"{v:.4g}" for v in known.mean) if known else UNKNOWN,
+        "action SD": " ".join(f"{v:.4g}" for v in known.std) if known else UNKNOWN,
+        "tensors": examined.tensors,
+        "parameters": f"{sum(examined.parts.values()):,}",
+        **{f"  {name}": f"{count:,}" for name, count in examined.parts.items()},
     }
-    data = {
-        "path": str(path),
-        "header": header.model_dump(mode="json"),
-        "fingerprint": model.fingerprint,
-        "parameters": {"total": parameters, **parts},
+
+
+def _plain(examined: Examined) -> dict[str, Any]:
+    from lewm_probe.models.checkpoint import read_header
+
+    located, model, weights = examined.located, examined.model, examined.weights
+    known = model.action_statistics if model else None
+    return {
+        "path": str(located.weights),
+        "kind": located.kind,
+        "header": read_header(located.weights).model_dump(mode="json") if located.ours else None,
+        "meta": examined.meta.model_dump(mode="json"),
+        "config": examined.sizes.model_dump(mode="json"),
+        "frame_skip": examined.sizes.frame_skip if model else None,
+        "action_statistics": {
+            "source": model.statistics_source if model else None,
+            "mean": list(known.mean) if known else None,
+            "std": list(known.std) if known else None,
+        },
+        "configuration": examined.config.target if examined.config else None,
+        "spelling": weights.spelling if weights else None,
+        "wrapper": weights.wrapper if weights else None,
+        "left_aside": list(weights.left_aside) if weights else [],
+        "history": [path.name for path in located.history],
+        "fingerprint": model.fingerprint if model else None,
+        "tensors": examined.tensors,
+        "parameters": {"total": sum(examined.parts.values()), **examined.parts},
     }
-    console.finish(table(str(path), ("", ""), facts.items()), data)
+
+
+def _some(names: Any) -> str:
+    shown = list(names)
+    if len(shown) > 6:
+        shown = [*shown[:3], f"… {len(shown) - 6} more …", *shown[-3:]]
+    return ", ".join(shown) or "nothing"

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lewm_probe import __version__
-from lewm_probe.cli import analyses, audit, data, demo, inspect, recipes, report, train
+from lewm_probe.cli import analyses, audit, data, demo, export, inspect, recipes, report, train
 from lewm_probe.cli.console import ReadableErrors
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("inspect")(inspect.inspect)
+app.command("export")(export.export)
 for name, question in analyses.HELP.items():
     app.command(name, help=question)(analyses.command(name))
 app.command("audit")(audit.audit)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lewm_probe import resources
+
+if TYPE_CHECKING:
+    from lewm_probe.models.load import LoadOptions
 
 
 def _suites(incomplete: str) -> list[str]:
@@ -19,6 +22,7 @@ def _recipes(incomplete: str) -> list[str]:
 
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+ResizeName = Literal["bilinear", "bicubic", "area", "positions"]
 
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Where to write. Each command has a default.")
@@ -36,12 +40,51 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 Checkpoints = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="[NAME=]CKPT...",
-        help="Run folders or .safetensors files. A name is how the model is called in results; "
-        "the same name may come several times with different training seeds.",
+        metavar="[NAME=]CKPT",
+        help="Run folders, checkpoint files, folders in a released shape, or hf://user/repo. A "
+        "name is how the model is called in results; the same name may come several times with "
+        "different training seeds.",
     ),
+]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="[NAME=]MODULE:FACTORY[@PATH]",
+        help="A model of your own: what package.module:factory makes, given PATH if there is one; "
+        "or a model that an installed package registers. May come several times.",
+    ),
+]
+ActionStats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--action-stats",
+        metavar="[NAME=]FILE",
+        help="Action statistics of checkpoints that carry none: a JSON file with mean and std, or "
+        "the word identity.",
+    ),
+]
+Dataset = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        metavar="[NAME=]FILE",
+        help="HDF5 data set to take such action statistics from: the one it was trained on.",
+    ),
+]
+Family = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--family",
+        metavar="[NAME=]FAMILY",
+        help="lewm or pldm, for checkpoints whose configuration does not tell.",
+    ),
+]
+Resize = Annotated[
+    ResizeName | None,
+    typer.Option("--resize", help="Fit pictures of another size to the model's, by this filter."),
 ]
 Recipe = Annotated[
     str,
@@ -52,7 +95,10 @@ Recipe = Annotated[
 World = Annotated[
     str | None,
     typer.Option(
-        "--world", help="World to ask in (default: the checkpoints').", autocompletion=_suites
+        "--world",
+        help="World to ask in (default: the checkpoints'), or a data set, whose recorded episodes "
+        "are then asked about.",
+        autocompletion=_suites,
     ),
 ]
 Suite = Annotated[
@@ -80,4 +126,21 @@ Curve = Annotated[
 ]
 Title = Annotated[str | None, typer.Option("--title", help="Title of the report.")]
 
+ONE_CHECKPOINT = (
+    "A run folder, a checkpoint file, a folder in a released shape, hf://user/repo@revision, or "
+    "a run of a stable-worldmodel home."
+)
+
 DEFAULT_CACHE = Path("runs/.cache/latents")
+
+
+def loading(
+    action_stats: list[str] | None,
+    dataset: list[str] | None,
+    family: list[str] | None,
+    resize: ResizeName | None,
+) -> LoadOptions:
+    """What these options say about loading checkpoints."""
+    from lewm_probe.models.load import LoadOptions
+
+    return LoadOptions(action_stats or (), dataset or (), family or (), resize)

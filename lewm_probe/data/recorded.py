@@ -33,6 +33,7 @@ from lewm_probe.data.opening import open_episodes
 from lewm_probe.data.pictures import resized
 from lewm_probe.data.quantities import Source, data_quantities
 from lewm_probe.errors import UsageError, UserError, unknown_name
+from lewm_probe.files import content_hash
 from lewm_probe.seeding import stream
 from lewm_probe.worlds import world_names
 from lewm_probe.worlds.base import Policy, Snapshot, World
@@ -162,6 +163,17 @@ class RecordedWorld(World):
         width = sum(len(q.axes) for q in self.quantities.values())
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (width,), np.float64)
         self._start(int(self.recording.episodes[0]))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the code and of the recording: data, rows between pictures, episodes."""
+        recording = self.recording
+        return content_hash(
+            super().fingerprint,
+            recording.data.fingerprint,
+            recording.frame_skip,
+            recording.episodes,
+        )
 
     def _start(self, episode: int) -> None:
         self._episode, self._step = episode, 0

@@ -1,17 +1,26 @@
-"""The WorldModel interface: all that analyses and planners ever see of a model."""
+"""The WorldModel interface: all that analyses and planners ever see of a model.
+
+A model of one's own needs a ``spec`` and two methods, ``encode`` and ``predict``. Everything else
+has a default here. ``README.md`` in this folder has whole ones in under 40 lines each, and
+``check_world_model`` says whether one keeps what this interface promises.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
 
+from lewm_probe.errors import UserError
+from lewm_probe.models.fingerprints import fingerprint_of
+
 Observation = Tensor | Mapping[str, Tensor]
-"""uint8 pixels (B, T, H, W, C), or a mapping with them under ``pixels``."""
+"""uint8 pixels (B, T, H, W, C), or a mapping with them under ``pixels``; recurrent models always
+get a mapping, with raw action blocks (B, T, A) under ``action``."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +32,18 @@ class ModelSpec:
         history: frames the predictor sees, H in the paper.
         frame_skip: environment steps between frames; an action block holds that many actions.
         image_size: side of the square picture, pixels.
-        action_kind: ``continuous``, ``discrete`` or ``none``.
-        action_width: width A of an action block, frame_skip × environment action width.
-        latent_width: D.
+        action_kind: ``continuous``; ``discrete``: blocks hold the numbers of choices, as floats; or
+            ``none``: the model does without, whatever blocks it is given.
+        action_width: width A of an action block, frame_skip × environment action width (0 for
+            ``none``).
+        latent_width: D, the width of the view ``z`` of ``features``.
         tokens: tokens a frame, P (1 for LeWM and PLDM).
         world: world it was trained on, if known.
         train_seed: training seed, if known.
         step: optimiser steps taken, if known.
+        recurrent: the latent of a frame depends on earlier frames and actions (it may hold a
+            posterior and a memory). Such a model encodes whole sequences with their actions, and
+            its history is usually 1.
     """
 
     family: str
@@ -43,6 +57,7 @@ class ModelSpec:
     world: str | None = None
     train_seed: int | None = None
     step: int | None = None
+    recurrent: bool = False
 
 
 class WorldModel(ABC):
@@ -50,15 +65,45 @@ class WorldModel(ABC):
 
     Latents are (B, T, D), or (B, T, P, D) for patch tokens; only ``features``, ``surprise`` and
     ``goal_cost`` look inside them.
+
+    Raises:
+        UserError: the class lacks something that no model can do without.
     """
 
     spec: ModelSpec
-    fingerprint: str
-    """Hash of weights, configuration and statistics: the model's part of every cache key."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse an unfinished class in words."""
+        if lacking := sorted(cls.__abstractmethods__):
+            raise UserError(
+                f"The model class {cls.__module__}.{cls.__qualname__} lacks {', '.join(lacking)}: "
+                "no model can do without. See 'Your own model' in lewm_probe/models/README.md for "
+                "examples."
+            )
+        return super().__new__(cls)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, configuration and statistics: the model's part of every cache key.
+
+        By default made from all that the instance holds, and unique to the instance where that
+        cannot be looked into (``models/fingerprints.py``). A class attribute, a property or
+        ``self.fingerprint = …`` takes its place, and then has to follow the weights itself.
+        """
+        given: str | None = vars(self).get("_given_fingerprint")
+        return fingerprint_of(self) if given is None else given
+
+    @fingerprint.setter
+    def fingerprint(self, value: str) -> None:
+        vars(self)["_given_fingerprint"] = value
 
     @abstractmethod
     def encode(self, observation: Observation) -> Tensor:
-        """Latents (B, T, …) of uint8 pixels (B, T, H, W, C).
+        """Latents (B, T, …) of uint8 pixels (B, T, H, W, C), each frame on its own, no gradient.
+
+        A recurrent model (``spec.recurrent``) is given a mapping, ``pixels`` and the raw blocks
+        ``action`` (B, T, A), of whole sequences from their start; block t leads from frame t to
+        frame t + 1, so that latents of frame t follow blocks before t only.
 
         Raises:
             UserError: another picture size than the model was trained on.
@@ -73,8 +118,21 @@ class WorldModel(ABC):
         (``full_context`` tells them apart).
 
         Raises:
-            UserError: actions of another width.
+            UserError: actions of another width (``check_actions``).
         """
+
+    def check_actions(self, actions: Tensor) -> None:
+        """Refuse action blocks (…, A) of another width.
+
+        Raises:
+            UserError: they have one.
+        """
+        if actions.shape[-1] != self.spec.action_width:
+            raise UserError(
+                f"Action blocks of width {actions.shape[-1]} were given to a model that expects "
+                f"{self.spec.action_width} ({self.spec.frame_skip} environment steps). Use data of "
+                "the world and frame-skip it was trained on, or another model."
+            )
 
     def full_context(self, frames: int) -> Tensor:
         """Which positions of ``predict`` see a whole history, bool (T,)."""
@@ -99,13 +157,14 @@ class WorldModel(ABC):
         return latents[:, h:].unflatten(0, (batch, samples))  # (B, S, K, …)
 
     def features(self, latents: Tensor) -> dict[str, Tensor]:
-        """Named (B, T, D) views for probes and geometry."""
-        return {"z": latents}
+        """Named (B, T, D) views for probes and geometry; by default ``z``, tokens averaged."""
+        return {"z": latents if latents.ndim == 3 else latents.mean(2)}
 
     def surprise(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Mean squared error over latent axes: (B, T, …), (B, T, …) → (B, T)."""
         return (predicted - target).square().flatten(2).mean(-1)
 
     def goal_cost(self, latents: Tensor, goal: Tensor) -> Tensor:
-        """Squared distance to a goal latent: (…, T, D), (…, 1, D) → (…, T)."""
-        return (latents - goal).square().sum(-1)
+        """Squared distance to a goal latent: (…, T, D), (…, 1, D) → (…, T); over tokens too."""
+        axes = -1 if self.spec.tokens == 1 else (-2, -1)
+        return (latents - goal).square().sum(axes)

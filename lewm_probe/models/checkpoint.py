@@ -25,6 +25,8 @@ from lewm_probe.files import atomic_path
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.lewm import LeWM
 from lewm_probe.models.pixels import Resize
+from lewm_probe.models.tensors import check_finite, check_tensors
+from lewm_probe.models.torch_file import regular_file
 
 SCHEMA_VERSION = 1
 HEADER_KEY = "lewm_probe"
@@ -112,15 +114,15 @@ def load_checkpoint(
             step=header.meta.step,
             resize=resize,
         )
-    try:
-        with safe_open(path, framework="pt") as file:
-            # Copies, not views of the mapped file: memory is aligned as at saving, so that sums
-            # come out bit for bit as before, and the file may go away.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise _unreadable(path) from error
-    _check_tensors(path, tensors, model.state_dict())
+    tensors = read_safetensors(path)
+    advice = "The file was changed after it was written; use the original."
+    check_tensors(path, tensors, model.state_dict(), advice)
+    # Copies, not views of the mapped file: memory is aligned as at saving, so that sums come out
+    # bit for bit as before, and the file may go away.
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    check_finite(path, tensors)
     model.load_state_dict(tensors, strict=True, assign=True)
+    model.statistics_source = "checkpoint"
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -157,6 +159,28 @@ def read_header(path: Path) -> Header:
     return _parse_header(path, metadata[HEADER_KEY])
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a whole safetensors file carries our header; False for others' and broken ones."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return HEADER_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors in a safetensors file, as views of the file.
+
+    Raises:
+        UserError: not whole, or of another kind.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path) from error
+
+
 def run_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints a training run kept, in order of step, the untrained one (0) included.
 
@@ -181,7 +205,7 @@ def resolve_checkpoint(path: Path) -> Path:
     """A file as it is; a run folder's ``model.safetensors``, else its last checkpoint.
 
     Raises:
-        UserError: nothing there, or a folder without checkpoints.
+        UserError: nothing there, no ordinary file, or a folder without checkpoints.
     """
     path = Path(path)
     if path.is_dir():
@@ -192,6 +216,7 @@ def resolve_checkpoint(path: Path) -> Path:
             f"There is no checkpoint at {path}. Give a .safetensors file or the folder of a "
             "training run."
         )
+    regular_file(path)
     return path
 
 
@@ -217,49 +242,12 @@ def _parse_header(path: Path, text: str) -> Header:
         raise UserError(str(error)) from error
 
 
-def _check_tensors(path: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    missing = sorted(expected.keys() - found.keys())
-    extra = sorted(found.keys() - expected.keys())
-    if missing or extra:
-        parts = [f"{_some(missing)} missing"] if missing else []
-        parts += [f"{_some(extra)} not expected"] if extra else []
-        raise UserError(
-            f"The tensors of {path} are not those of its configuration ({len(expected)} were "
-            f"expected): {'; '.join(parts)}. The file was changed after it was written; use the "
-            "original."
-        )
-    for name, tensor in found.items():
-        want = expected[name]
-        if tensor.shape != want.shape or tensor.dtype != want.dtype:
-            raise UserError(
-                f"The tensor {name} of {path} is {_describe(tensor)}, but its configuration "
-                f"expects {_describe(want)}. The file was changed after it was written; use the "
-                "original."
-            )
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            bad = int((~torch.isfinite(tensor)).sum())
-            raise UserError(
-                f"The tensor {name} of {path} holds {bad} NaN or infinite values of "
-                f"{tensor.numel()}: training diverged before this checkpoint. Use an earlier "
-                "checkpoint, or train with a lower learning rate."
-            )
-
-
 def _unreadable(path: Path) -> UserError:
     return UserError(
         f"{path} is not a whole safetensors file: it is of another kind, or was cut short "
         f"({path.stat().st_size:,} bytes are there). Copy it again, or give a checkpoint made by "
         "`lewm-probe train`."
     )
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -13,14 +13,22 @@ from pydantic import Field, model_validator
 from lewm_probe.configs import Config
 from lewm_probe.errors import UsageError
 
-EncoderName = Literal["vit-tiny", "vit-small", "vit-base", "resnet18", "cnn"]
+EncoderName = Literal[
+    "vit-tiny", "vit-small", "vit-base", "vit-large", "vit-huge", "resnet18", "cnn"
+]
 
 VIT_SIZES: dict[str, tuple[int, int, int]] = {
     "vit-tiny": (192, 12, 3),
     "vit-small": (384, 12, 6),
     "vit-base": (768, 12, 12),
+    "vit-large": (1024, 24, 16),
+    "vit-huge": (1280, 32, 16),
 }
 """Width, layers, heads (stable-pretraining's vit_hf)."""
+
+WIDEST, DEEPEST, LARGEST_PICTURE = 65_536, 1024, 8192
+"""No width, number of layers or steps, or picture is beyond these: a configuration may come from a
+stranger's file, and making a model of what it claims must not take all memory or all day."""
 
 VIT_PATCH = 14
 """Patch side in pixels (LeWM paper: 256 patches at 224 px)."""
@@ -68,12 +76,12 @@ class EncoderConfig(Config):
     """
 
     name: EncoderName = "vit-tiny"
-    patch_size: int | None = Field(None, ge=1)
-    width: int | None = Field(None, ge=1)
-    layers: int | None = Field(None, ge=1)
-    heads: int | None = Field(None, ge=1)
-    mlp_width: int | None = Field(None, ge=1)
-    channels: tuple[int, ...] | None = Field(None, min_length=1)
+    patch_size: int | None = Field(None, ge=1, le=WIDEST)
+    width: int | None = Field(None, ge=1, le=WIDEST)
+    layers: int | None = Field(None, ge=1, le=DEEPEST)
+    heads: int | None = Field(None, ge=1, le=DEEPEST)
+    mlp_width: int | None = Field(None, ge=1, le=WIDEST)
+    channels: tuple[int, ...] | None = Field(None, min_length=1, max_length=12)
 
     @property
     def is_vit(self) -> bool:
@@ -131,10 +139,13 @@ class EncoderConfig(Config):
                 "attention heads: the heads must divide the width. Change model.encoder.width or "
                 "model.encoder.heads."
             )
-        if self.channels is not None and min(self.channels) < 1:
+        if (
+            self.channels is not None
+            and not 1 <= min(self.channels) <= max(self.channels) <= WIDEST
+        ):
             raise UsageError(
-                f"The CNN's channels {list(self.channels)} must all be at least 1. "
-                "Mend model.encoder.channels."
+                f"The CNN's channels {list(self.channels)} must all be at least 1 and at most "
+                f"{WIDEST}. Mend model.encoder.channels."
             )
         return self
 
@@ -153,12 +164,12 @@ class PredictorConfig(Config):
         embedding_dropout: after the position embeddings (released configuration: 0).
     """
 
-    layers: int = Field(6, ge=1)
-    heads: int = Field(16, ge=1)
-    head_width: int = Field(64, ge=1)
-    mlp_width: int = Field(2048, ge=1)
-    width: int | None = Field(None, ge=1)
-    output_width: int | None = Field(None, ge=1)
+    layers: int = Field(6, ge=1, le=DEEPEST)
+    heads: int = Field(16, ge=1, le=DEEPEST)
+    head_width: int = Field(64, ge=1, le=WIDEST)
+    mlp_width: int = Field(2048, ge=1, le=WIDEST)
+    width: int | None = Field(None, ge=1, le=WIDEST)
+    output_width: int | None = Field(None, ge=1, le=WIDEST)
     dropout: float = Field(0.1, ge=0, lt=1)
     embedding_dropout: float = Field(0.0, ge=0, lt=1)
 
@@ -180,13 +191,13 @@ class ModelConfig(Config):
         UsageError: sizes that do not fit each other.
     """
 
-    image_size: int = Field(224, ge=8)
-    history: int = Field(3, ge=1)
-    frame_skip: int = Field(5, ge=1)
-    env_action_width: int = Field(2, ge=1)
+    image_size: int = Field(224, ge=8, le=LARGEST_PICTURE)
+    history: int = Field(3, ge=1, le=DEEPEST)
+    frame_skip: int = Field(5, ge=1, le=DEEPEST)
+    env_action_width: int = Field(2, ge=1, le=WIDEST)
     encoder: EncoderConfig = EncoderConfig()
-    latent_width: int = Field(192, ge=1)
-    projector_hidden: int = Field(2048, ge=1)
+    latent_width: int = Field(192, ge=1, le=WIDEST)
+    projector_hidden: int = Field(2048, ge=1, le=WIDEST)
     predictor: PredictorConfig = PredictorConfig()
 
     @property

@@ -27,13 +27,11 @@ from lewm_probe.models.encoders import make_encoder
 from lewm_probe.models.modules import MLP, Embedder
 from lewm_probe.models.pixels import Normalise, Resize, fit_pixels, take_pixels
 from lewm_probe.models.predictor import Predictor
+from lewm_probe.models.windows import slide, windows
 from lewm_probe.seeding import torch_seed
 
 ENCODE_FRAMES = 256
 """Frames encoded at once: bounds memory (a full-size ViT needs about 1 GB for them)."""
-
-PREDICT_WINDOWS = 1024
-"""Windows predicted at once; small, as each holds only H tokens."""
 
 RECALIBRATION_BATCH = 512
 """Frames or windows a batch of fresh batch-norm statistics: 128 windows × 4 frames, as trained."""
@@ -83,6 +81,8 @@ class LeWM(nn.Module, WorldModel):
             )
         self.config = config.resolved()
         self.action_statistics = action_statistics
+        self.statistics_source: str | None = None
+        """Where the statistics come from, once loaded (``lewm_probe.models.action_source``)."""
         self.resize = resize
         self.spec = ModelSpec(
             family=family,
@@ -205,15 +205,9 @@ class LeWM(nn.Module, WorldModel):
                 "the block that follows it."
             )
         scaled = self.scale_actions(actions)
-        history = self.spec.history
-        batch, frames = latents.shape[:2]
         wanted = torch.is_grad_enabled() and (latents.requires_grad or actions.requires_grad)
         with torch.set_grad_enabled(wanted), self._evaluating():
-            if frames <= history:
-                return self._predict_windows(latents, scaled)
-            windows = self._predict_windows(_windows(latents, history), _windows(scaled, history))
-        windows = windows.unflatten(0, (batch, -1))  # (B, T − H + 1, H, D)
-        return torch.cat([windows[:, 0], windows[:, 1:, -1]], dim=1)  # (B, T, D)
+            return slide(self.predict_scaled, latents, scaled, self.spec.history)  # (B, T, D)
 
     # ---- controls
 
@@ -250,15 +244,15 @@ class LeWM(nn.Module, WorldModel):
                 return
             latents, scaled = self.encode(pixels), self.scale_actions(actions)
             history = min(self.spec.history, latents.shape[1])
-            z, a = _windows(latents, history), _windows(scaled, history)
+            z, a = windows(latents, history), windows(scaled, history)
             with _fresh_statistics(self.pred_proj):
                 for index in _interleaved(len(z), RECALIBRATION_BATCH):
                     self.predict_scaled(z[index], a[index])
 
     # ---- identity
 
-    @property
-    def fingerprint(self) -> str:  # type: ignore[override]  # computed here, a plain field there
+    @property  # type: ignore[misc]  # read-only here
+    def fingerprint(self) -> str:
         """Hash of weights, configuration, statistics and resizing; follows the weights."""
         tensors = dict(self.state_dict(keep_vars=True))
         # Tensors count their in-place changes, so weights are hashed again only when they moved.
@@ -281,10 +275,6 @@ class LeWM(nn.Module, WorldModel):
         latents: Tensor = self.projector(features)
         return latents.float()  # (N, D)
 
-    def _predict_windows(self, latents: Tensor, scaled: Tensor) -> Tensor:
-        chunks = zip(latents.split(PREDICT_WINDOWS), scaled.split(PREDICT_WINDOWS), strict=True)
-        return torch.cat([self.predict_scaled(z, a) for z, a in chunks])
-
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
         modes = [(module, module.training) for module in self.modules() if module.training]
@@ -299,11 +289,6 @@ class LeWM(nn.Module, WorldModel):
 def count_parameters(module: nn.Module) -> int:
     """Numbers that training changes (buffers such as running statistics left out)."""
     return sum(p.numel() for p in module.parameters())
-
-
-def _windows(x: Tensor, length: int) -> Tensor:
-    """Every run of ``length`` frames: (B, T, …) → (B · (T − length + 1), length, …)."""
-    return x.unfold(1, length, 1).movedim(-1, 2).flatten(0, 1)
 
 
 def _interleaved(count: int, batch: int) -> Iterator[slice]:

@@ -31,7 +31,7 @@ from lewm_probe.reports.tables.table import (
 )
 from lewm_probe.reports.tables.voe import ONSET
 from lewm_probe.reports.view import ANY, Mean, WorldView, means, preferred
-from lewm_probe.results import Metric
+from lewm_probe.results import PAIRED, UNPAIRED, Metric
 
 MOST_SPLITS = 20_000
 """Beyond this many splits (9 against 9 seeds) the exact test is left out."""
@@ -157,7 +157,7 @@ def measures(view: WorldView) -> list[Measure]:
                 f"notices “{what[:1].lower()}{what[1:]}” more",
                 True,
                 _voe_rows(view, metric, condition),
-                _voe_difference(view, f"{metric}_difference", condition),
+                _voe_difference(view, metric, condition),
             )
         )
     for quantity in poses(view):
@@ -178,7 +178,7 @@ def measures(view: WorldView) -> list[Measure]:
             True,
             lambda model: view.pick("straightness", "cosine", model=model, **STRAIGHT),
             lambda first, second: view.pick(
-                "straightness", "cosine", model=first, versus=second, **STRAIGHT
+                "straightness", _stored("cosine"), model=first, versus=second, **STRAIGHT
             ),
         )
     )
@@ -192,7 +192,14 @@ def measures(view: WorldView) -> list[Measure]:
                 lambda model: view.pick(
                     "rollout", "mse_over_copy_last", model=model, horizon=horizon, subject=None
                 ),
-                lambda first, second: [],
+                lambda first, second: view.pick(
+                    "rollout",
+                    _stored("mse_over_copy_last"),
+                    model=first,
+                    versus=second,
+                    horizon=horizon,
+                    subject=None,
+                ),
             )
         )
     return found
@@ -207,7 +214,12 @@ def _voe_difference(
     view: WorldView, metric: str, condition: str
 ) -> Callable[[str, str], list[Metric]]:
     return lambda first, second: view.pick(
-        "voe", metric, subject=condition, window=ONSET, model=first, versus=second
+        "voe",
+        (f"{metric}_difference", *_stored(metric)[1:]),
+        subject=condition,
+        window=ONSET,
+        model=first,
+        versus=second,
     )
 
 
@@ -218,7 +230,14 @@ def _probe_rows(view: WorldView, quantity: str) -> Callable[[str], list[Metric]]
 
 def _probe_difference(view: WorldView, quantity: str) -> Callable[[str, str], list[Metric]]:
     at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
-    return lambda first, second: view.pick("probe", "mse", model=first, versus=second, **at)
+    return lambda first, second: view.pick(
+        "probe", _stored("mse"), model=first, versus=second, **at
+    )
+
+
+def _stored(metric: str) -> tuple[str, ...]:
+    """What a difference is called: within one result, and against a published one."""
+    return metric, f"{metric}{PAIRED}", f"{metric}{UNPAIRED}"
 
 
 def _common_horizon(view: WorldView) -> int | None:

@@ -26,6 +26,7 @@ from lewm_probe.reports.figures.surprise import surprise_plot
 from lewm_probe.reports.judging import Question
 from lewm_probe.reports.notes import folded
 from lewm_probe.reports.paper import paper_values
+from lewm_probe.reports.tables.against import against_tables
 from lewm_probe.reports.tables.dose import dose_tables, dosed
 from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_table
 from lewm_probe.reports.tables.paths import geometry_table, rollout_table, straightness_table
@@ -46,6 +47,7 @@ RULE = (
 )
 
 FOLDED = (
+    "against-all",
     "voe-checkpoints",
     "voe-baselines",
     "dose-checkpoints",
@@ -175,6 +177,7 @@ def _part(view: WorldView) -> Part:
         section
         for section in (
             _verdicts(view),
+            _against(view),
             _surprise(view),
             _dose(view),
             _probes(view),
@@ -217,6 +220,16 @@ def _verdicts(view: WorldView) -> Section:
         questions=tuple(questions(view)),
         comparisons=tuple(comparisons(view)),
         labels={model: view.label(model) for model in view.models},
+    )
+
+
+def _against(view: WorldView) -> Section:
+    return Section(
+        "against",
+        "Against published results",
+        "These models minus those of a published result, from the stored numbers of both. No model "
+        "of theirs was run here.",
+        tables=_shown(view, *against_tables(view)),
     )
 
 

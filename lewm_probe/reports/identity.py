@@ -81,15 +81,16 @@ def identities(models: Iterable[tuple[str, str]]) -> dict[str, Identity]:
     for name in sorted(families, key=order):
         family = families[name]
         pool = family if family in _FAMILY_COLORS else ""
-        k = used.get(pool, 0) % 3
-        used[pool] = used.get(pool, 0) + 1
+        k = used.get(pool, 0)
+        used[pool] = k + 1
+        round_, lap = k // 3, k // 9
         looks[name] = Identity(
             name=name,
             label=words.model(name, family),
             family=family,
-            color=_FAMILY_COLORS[pool][k],
-            marker=_MARKERS[pool][k],
-            dash=_DASH[pool][k],
+            color=_FAMILY_COLORS[pool][k % 3],
+            marker=_MARKERS[pool][(k + round_) % 3],
+            dash=_DASH[pool][(k + 2 * round_ + lap) % 3],
         )
     return looks
 

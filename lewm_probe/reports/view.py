@@ -90,7 +90,7 @@ class WorldView:
         )
         self._seeds = _seeds(metrics, self.entries)
         self._all = _index(metrics)
-        self._final = _index(_final(metrics))
+        self._final = _index(final(metrics))
 
     @property
     def models(self) -> list[str]:
@@ -276,7 +276,7 @@ def _mean(key: dict[str, Any], rows: Sequence[Metric]) -> Mean:
     )
 
 
-def _final(metrics: Sequence[Metric]) -> list[Metric]:
+def final(metrics: Sequence[Metric]) -> list[Metric]:
     """Rows without a step, or else those at the last step the analysis saw of that checkpoint."""
     identity = {id(m): tuple(getattr(m, key) for key in _IDENTITY) for m in metrics}
     bare = {identity[id(m)] for m in metrics if m.step is None}

@@ -221,7 +221,12 @@ def model(name: str, family: str) -> str:
 
     >>> model("lewm", "lewm"), model("lewm-vit", "lewm"), model("mine", "lewm")
     ('LeWM', 'LeWM ViT', 'mine')
+    >>> model("lewm-vit (published)", "lewm")
+    'LeWM ViT (published)'
     """
+    bare, bracket, whose = name.partition(" (")
+    if bracket and whose.endswith(")"):  # of a published result
+        return f"{model(bare, family)}{bracket}{whose}"
     known = FAMILIES.get(family)
     folded = name.lower().replace("-", "_")
     if known is None or not (folded == family or folded.startswith(family + "_")):

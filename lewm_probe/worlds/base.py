@@ -8,15 +8,19 @@ says whether it keeps what this interface promises.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
 
 from lewm_probe.errors import UsageError, UserError, unknown_name
+from lewm_probe.files import content_hash
 
 Snapshot = dict[str, np.ndarray]
 """A full simulator state as named arrays; ``restore`` gives back exactly what was saved."""
@@ -48,7 +52,10 @@ class Policy(Protocol):
     """Chooses actions; may read the world and set its goal."""
 
     def __call__(self, world: World) -> np.ndarray:
-        """The next action (action width,), float32, within the world's action space."""
+        """The next action (action width,), float32, within the world's action space.
+
+        Choices are whole numbers of this type.
+        """
 
 
 class World(gym.Env[np.ndarray, np.ndarray], ABC):
@@ -68,7 +75,8 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     quantities: ClassVar[Mapping[str, Quantity]]
     """What ``physical_state`` gives. Those of a body are named ``<body>_position`` and so on."""
     action_space: gym.spaces.Box
-    """One axis, finite bounds."""
+    """One axis, finite bounds. Where its type is whole numbers, they are choices: discrete actions,
+    e.g. ``Box(0, 3, (1,), np.int64)``. They are given to ``step`` as floats all the same."""
 
     bodies: ClassVar[tuple[str, ...]] = ()
     """What can be teleported, recoloured and frozen, as far as the world offers it."""
@@ -101,6 +109,20 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
             )
         return super().__new__(cls)
 
+    @property
+    def fingerprint(self) -> str:
+        """The world's part of every cache key: a hash of its class' source, bases included.
+
+        A world that depends on more than its code, on a file say, adds that.
+        """
+        files = set()
+        for kind in type(self).__mro__:
+            # A class written at a prompt or in a notebook has no source to look at.
+            with contextlib.suppress(TypeError, OSError):
+                files.add(inspect.getfile(kind))
+        sources = [Path(file).read_bytes() for file in sorted(files)]
+        return content_hash(type(self).__qualname__, *sources)
+
     # gymnasium -----------------------------------------------------------------------------------
 
     @abstractmethod
@@ -120,7 +142,7 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     def step(
         self, action: np.ndarray
     ) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Take one action (action width,). Chance in here must be part of ``snapshot``."""
+        """Take one action (action width,), float32. Chance in here must be part of ``snapshot``."""
         return super().step(action)
 
     # asking --------------------------------------------------------------------------------------
@@ -293,6 +315,8 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     def expert(self, rng: np.random.Generator) -> Policy:
         """The scripted policy that data is collected with; by default uniform random actions.
 
+        Choices are drawn with equal chances.
+
         Raises:
             UsageError: by default, if the action space is no Box with finite bounds.
         """
@@ -307,7 +331,11 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
         def act(world: World) -> np.ndarray:
             return rng.uniform(space.low, space.high).astype(np.float32)
 
-        return act
+        def choose(world: World) -> np.ndarray:
+            low, high = space.low.astype(np.int64), space.high.astype(np.int64)
+            return rng.integers(low, high, endpoint=True).astype(np.float32)
+
+        return choose if are_choices(space) else act
 
     def policy(self, name: str, rng: np.random.Generator) -> Policy:
         """One of ``policies``.
@@ -318,6 +346,11 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
         if name != "expert":
             raise unknown_name("policy", name, self.policies)
         return self.expert(rng)
+
+
+def are_choices(space: gym.Space[Any]) -> bool:
+    """Whether actions of a space are discrete: a Box of whole numbers, or a space of choices."""
+    return space.dtype is None or space.dtype.kind not in "fc" or not space.shape
 
 
 def checked_color(rgb: Sequence[int]) -> np.ndarray:

@@ -12,21 +12,20 @@ two-room: 23 of 23 checks passed
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
+from lewm_probe.conformance import Checks, Conformance, Finding, findings
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.worlds import conformance_checks as checks
 from lewm_probe.worlds import conformance_disturbances as disturbances
 from lewm_probe.worlds.base import World
-from lewm_probe.worlds.conformance_bench import Bench, Fails, Skips, kind
+from lewm_probe.worlds.conformance_bench import Bench
 from lewm_probe.worlds.registry import make_world
 
 STEPS = 40
 """Environment steps of the episode that is examined; a check plays it a few times."""
 LEAST_STEPS = 10
 
-CHECKS: dict[str, tuple[Callable[[Bench], str], tuple[str, ...]]] = {
+CHECKS: Checks[Bench] = {
     "declaration": (checks.declaration, ()),
     "quantities": (checks.quantities, ("declaration",)),
     "columns": (checks.columns, ("declaration",)),
@@ -52,52 +51,6 @@ CHECKS: dict[str, tuple[Callable[[Bench], str], tuple[str, ...]]] = {
     "reset": (disturbances.reset, ("determinism", "matched frames")),
 }
 """Each check and those that have to pass first: one fault is told once, at its root."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        check: its name, a key of ``CHECKS``.
-        outcome: ``skipped`` where the world does not offer it, or where it needs another check.
-        detail: what was seen, what was wrong, or why it was skipped.
-    """
-
-    check: str
-    outcome: Literal["ok", "failed", "skipped"]
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.outcome:9}{self.check:20}{self.detail}"
-
-
-@dataclass(frozen=True)
-class Conformance:
-    """What all checks found, in order.
-
-    Attributes:
-        world: its name.
-        findings: one for each check.
-    """
-
-    world: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def failed(self) -> tuple[Finding, ...]:
-        """The findings that something is wrong."""
-        return tuple(f for f in self.findings if f.outcome == "failed")
-
-    def __str__(self) -> str:
-        counts = [
-            f"{count} {word}"
-            for word in ("failed", "skipped")
-            if (count := sum(f.outcome == word for f in self.findings))
-        ]
-        passed = sum(f.outcome == "ok" for f in self.findings)
-        head = ", ".join([f"{passed} of {len(self.findings)} checks passed", *counts])
-        return "\n".join([f"{self.world}: {head}", *map(str, self.findings)])
 
 
 def check_world(
@@ -129,16 +82,16 @@ def check_world(
             f"are needed. Leave steps out for {STEPS}."
         )
     bench = _bench(world, seed, steps)
-    findings: dict[str, Finding] = {}
-    for name, (check, needs) in CHECKS.items():
-        findings[name] = _finding(name, check, bench, [findings[need] for need in needs])
-        if findings[name].outcome == "failed":
-            bench.failed.add(name)
-    report = Conformance(str(bench.world.name), tuple(findings.values()))
+    found: list[Finding] = []
+    for finding in findings(CHECKS, bench, "the world"):
+        found.append(finding)
+        if finding.outcome == "failed":
+            bench.failed.add(finding.check)
+    report = Conformance(str(bench.world.name), tuple(found))
     if report.failed and not report_only:
         lines = "".join(f"\n  {f.check}: {f.detail}." for f in report.failed)
         raise UserError(
-            f"The world {report.world} fails {len(report.failed)} of {len(findings)} checks:{lines}"
+            f"The world {report.name} fails {len(report.failed)} of {len(found)} checks:{lines}"
             "\nMend it and check again, before data are collected in it. What was skipped for "
             "these is in the report that check_world gives with report_only=True."
         )
@@ -158,21 +111,3 @@ def _bench(world: str | World | Callable[[], World], seed: int, steps: int) -> B
             "registered name, a subclass of lewm_probe.worlds.World, or one of its instances."
         )
     return Bench(made, world, seed, steps)
-
-
-def _finding(
-    name: str, check: Callable[[Bench], str], bench: Bench, needs: list[Finding]
-) -> Finding:
-    for need in needs:
-        if need.outcome == "failed":
-            return Finding(name, "skipped", f"it needs '{need.check}', which failed")
-        if need.outcome == "skipped":
-            return Finding(name, "skipped", need.detail)
-    try:
-        return Finding(name, "ok", check(bench))
-    except Fails as found:
-        return Finding(name, "failed", str(found))
-    except Skips as found:
-        return Finding(name, "skipped", str(found))
-    except Exception as error:  # noqa: BLE001 a stranger's world may raise anything
-        return Finding(name, "failed", f"the world raised {kind(error)}")

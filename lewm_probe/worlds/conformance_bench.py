@@ -1,4 +1,4 @@
-"""What the checks of ``check_world`` share: recorded runs, comparisons, and two ways to end."""
+"""What the checks of ``check_world`` share: recorded runs and comparisons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from lewm_probe.conformance import Fails, Skips, kind
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.seeding import stream
 from lewm_probe.worlds.base import NotOffered, Policy, Snapshot, World
@@ -18,14 +19,6 @@ MOMENTS = 5
 """Moments of the recorded run at which interventions are tried."""
 LARGE_SEED = 2**62
 """Added to seeds: analyses draw theirs from 63 bits."""
-
-
-class Fails(Exception):
-    """What a world does against its interface."""
-
-
-class Skips(Exception):
-    """What a world does not have, so that there is nothing to check."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +139,14 @@ class Bench:
             ("pass through", world.pass_through, world.permeable),
         ]
         offered: dict[str, Callable[[], object]] = {}
-        for kind, intervene, names in kinds:
-            for who in names if kind not in self.failed else ():
+        for what, intervene, names in kinds:
+            for who in names if what not in self.failed else ():
                 self.reset()
                 try:
                     intervene(who)
                 except UserError:  # not offered, or no place from here
                     continue
-                offered[f"{kind} of '{who}'"] = partial(intervene, who)
+                offered[f"{what} of '{who}'"] = partial(intervene, who)
         self.reset()
         return offered
 
@@ -241,19 +234,6 @@ def steps_of(count: int) -> str:
     return f"{count} step" if count == 1 else f"{count} steps"
 
 
-def kind(value: object) -> str:
-    """What something is, in words."""
-    if isinstance(value, np.ndarray):
-        return f"{_a(str(value.dtype))} array"
-    if isinstance(value, Exception):
-        return f"{type(value).__name__}: {value}"
-    return _a(type(value).__name__)
-
-
 def shown(values: np.ndarray) -> list[float]:
     """Numbers to be read."""
     return [float(f"{value:.6g}") for value in values]
-
-
-def _a(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeio" else f"a {noun}"

@@ -12,15 +12,14 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 
-from lewm_probe.worlds.base import Quantity
+from lewm_probe.conformance import Fails, kind
+from lewm_probe.worlds.base import Quantity, are_choices
 from lewm_probe.worlds.conformance_bench import (
     Bench,
-    Fails,
     changed,
     check_numbers,
     copied,
     kept_apart,
-    kind,
     refused,
     same,
     steps_of,
@@ -141,6 +140,8 @@ def policies(bench: Bench) -> str:
                 raise Fails(f"{what} gave the shape {action.shape}; expected {space.shape}")
             if not ((action >= space.low) & (action <= space.high)).all():
                 raise Fails(f"{what} gave {action.tolist()}, which is outside of {space}")
+            if are_choices(space) and (action != np.rint(action)).any():
+                raise Fails(f"{what} gave {action.tolist()}; expected whole numbers: choices")
             if not same(action, twin(world)):
                 raise Fails(
                     f"{what} gave another action for the same random stream; draw from the rng "

@@ -10,13 +10,12 @@ from functools import partial
 
 import numpy as np
 
+from lewm_probe.conformance import Fails, Skips
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.worlds.base import NotOffered, World
 from lewm_probe.worlds.conformance_bench import (
     MOMENTS,
     Bench,
-    Fails,
-    Skips,
     changed,
     check_numbers,
     each,

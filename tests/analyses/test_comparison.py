@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.comparison import by_name, compare, reach
+from lewm_probe.analyses.comparison import Onsets, by_name, compare, reach
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.subjects import subject_from_model
 from lewm_probe.analyses.surprise import MODEL, Scores
@@ -17,7 +17,7 @@ N, T, ONSET = 24, 10, 4
 def evidence_of(doubles):
     """Made-up surprise: at t0 the perturbed lies ``shift`` SDs above the reference."""
 
-    def make(name: str, seed: int | None, shift: float, step: int | None = None) -> Evidence:
+    def make(name: str, seed: int | None, shift: float, step: int | None = None) -> Onsets:
         rng = stream(0, name, str(seed))
         clean = np.exp(rng.normal(size=(N, T)))
         perturbed = clean * np.exp(shift + rng.normal(size=(N, T)) * 0.1)
@@ -34,7 +34,9 @@ def evidence_of(doubles):
         everyone = {name: np.ones(N, bool) for name in scores.conditions}
         onset, ids = np.full(N, ONSET), tuple(map(str, range(N)))
         onsets = dict.fromkeys(scores.conditions, onset)
-        return Evidence(subject, scores, onset, onsets, everyone, ids, clean, None, 1.0, 4.0, 4)
+        return Onsets.of(
+            Evidence(subject, scores, onset, onsets, everyone, ids, clean, None, 1.0, 4.0, 4)
+        )
 
     return make
 
@@ -51,10 +53,7 @@ def test_several_seeds_are_the_top_level(evidence_of, short_suite):
     ledger = compared([*good, *bad], short_suite)
     found = {m.metric: m for m in ledger.metrics if m.subject == "teleport_agent"}
     difference = found["auroc_difference"]
-    aurocs = [
-        [e.comparisons("teleport_agent", MODEL, "onset").mean() for e in side]
-        for side in (good, bad)
-    ]
+    aurocs = [[e.comparisons("teleport_agent", MODEL).mean() for e in side] for side in (good, bad)]
     assert difference.value == pytest.approx(np.mean(aurocs[0]) - np.mean(aurocs[1]))
     assert difference.ci_low < difference.value < difference.ci_high
     assert (difference.model, difference.versus) == ("good", "bad")

@@ -71,7 +71,7 @@ def test_encoded_refuses_what_is_not_finite(doubles, trajectories):
 
     subject = subject_from_model("broken", Broken(train_seed=4, step=200))
     with pytest.raises(UserError) as error:
-        encoded(subject, trajectories.pixels[:2, :3], LatentCache())
+        encoded(subject, trajectories.pixels[:2, :3], None, LatentCache())
     assert str(error.value) == (
         "The latents (z) of broken, training seed 4, step 200 hold 1 NaN or infinite values of 24. "
         "Finite ones were expected: the checkpoint diverged in training or is damaged. Give an "

@@ -78,7 +78,7 @@ def test_a_clock_is_all_time(doubles, suite, cache):
     subject = subject_from_model("clock", Clock(family="pldm"))
 
     class Remembered(LatentCache):
-        def encode(self, model, pixels):
+        def encode(self, model, pixels, actions=None):
             return super().encode(model, stamped)
 
     found = geometry([subject], suite, cache=Remembered())
@@ -100,7 +100,7 @@ def test_gaussian_latents_reach_the_level(doubles, suite):
     rng = np.random.default_rng(0)
 
     class Normal(LatentCache):
-        def encode(self, model, pixels):
+        def encode(self, model, pixels, actions=None):
             return {"z": rng.normal(size=(*pixels.shape[:2], 24)).astype(np.float32)}
 
     subject = subject_from_model("normal", doubles["constant"](latent_width=24))

@@ -1,8 +1,15 @@
+import shutil
+from pathlib import Path
+
 import pytest
+import torch
 
 from lewm_probe.analyses.history import at_checkpoint, earlier_checkpoints, thinned
 from lewm_probe.analyses.subjects import load_subjects, subject_from_model
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+from lewm_probe.models.load import LoadOptions
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "lewm-tiny"
 
 
 @pytest.fixture
@@ -42,3 +49,21 @@ def test_the_subject_as_it_was(run):
 
 def test_no_run_no_history(make_lewm):
     assert earlier_checkpoints(subject_from_model("lewm", make_lewm())) == []
+
+
+def test_epochs_of_a_released_folder(tmp_path):
+    state = torch.load(GOLDEN / "weights.pt", weights_only=True)
+    shutil.copyfile(GOLDEN / "config.json", tmp_path / "config.json")
+    for epoch in (2, 10, 9):
+        state["pred_proj.net.3.bias"].fill_(epoch)
+        torch.save(state, tmp_path / f"weights_epoch_{epoch}.pt")
+    options = LoadOptions(dataset=(str(GOLDEN.parent / "released_layout.h5"),), resize="area")
+    (subject,) = load_subjects([f"theirs={tmp_path}"], options=options)
+    assert subject.model.spec.step == 10
+    earlier = earlier_checkpoints(subject)
+    assert [p.name for p in earlier] == ["weights_epoch_2.pt", "weights_epoch_9.pt"]
+    second = at_checkpoint(subject, earlier[0])
+    assert (second.model.spec.step, second.entry.step) == (2, 2)
+    assert second.model.action_statistics == subject.model.action_statistics
+    assert second.model.resize == "area"
+    assert set(second.model.pred_proj.net[3].bias.tolist()) == {2.0}

@@ -111,3 +111,43 @@ def test_models_written_at_a_prompt_can_be_cached(oracle, pixels):
 def test_pictures_of_another_size_are_refused_by_the_model(make_lewm, pixels):
     with pytest.raises(UserError):
         LatentCache().encode(make_lewm(), pixels[:, :, :32, :32])
+
+
+@pytest.fixture
+def recurrent(doubles):
+    """Adds up where the agent is and what was done before; notes how it was asked."""
+
+    class Recurrent(doubles["oracle"]):
+        def __init__(self):
+            super().__init__("recurrent", recurrent=True, history=1)
+            self.asked = []
+
+        def encode(self, observation):
+            pixels, actions = observation["pixels"], observation["action"]
+            self.asked.append((tuple(pixels.shape[:2]), tuple(actions.shape)))
+            z = super().encode(pixels).cumsum(1)
+            z[:, 1:] += actions[:, :-1].sum(-1, keepdim=True).cumsum(1)
+            return z
+
+    return Recurrent()
+
+
+def test_recurrent_models_see_whole_trajectories_and_actions(recurrent, pixels, trajectories):
+    actions = trajectories.actions[:3, :4]
+    found = encode(recurrent, pixels, batch=9, actions=actions)["z"]
+    assert recurrent.asked == [((2, 4), (2, 4, 10)), ((1, 4), (1, 4, 10))]  # 9 frames: 2 films of 4
+    whole = {"pixels": torch.tensor(pixels), "action": torch.tensor(actions)}
+    np.testing.assert_allclose(found, recurrent.encode(whole).numpy(), rtol=1e-5)
+    with pytest.raises(ValueError, match="^a recurrent model encodes pictures with their actions$"):
+        encode(recurrent, pixels)
+
+
+def test_actions_are_in_the_key_of_recurrent_models_only(oracle, recurrent, pixels, trajectories):
+    cache, actions = LatentCache(), trajectories.actions[:3, :4]
+    assert cache.key(oracle.model, pixels, actions) == cache.key(oracle.model, pixels)
+    assert cache.key(recurrent, pixels, actions) != cache.key(recurrent, pixels, actions * 2)
+    first = cache.encode(recurrent, pixels, actions)["z"]
+    other = cache.encode(recurrent, pixels, actions * 2)["z"]
+    assert (first != other).any()
+    assert cache.encode(recurrent, pixels, actions)["z"] is first
+    assert cache.misses == 2

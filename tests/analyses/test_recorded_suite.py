@@ -120,6 +120,17 @@ def test_analyses_run(analysis, recorded: Suite, make_lewm) -> None:
     assert len(values) > 8
     assert np.isfinite(values).all()
     assert {m.world for m in result.metrics} == {"robot-recorded"}
+    if analysis is straightness:
+        (own,) = [
+            m.value
+            for m in result.metrics
+            if (m.control, m.metric, m.stride) == ("state_space", "cosine", 1)
+        ]
+        path = suite_trajectories(recorded, SIZE, "disjoint").state["agent_position"]
+        step = np.diff(path, axis=1)
+        along = (step[:, 1:] * step[:, :-1]).sum(-1)
+        length = np.linalg.norm(step, axis=-1)
+        assert own == pytest.approx((along / length[:, 1:] / length[:, :-1]).mean(1).mean())
     if analysis is probe:
         assert {"agent_position", "agent_velocity"} <= {m.subject for m in result.metrics}
 

@@ -71,10 +71,14 @@ def test_probes_read_imagined_latents_in_pixels(result):
 
 def test_rows_hold_every_trajectory(result):
     rows = result.rows
-    mine = rows[(rows["model"] == "lewm") & (rows["horizon"] == 2)]
-    (metric,) = pick(result, "mse", model="lewm", horizon=2)
-    assert mine["trajectory_id"].nunique() == len(mine)
-    assert mine["value"].mean() == pytest.approx(metric.value, rel=1e-4)
+    there = rows[(rows["model"] == "lewm") & (rows["horizon"] == 2)]
+    for control, mine in (
+        (None, there[there["control"].isna()]),
+        ("copy_last", there[there["control"] == "copy_last"]),
+    ):
+        (metric,) = pick(result, "mse", model="lewm", horizon=2, control=control)
+        assert mine["trajectory_id"].nunique() == len(mine) == suite_size(result)
+        assert mine["value"].mean() == pytest.approx(metric.value, rel=1e-4)
 
 
 def test_several_places_are_averaged_first(oracle, suite, cache):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,10 @@ from lewm_probe.analyses.subjects import (
 )
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+from lewm_probe.models.load import LoadOptions
 from lewm_probe.worlds import make_world
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def write(path, model, **meta):
@@ -111,13 +116,13 @@ def test_nothing_there(run):
         load_subjects([f"mine={wrong}"])
     assert str(error.value) == (
         f"There is no checkpoint at {wrong} (given for 'mine'). Did you mean {run}? Give a run "
-        "folder or a .safetensors file."
+        "folder, a .safetensors file, a folder with config.json and weights.pt, or hf://user/repo."
     )
     with pytest.raises(UserError) as error:
         load_subjects(["x=/nowhere/at/all"])
     assert str(error.value) == (
-        "There is no checkpoint at /nowhere/at/all (given for 'x'). Give a run folder or a "
-        ".safetensors file."
+        "There is no checkpoint at /nowhere/at/all (given for 'x'). Give a run folder, a "
+        ".safetensors file, a folder with config.json and weights.pt, or hf://user/repo."
     )
 
 
@@ -126,8 +131,9 @@ def test_a_folder_without_checkpoints(tmp_path):
         load_subjects([f"x={tmp_path}"])
     assert str(error.value) == (
         f"The folder {tmp_path} (given for 'x') holds no checkpoint: neither model.safetensors nor "
-        "checkpoints/step_*.safetensors. Give a folder that `lewm-probe train` wrote, or a "
-        ".safetensors file."
+        "checkpoints/step_*.safetensors, nor weights.pt, weights_epoch_N.pt or another .pt or "
+        ".ckpt file. Give a run folder, a .safetensors file, a folder with config.json and "
+        "weights.pt, or hf://user/repo."
     )
 
 
@@ -210,3 +216,61 @@ def test_a_subject_at_another_checkpoint(make_lewm, oracle):
     assert earlier.entry.fingerprint == earlier.model.fingerprint
     assert subject.entry.step == 5
     assert oracle.entry.parameters is None
+
+
+# ---- checkpoints of others
+
+
+@pytest.fixture
+def released(tmp_path):
+    """A released folder of three epochs, without statistics."""
+    folder = tmp_path / "lewm-tiny"
+    folder.mkdir()
+    shutil.copyfile(GOLDEN / "lewm-tiny" / "config.json", folder / "config.json")
+    for epoch in (1, 2, 10):
+        shutil.copyfile(GOLDEN / "lewm-tiny" / "weights.pt", folder / f"weights_epoch_{epoch}.pt")
+    return folder
+
+
+def test_a_released_checkpoint_beside_one_of_ours(released, run):
+    options = LoadOptions(action_stats=("identity",))
+    theirs, ours = load_subjects([str(released), f"ours={run}"], options=options)
+    assert theirs.name == "lewm-tiny"
+    assert theirs.identity == {
+        "model": "lewm-tiny",
+        "family": "lewm",
+        "train_seed": None,
+        "step": 10,
+    }
+    assert [p.name for p in theirs.history] == [f"weights_epoch_{n}.pt" for n in (1, 2, 10)]
+    assert theirs.entry.config["action_statistics"] == "identity"
+    assert ours.entry.config["action_statistics"] == "checkpoint"
+    assert theirs.entry.curves == {}
+
+
+def test_statistics_for_each_by_name(released):
+    options = LoadOptions(
+        action_stats=("a=identity",), dataset=(f"b={GOLDEN / 'released_layout.h5'}",)
+    )
+    a, b = load_subjects([f"a={released}", f"b={released}"], options=options)
+    assert a.entry.config["action_statistics"] == "identity"
+    assert b.entry.config["action_statistics"] == "data set released_layout.h5"
+    assert a.model.fingerprint != b.model.fingerprint
+
+
+def test_statistics_for_nobody(released, run):
+    with pytest.raises(UsageError) as error:
+        load_subjects([f"a={released}"], options=LoadOptions(action_stats=("a=identity", "b=x")))
+    assert str(error.value) == "Unknown checkpoint 'b'. Known: a."
+    two = [f"a={run}", f"b={run}"]
+    with pytest.raises(UsageError) as error:
+        load_subjects(two, options=LoadOptions(action_stats=("identity",)))
+    assert str(error.value) == (
+        "The action statistics 'identity' are for checkpoints that carry none, but all of these "
+        "carry their own. Leave them out."
+    )
+
+
+def test_a_single_checkpoint_is_what_is_meant(run):
+    with pytest.raises(UserError, match=r"model\.safetensors carries its own action statistics "):
+        load_subjects([f"a={run}"], options=LoadOptions(action_stats=("identity",)))

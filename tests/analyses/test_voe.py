@@ -9,7 +9,9 @@ from sklearn.metrics import roc_auc_score
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.subjects import subject_from_model
 from lewm_probe.analyses.voe import voe
+from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.errors import UsageError, UserError
+from lewm_probe.models.lewm import LeWM
 from lewm_probe.results import Result
 
 
@@ -253,14 +255,15 @@ def test_scaling_latents_leaves_ranks_and_normalised_surprise_alone(short_suite,
 
 def test_the_same_question_twice_gives_the_same_answer(short_suite, cache, doubles):
     subject = subject_from_model("oracle", doubles["oracle"]())
+    first = voe([subject], short_suite, cache=cache)
     before = cache.misses
-    first, second = (voe([subject], short_suite, cache=cache) for _ in range(2))
+    second = voe([subject], short_suite, cache=cache)
     assert first.metrics == second.metrics
     pd.testing.assert_frame_equal(first.rows, second.rows)
     again = LatentCache()
     assert voe([subject], short_suite, cache=again).metrics == first.metrics
     assert again.misses > 0
-    assert cache.misses == before  # the module's first result encoded these pictures already
+    assert cache.misses == before
 
 
 def test_methods_with_several_seeds_are_compared_over_seeds(short_suite, cache, make_lewm):
@@ -360,3 +363,23 @@ def test_names_in_the_suite_are_checked_before_any_work(suite, cache, oracle):
         "Unknown baseline 'copylast'. Did you mean 'copy_last'? Known: copy_last, "
         "linear_extrapolation, pixel_difference, random_encoder."
     )
+
+
+def test_statistics_that_do_not_fit_the_world_are_told(short_suite, tiny_config):
+    def asked(std):
+        statistics = ActionStatistics(mean=(0.0, 0.0), std=(std, std))
+        model = LeWM(tiny_config, statistics, world="two-room")
+        suite = short_suite.model_copy(
+            update={"voe": short_suite.voe.model_copy(update={"baselines": ()})}
+        )
+        result = voe([subject_from_model("x", model)], suite, cache=LatentCache())
+        sizes = {m.window: m.value for m in result.metrics if m.metric == "scaled_action_sd"}
+        notes = [n for n in result.provenance[0].notes if "action statistics do not fit" in n]
+        return sizes, notes
+
+    true, told = asked(0.87)
+    assert told == []
+    assert true["min"] == pytest.approx(1.0, abs=0.1)
+    tenfold, told = asked(0.087)
+    assert len(told) == 1
+    assert tenfold["max"] == pytest.approx(10 * true["max"], rel=1e-4)

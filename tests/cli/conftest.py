@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
+from typer.testing import Result as Answer
 
+from lewm_probe import auditing
+from lewm_probe.analyses.latents import LatentCache
+from lewm_probe.analyses.portions import SubjectFailed
+from lewm_probe.analyses.subjects import Subject
+from lewm_probe.analyses.suite import Suite
 from lewm_probe.cli.main import app
+from lewm_probe.progress import Progress
+from lewm_probe.results import Metric, Provenance, Result
 
-Run = Callable[..., Result]
+Run = Callable[..., Answer]
 
 
 @pytest.fixture
@@ -18,7 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run ``lewm-probe WORDS…`` in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def invoke(*words: str | Path) -> Result:
+    def invoke(*words: str | Path) -> Answer:
         return CliRunner().invoke(app, [str(word) for word in words], prog_name="lewm-probe")
 
     return invoke
@@ -57,3 +65,64 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+class Asked:
+    """What the faked analyses were asked.
+
+    Ctrl-C comes at ``stop_at``; in the analyses that ``fails`` names, that model fails.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[str], Suite, int]] = []
+        self.stop_at: str | None = None
+        self.fails: dict[str, str] = {}
+        self.metric = ("", "")
+
+    @property
+    def names(self) -> list[str]:
+        return [call[0] for call in self.calls]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    record = Asked()
+
+    def fake(name: str) -> Callable[..., Result]:
+        def analysis(
+            subjects: Sequence[Subject],
+            suite: Suite,
+            *,
+            cache: LatentCache,
+            device: str,
+            progress: Progress,
+        ) -> Result:
+            assert device == "cpu"
+            assert cache.folder is not None
+            if name == record.stop_at:
+                raise KeyboardInterrupt
+            for subject in subjects:
+                if record.fails.get(name) == subject.name:
+                    raise SubjectFailed(subject, "It has no idea.")
+            histories = sum(len(subject.history) for subject in subjects)
+            record.calls.append((name, [s.label for s in subjects], suite, histories))
+            with progress.task(name, 1) as task:
+                task.advance()
+            metrics = [
+                Metric(
+                    **s.identity,
+                    world=suite.world,
+                    analysis=name,
+                    metric=record.metric[1] if name == record.metric[0] else "m",
+                    features="z",
+                    value=0.25,
+                )
+                for s in subjects
+            ]
+            said = Provenance(command="", version="", notes=[f"a note on {name}"])
+            return Result([said], [s.entry for s in subjects], metrics)
+
+        return analysis
+
+    monkeypatch.setattr(auditing, "function", fake)
+    return record

@@ -44,7 +44,7 @@ import os, sys
 from pathlib import Path
 
 import lewm_probe.demo as stages
-from lewm_probe.cli import asking
+from lewm_probe import auditing
 from lewm_probe.results import Metric, Result
 
 stages.OVERRIDES = (*{TINY!r}, "optimizer.epochs=" + os.environ["EPOCHS"])
@@ -61,7 +61,7 @@ def fake(name):
     return analysis
 
 
-asking.function = fake
+auditing.function = fake
 sys.argv = ["lewm-probe", "demo", "--out", "demo", "--device", "cpu"]
 from lewm_probe.cli.main import main
 

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from .conftest import Run
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def test_a_checkpoint_says_what_it_is(run: Run, make_checkpoint: Callable[..., Path]) -> None:
@@ -14,6 +17,8 @@ def test_a_checkpoint_says_what_it_is(run: Run, make_checkpoint: Callable[..., P
     assert answer.exit_code == 0
     cells = re.findall(r"│ +(.+?) +│ +(.+?) +│", answer.stdout)
     told = dict(cells)
+    assert told["kind"] == "lewm-probe checkpoint"
+    assert told["action statistics"] == "checkpoint"
     assert told["family"] == "pldm"
     assert told["world"] == "two-room"
     assert told["training seed"] == "3"
@@ -42,6 +47,63 @@ def test_no_checkpoint(run: Run) -> None:
     answer = run("inspect", "nowhere")
     assert answer.exit_code == 1
     assert answer.stderr == (
-        "Error: There is no checkpoint at nowhere. Give a .safetensors file or the folder of a "
-        "training run.\n"
+        "Error: There is no checkpoint at nowhere. Give a run folder, a .safetensors file, a "
+        "folder with config.json and weights.pt, or hf://user/repo.\n"
+    )
+
+
+# ---- released shapes
+
+
+def cells(answer: str) -> dict[str, str]:
+    return dict(re.findall(r"│ +(.+?) +│ +(.+?) +│", answer))
+
+
+def test_a_released_checkpoint_without_statistics(run: Run) -> None:
+    answer = run("inspect", GOLDEN / "pldm-tiny")
+    assert answer.exit_code == 0, answer.stderr
+    told = cells(answer.stdout)
+    unknown = "unknown: give --action-stats or --dataset"
+    assert told["kind"] == "released shape (PyTorch weights)"
+    assert told["family"] == "pldm"
+    assert told["configuration"] == "stable_worldmodel.wm.pldm.pldm.PLDM"
+    assert told["spelling"] == "transformers 4.x"
+    assert (told["wrapped"], told["left aside"]) == ("no", "nothing")
+    assert told["tensors"] == "107"
+    assert told["action block"] == "10"
+    for fact in ("action statistics", "action mean", "action SD", "frame-skip", "fingerprint"):
+        assert told[fact] == unknown
+
+
+def test_a_released_checkpoint_with_statistics(run: Run) -> None:
+    data = GOLDEN / "released_layout.h5"
+    answer = run("inspect", GOLDEN / "lewm-tiny", "--dataset", data, "--json")
+    assert answer.exit_code == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert told["action_statistics"]["source"] == "data set released_layout.h5"
+    assert (told["frame_skip"], told["config"]["env_action_width"]) == (5, 2)
+    from lewm_probe import load_model
+
+    assert told["fingerprint"] == load_model(GOLDEN / "lewm-tiny", dataset=data).fingerprint
+    named = run("inspect", GOLDEN / "lewm-tiny", "--action-stats", "lewm-tiny=identity", "--json")
+    assert json.loads(named.stdout)["action_statistics"]["source"] == "identity"
+
+
+def test_epochs_of_a_folder(run: Run, tmp_path: Path) -> None:
+    shutil.copyfile(GOLDEN / "lewm-tiny" / "config.json", tmp_path / "config.json")
+    for epoch in range(1, 9):
+        shutil.copyfile(GOLDEN / "lewm-tiny" / "weights.pt", tmp_path / f"weights_epoch_{epoch}.pt")
+    told = cells(run("inspect", ".").stdout)
+    assert (told["step"], told["epoch"]) == ("8", "8")
+    assert told["checkpoints of the run"] == (
+        "weights_epoch_1.pt, weights_epoch_2.pt, weights_epoch_3.pt, … 2 more …, "
+        "weights_epoch_6.pt, weights_epoch_7.pt, weights_epoch_8.pt"
+    )
+
+
+def test_options_for_another_name(run: Run) -> None:
+    answer = run("inspect", GOLDEN / "lewm-tiny", "--action-stats", "lewm=identity")
+    assert answer.exit_code == 2
+    assert answer.stderr == (
+        "Error: Unknown checkpoint 'lewm'. Did you mean 'lewm-tiny'? Known: lewm-tiny.\n"
     )

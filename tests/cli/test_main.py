@@ -17,6 +17,7 @@ COMMANDS = (
     "data",
     "train",
     "inspect",
+    "export",
     "probe",
     "voe",
     "straightness",
@@ -85,7 +86,7 @@ def test_every_command_has_the_common_options(run: Run, command: str) -> None:
     wanted = {"--json", "--quiet", "--debug", "--out", "--seed", "--device"}
     if command == "inspect":  # reads a file: nothing written, computed or random
         wanted -= {"--out", "--seed", "--device"}
-    if command == "report":  # draws what is stored
+    if command in ("export", "report"):  # writes what is stored in another form
         wanted -= {"--seed", "--device"}
     assert {option for option in wanted if option not in told} == set()
 
@@ -109,7 +110,11 @@ def test_version(run: Run) -> None:
             "No such option: --sed (Possible options: --seed, --suite) "
             "See `lewm-probe voe --help`.",
         ),
-        (["voe"], "Missing argument '[NAME=]CKPT...'. See `lewm-probe voe --help`."),
+        (
+            ["voe"],
+            "No checkpoint was given. Name at least one, for example `lewm-probe voe "
+            "lewm=runs/lewm pldm=runs/pldm`.",
+        ),
         (
             ["voe", "a", "--device", "tpu"],
             "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'cuda', 'mps'. "

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -82,3 +84,13 @@ def pixels() -> torch.Tensor:
 def actions() -> torch.Tensor:
     """Raw blocks (4, 6, 4)."""
     return torch.randn(4, 6, 4, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """A writable copy of tests/golden/lewm-tiny: config.json and weights.pt."""
+    folder = tmp_path / "lewm-tiny"
+    folder.mkdir()
+    for name in ("config.json", "weights.pt"):
+        shutil.copyfile(Path(__file__).parents[1] / "golden" / "lewm-tiny" / name, folder / name)
+    return folder

@@ -100,7 +100,8 @@ def test_the_patch_divides_the_picture_or_the_config_is_refused(size: int, patch
         ),
         (
             {"image_size": 64, "encoder": {"name": "cnn", "channels": [8, 0]}},
-            "The CNN's channels [8, 0] must all be at least 1. Mend model.encoder.channels.",
+            "The CNN's channels [8, 0] must all be at least 1 and at most 65536. Mend "
+            "model.encoder.channels.",
         ),
         (
             {"encoder": {"patchsize": 8}},

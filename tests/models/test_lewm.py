@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.errors import UserError
-from lewm_probe.models import lewm
+from lewm_probe.models import lewm, windows
 from lewm_probe.models.config import EncoderConfig, ModelConfig
 from lewm_probe.models.lewm import LeWM, count_parameters
 
@@ -326,7 +326,7 @@ def test_predicting_in_chunks_changes_nothing(
 ) -> None:
     z = torch.randn(4, 6, 8)
     whole = small.predict(z, actions)
-    monkeypatch.setattr(lewm, "PREDICT_WINDOWS", 3)
+    monkeypatch.setattr(windows, "PREDICT_WINDOWS", 3)
     torch.testing.assert_close(small.predict(z, actions), whole)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.worlds import NotOffered, Quantity, World
+from lewm_probe.worlds.base import are_choices
 
 
 class Least(World):
@@ -96,6 +97,33 @@ def test_the_default_expert_is_uniform_over_the_action_space() -> None:
     assert actions.min() < -1.95
     assert actions.max() > 2.95
     np.testing.assert_array_equal(twin(world), actions[0])
+
+
+def test_the_default_expert_chooses_among_whole_numbers_with_equal_chances() -> None:
+    world = Least()
+    world.action_space = gym.spaces.Box(np.array([-1, 0]), np.array([1, 3]), dtype=np.int64)
+    act = world.expert(rng(3))
+    actions = np.array([act(world) for _ in range(3000)])
+    assert actions.dtype == np.float32
+    for axis, numbers in enumerate(([-1, 0, 1], [0, 1, 2, 3])):
+        found, counts = np.unique(actions[:, axis], return_counts=True)
+        assert found.tolist() == numbers
+        np.testing.assert_allclose(counts / len(actions), 1 / len(numbers), atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("space", "choices"),
+    [
+        (gym.spaces.Box(0, 3, (1,), np.int64), True),
+        (gym.spaces.Box(0, 255, (2,), np.uint8), True),
+        (gym.spaces.Discrete(4), True),
+        (gym.spaces.MultiDiscrete([2, 3]), True),
+        (gym.spaces.Box(-1, 1, (2,), np.float32), False),
+        (gym.spaces.Box(-1, 1, (2,), np.float64), False),
+    ],
+)
+def test_spaces_of_choices(space, choices: bool) -> None:
+    assert are_choices(space) == choices
 
 
 @pytest.mark.parametrize(

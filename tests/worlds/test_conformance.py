@@ -225,6 +225,16 @@ class OutOfBounds(Balls):
         return lambda world: np.full(2, 2.0, np.float32)
 
 
+@finds("policies", "'expert' at step 0 gave [0.5, 0.5]; expected whole numbers: choices")
+class HalfChoices(Balls):
+    def __init__(self) -> None:
+        super().__init__()
+        self.action_space = gym.spaces.Box(-1, 1, (2,), np.int64)
+
+    def expert(self, rng):
+        return lambda world: np.full(2, 0.5, np.float32)
+
+
 @finds("policies", "'expert' at step 0 gave a float64 array; expected a float32 array")
 class DoublePrecision(Balls):
     def expert(self, rng):
@@ -527,7 +537,7 @@ def test_every_check_finds_a_mutant() -> None:
 @pytest.mark.parametrize("name", ["two-room", "push-t", "push-t-gym"])
 def test_shipped_worlds_pass_every_check(name: str) -> None:
     report = check_world(name, steps=10)
-    assert report.world == name
+    assert report.name == name
     assert [f.check for f in report.findings] == list(CHECKS)
     assert {f.outcome for f in report.findings} == {"ok"}
 

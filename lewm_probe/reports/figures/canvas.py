@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from lewm_probe.files import atomic_path
+from lewm_probe.files import atomic_path, safe_name
 from lewm_probe.reports.identity import FAINT, INK, MUTED, PAPER, Identity, palette
 from lewm_probe.reports.view import Mean
 
@@ -93,6 +93,10 @@ class Plot:
     draw: Callable[[float], Figure]
     column: bool = True
     themed: bool = True
+
+    def __post_init__(self) -> None:
+        # Names hold those of worlds and quantities, which a stranger's results may have made up.
+        object.__setattr__(self, "name", safe_name(self.name))
 
 
 @dataclass(frozen=True)

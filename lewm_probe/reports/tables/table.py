@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from lewm_probe.files import safe_name
 from lewm_probe.reports import numbers
 from lewm_probe.reports.view import Mean
 from lewm_probe.results import Metric
@@ -111,7 +112,10 @@ class Table:
 def table(
     name: str, title: str, caption: str, columns: Sequence[Column], rows: Sequence[Row]
 ) -> Table | None:
-    """A table without columns that say nothing; ``None`` when no row is left."""
+    """A table without columns that say nothing; ``None`` when no row is left.
+
+    ``name`` may hold names from results, which are strangers' words: it becomes safe here.
+    """
     kept = [
         column
         for column in columns
@@ -119,7 +123,7 @@ def table(
     ]
     if not rows or not any(column.numeric for column in kept) and len(kept) < 2:
         return None
-    return Table(name, title, caption, tuple(kept), tuple(rows))
+    return Table(safe_name(name), title, caption, tuple(kept), tuple(rows))
 
 
 def mean_cell(mean: Mean | None, *, decimals: int | None = None, bare: bool = False) -> Cell:

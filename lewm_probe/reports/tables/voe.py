@@ -32,7 +32,7 @@ def voe_tables(view: WorldView) -> list[Table]:
     found = [
         _main(view),
         collapse_table(view),
-        _baselines(view),
+        baselines_table(view),
         _windows(view),
         _contrasts(view),
         _by_checkpoint(view),
@@ -139,7 +139,8 @@ def _n(mean: Mean | None) -> Cell:
     return count_cell(mean.n, mean.n_high) if mean else Cell("")
 
 
-def _baselines(view: WorldView) -> Table | None:
+def baselines_table(view: WorldView) -> Table | None:
+    """AUROC at onset of the model beside what needs no learned dynamics."""
     found = preferred(view.pick("voe", "auroc", window=ONSET, control=ANY))
     controls = sorted({row.control for row in found}, key=words.control_order)
     if not any(controls):

@@ -3,77 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lewm_probe.analyses.latents import LatentCache
-from lewm_probe.analyses.subjects import Subject
+from lewm_probe import auditing
 from lewm_probe.analyses.suite import Suite
-from lewm_probe.cli import asking
-from lewm_probe.cli.asking import ANALYSES, with_numbers
+from lewm_probe.auditing import ANALYSES, with_numbers
 from lewm_probe.configs import load_yaml
-from lewm_probe.progress import Progress
-from lewm_probe.reports.write import Report
 from lewm_probe.resources import find_suite
 from lewm_probe.results import Metric, Provenance, Result
 
-from .conftest import Run
+from .conftest import Asked, Run
 
 Make = Callable[..., Path]
 
 
-class Asked:
-    """What the faked analyses were asked."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, list[str], Suite, int]] = []
-        self.stop_at: str | None = None
-
-    @property
-    def names(self) -> list[str]:
-        return [call[0] for call in self.calls]
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    record = Asked()
-
-    def fake(name: str) -> Callable[..., Result]:
-        def analysis(
-            subjects: Sequence[Subject],
-            suite: Suite,
-            *,
-            cache: LatentCache,
-            device: str,
-            progress: Progress,
-        ) -> Result:
-            assert device == "cpu"
-            assert cache.folder is not None
-            if name == record.stop_at:
-                raise KeyboardInterrupt
-            histories = sum(len(subject.history) for subject in subjects)
-            record.calls.append((name, [s.label for s in subjects], suite, histories))
-            with progress.task(name, 1) as task:
-                task.advance()
-            metrics = [
-                Metric(**s.identity, world=suite.world, analysis=name, metric="m", value=0.25)
-                for s in subjects
-            ]
-            said = Provenance(command="", version="", notes=[f"a note on {name}"])
-            return Result([said], [s.entry for s in subjects], metrics)
-
-        return analysis
-
-    monkeypatch.setattr(asking, "function", fake)
-    return record
-
-
 @pytest.mark.parametrize("name", ANALYSES)
 def test_every_analysis_is_found(name: str) -> None:
-    assert asking.function(name).__name__ == name
+    assert auditing.function(name).__name__ == name
 
 
 @pytest.mark.parametrize("name", ANALYSES)
@@ -127,42 +77,6 @@ def test_the_same_question_is_not_asked_twice(
     Path("x/results.json").write_text("{")
     run(*words, "-n", "20", "--seed", "8")
     assert len(asked.calls) == 6
-
-
-def test_an_audit_asks_everything_then_reports(
-    run: Run, make_checkpoint: Make, asked: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    published: list[tuple[Result, Path, str | None]] = []
-
-    def write_report(
-        result: Result, folder: Path, *, title: str | None, progress: Progress
-    ) -> Report:
-        published.append((result, folder, title))
-        return Report(folder, folder / "report.html", folder / "report.md", (), ())
-
-    monkeypatch.setattr("lewm_probe.reports.write.write_report", write_report)
-    one, two = make_checkpoint("one.safetensors"), make_checkpoint("two.safetensors", "pldm")
-    words = ["audit", f"a={one}", f"b={two}", "--title", "T", "--device", "cpu"]
-    asked.stop_at = "rollout"
-    stopped = run(*words)
-    assert stopped.exit_code == 1
-    assert stopped.stdout == ""
-    assert stopped.stderr == (
-        "Error: Stopped. Analyses that were finished are kept and are not repeated when the same "
-        "command is run again.\n"
-    )
-    asked.stop_at = None
-    answer = run(*words)
-    assert answer.exit_code == 0, answer.stderr
-    assert asked.names == list(ANALYSES)
-    assert asked.calls[0][1] == ["a, training seed 0, step 10", "b, training seed 0, step 10"]
-    ((result, folder, title),) = published
-    assert (folder, title) == (Path("runs/two-room/audit"), "T")
-    assert {m.analysis for m in result.metrics} == set(ANALYSES)
-    assert answer.stdout.splitlines()[-2:] == [
-        "Wrote runs/two-room/audit",
-        "Wrote runs/two-room/audit/report.html",
-    ]
 
 
 def test_run_folders_bring_their_checkpoints_unless_told_not_to(
@@ -241,7 +155,7 @@ def test_questions_that_cannot_be_asked(run: Run, make_checkpoint: Make, asked: 
         "--world."
     )
     assert refused(run, "audit", f"a={path}", "x=nowhere") == (
-        "There is no checkpoint at nowhere (given for 'x'). Give a run folder or a .safetensors "
-        "file."
+        "There is no checkpoint at nowhere (given for 'x'). Give a run folder, a .safetensors "
+        "file, a folder with config.json and weights.pt, or hf://user/repo."
     )
     assert asked.calls == []

@@ -1,0 +1,320 @@
+"""A gate: thresholds that numbers must reach, so that an audit can run in somebody's CI.
+
+A gate is a YAML file with a list of thresholds. Each names metrics by their keys and the least or
+the most they may be:
+
+    thresholds:
+      - {name: notices one wrong step, analysis: voe, subject: step_teleport_agent,
+         window: onset, metric: auroc, at_least: 0.7}
+      - {analysis: probe, subject: agent_position, method: linear, features: z,
+         metric: pearson_r, at_least: 0.9, bound: ci_low}
+
+A gate that cannot fail is worthless: a threshold that fits no number of a checkpoint is an error,
+and a number that could not be measured does not pass.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from lewm_probe.configs import Config, load_yaml
+from lewm_probe.errors import UsageError, UserError
+from lewm_probe.reports import numbers
+from lewm_probe.reports.view import final
+from lewm_probe.results import Metric, Result
+
+KEYS = (
+    "world",
+    "analysis",
+    "metric",
+    "model",
+    "train_seed",
+    "subject",
+    "features",
+    "method",
+    "window",
+    "horizon",
+    "dose",
+    "stride",
+    "control",
+    "versus",
+)
+"""Keys of ``Metric`` that a threshold may name, in the order in which a misfit is looked for."""
+
+PLAIN = ("control", "versus", "dose")
+"""Keys that do not apply unless they are named; of the others, every value is meant."""
+
+MOST_KNOWN = 12
+
+
+class Threshold(Config):
+    """What some numbers must reach.
+
+    Attributes:
+        name: what it says of a model, for people; made of its keys where it is missing.
+        analysis, metric: as in ``Metric``.
+        model, train_seed, world: whom it concerns; every checkpoint and world without them.
+        subject, features, method, window, horizon, stride: as in ``Metric``; left out, every value
+            is meant and all must pass; an explicit null means "does not apply".
+        control, versus, dose: as in ``Metric``; left out, they do not apply. ``versus`` of a metric
+            such as ``delta_auroc_over_copy_last`` need not be said again.
+        at_least, at_most: one or both.
+        bound: what is compared: the ``value``, or an end of its interval.
+    """
+
+    name: str | None = Field(None, min_length=1)
+    analysis: str
+    metric: str
+    model: str | None = None
+    train_seed: int | None = None
+    world: str | None = None
+    subject: str | None = None
+    features: str | None = None
+    method: str | None = None
+    window: str | None = None
+    horizon: int | None = None
+    dose: float | None = None
+    stride: int | None = None
+    control: str | None = None
+    versus: str | None = None
+    at_least: float | None = Field(None, allow_inf_nan=False)
+    at_most: float | None = Field(None, allow_inf_nan=False)
+    bound: Literal["value", "ci_low", "ci_high"] = "value"
+
+    @model_validator(mode="after")
+    def _limited(self) -> Threshold:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("a threshold needs at_least, at_most or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError("at_least lies above at_most, so that no number could pass")
+        return self
+
+    @property
+    def title(self) -> str:
+        """Its name, or what it is about."""
+        said = [f"{key} {getattr(self, key)}" for key in KEYS if getattr(self, key) is not None]
+        about = [text.removeprefix("analysis ").removeprefix("metric ") for text in said]
+        return self.name or " ".join(about)
+
+    @property
+    def asked(self) -> str:
+        """The limits in words."""
+        ends = []
+        if self.at_least is not None:
+            ends.append(f"at least {self.at_least:g}")
+        if self.at_most is not None:
+            ends.append(f"at most {self.at_most:g}")
+        return " and ".join(ends)
+
+
+class Gate(Config):
+    """Thresholds that must all be reached."""
+
+    thresholds: tuple[Threshold, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One number held against one threshold.
+
+    Attributes:
+        model: whose number it is: name, and where there are several, training seed and world.
+        metric: the whole metric.
+        measured: what was compared (``Threshold.bound``); null when it could not be measured.
+    """
+
+    threshold: Threshold
+    model: str
+    metric: Metric
+    measured: float | None
+    passed: bool
+
+    @property
+    def sentence(self) -> str:
+        """What happened, as a clause."""
+        limits, metric = self.threshold, self.metric
+        which = {"value": "", "ci_low": "lower end of ", "ci_high": "upper end of "}[limits.bound]
+        parts = [metric.subject, metric.method, metric.features, metric.window, metric.control]
+        about = " ".join(part for part in parts if part)
+        about += f" k = {metric.horizon}" if metric.horizon is not None else ""
+        about += f" stride {metric.stride}" if metric.stride is not None else ""
+        what = f"{which}{metric.metric}{f' ({about})' if about else ''}"
+        named = f"“{limits.name}”: " if limits.name else ""
+        if self.measured is None:
+            return f"{named}{what} of {self.model} could not be measured, {limits.asked} was asked"
+        found = numbers.number(self.measured, 4).replace(numbers.SPACE, " ")
+        return f"{named}{what} of {self.model} is {found}, {limits.asked} was asked"
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        metric = self.metric
+        keys = {key: getattr(metric, key) for key in KEYS}
+        ends = {key: getattr(metric, key) for key in ("value", "ci_low", "ci_high", "n", "step")}
+        limits = self.threshold
+        return {
+            "name": limits.title,
+            "passed": self.passed,
+            "measured": self.measured,
+            "bound": limits.bound,
+            "at_least": limits.at_least,
+            "at_most": limits.at_most,
+            **{k: v for k, v in (keys | ends).items() if v is not None or k == "value"},
+        }
+
+
+def load_gate(path: Path) -> Gate:
+    """Read a gate.
+
+    Raises:
+        UsageError: not there, not YAML, an unknown key, no limit, or limits no number can reach.
+    """
+    return load_yaml(path, Gate, "gate")
+
+
+def check_gate(result: Result, gate: Gate) -> list[Outcome]:
+    """Hold the numbers of each checkpoint's last step against every threshold.
+
+    Differences from a published result can be asked for too (``metric: auroc_difference_paired``,
+    ``versus: lewm (published)``) where ``result`` holds them.
+
+    Raises:
+        UsageError: a threshold that fits no number of a checkpoint it concerns; the nearest known
+            values are told.
+    """
+    metrics = final(result.metrics)
+    everyone = _checkpoints(metrics)
+    outcomes = []
+    for place, threshold in enumerate(gate.thresholds, 1):
+        told: set[int] = set()
+        concerned = [who for who in everyone if _concerns(threshold, who)]
+        if not concerned:
+            raise _misfit(place, threshold, metrics, "these results")
+        for world, model, seed in concerned:
+            label = _label((world, model, seed), everyone)
+            mine = [
+                m
+                for m in metrics
+                if (m.world, m.model) == (world, model) and m.train_seed in (seed, None)
+            ]
+            fitting = [m for m in mine if all(_fits(threshold, m, key) for key in KEYS)]
+            if not fitting:
+                raise _misfit(place, threshold, mine, label)
+            for m in fitting:
+                if id(m) not in told:  # of all training seeds together: once
+                    told.add(id(m))
+                    whose = label if m.train_seed == seed else f"{model}, all training seeds"
+                    outcomes.append(_outcome(threshold, whose, m))
+    return outcomes
+
+
+def gate_table(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[object]]]:
+    """Titles and rows of a table for the terminal, failures first."""
+    rows: list[list[object]] = [
+        [
+            "passed" if one.passed else "FAILED",
+            one.threshold.title,
+            one.model,
+            one.measured,
+            one.metric.ci_low,
+            one.metric.ci_high,
+            one.threshold.asked,
+        ]
+        for one in sorted(outcomes, key=lambda one: one.passed)
+    ]
+    return ["", "threshold", "model", "measured", "95 % from", "to", "asked"], rows
+
+
+def gate_failure(outcomes: Sequence[Outcome], name: str) -> UserError | None:
+    """The error that says which numbers stayed short of the gate ``name``; None when all passed."""
+    failed = [one for one in outcomes if not one.passed]
+    if not failed:
+        return None
+    told = "; ".join(one.sentence for one in failed)
+    return UserError(
+        f"{len(failed)} of {len(outcomes)} numbers did not pass the gate {name}. {told}. The "
+        "results were written all the same: mend the model, or the gate where it asks too much."
+    )
+
+
+Who = tuple[str, str, int | None]
+"""World, model and training seed."""
+
+
+def _checkpoints(metrics: Sequence[Metric]) -> list[Who]:
+    own = (m for m in metrics if m.control is None and m.versus is None)
+    return list(dict.fromkeys((m.world, m.model, m.train_seed) for m in own))
+
+
+def _concerns(threshold: Threshold, who: Who) -> bool:
+    wanted = (threshold.world, threshold.model, threshold.train_seed)
+    return all(w is None or w == is_ for w, is_ in zip(wanted, who, strict=True))
+
+
+def _fits(threshold: Threshold, metric: Metric, key: str) -> bool:
+    wanted, found = getattr(threshold, key), getattr(metric, key)
+    if key == "train_seed":
+        return True  # whom it concerns was settled before
+    if key in threshold.model_fields_set and not (wanted is None and key in ("world", "model")):
+        return bool(found == wanted)
+    if key == "versus" and found is not None and metric.metric.endswith(f"_over_{found}"):
+        return True
+    return found is None or key not in PLAIN
+
+
+def _outcome(threshold: Threshold, model: str, metric: Metric) -> Outcome:
+    measured = getattr(metric, threshold.bound)
+    if measured is None or not math.isfinite(measured):
+        return Outcome(threshold, model, metric, None, False)
+    passed = threshold.at_least is None or measured >= threshold.at_least
+    passed = passed and (threshold.at_most is None or measured <= threshold.at_most)
+    return Outcome(threshold, model, metric, measured, passed)
+
+
+def _label(who: Who, everyone: Sequence[Who]) -> str:
+    world, model, seed = who
+    several = len({s for w, m, s in everyone if m == model}) > 1
+    label = f"{model}, seed {seed}" if several else model
+    return f"{label} in {world}" if len({w for w, *_ in everyone}) > 1 else label
+
+
+def _misfit(place: int, threshold: Threshold, metrics: Sequence[Metric], whose: str) -> UsageError:
+    """Which key it is that fits nothing, and what would."""
+    left = list(metrics)
+    for key in KEYS:
+        fitting = [
+            m
+            for m in left
+            if (
+                getattr(threshold, key) in (None, m.train_seed)
+                if key == "train_seed"
+                else _fits(threshold, m, key)
+            )
+        ]
+        if fitting:
+            left = fitting
+            continue
+        wanted = getattr(threshold, key)
+        found = dict.fromkeys(getattr(m, key) for m in left)
+        known = sorted(str(value) for value in found if value is not None)
+        near = difflib.get_close_matches(str(wanted), known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near and wanted is not None else ""
+        listed = ", ".join(known[:MOST_KNOWN]) + (", …" if len(known) > MOST_KNOWN else "")
+        listed = f" Known there: {listed}." if known else " There it does not apply."
+        said = wanted is not None or key in threshold.model_fields_set
+        asked = (
+            f"'{key}: {'null' if wanted is None else wanted}' is not there"
+            if said
+            else f"every number there has a '{key}', which the threshold does not name"
+        )
+        return UsageError(
+            f"Threshold {place} of the gate, “{threshold.title}”, fits no number of {whose}: "
+            f"{asked}.{hint}{listed} Mend the gate, or measure what it asks for."
+        )
+    raise AssertionError("a threshold whose keys all fit has no misfit")

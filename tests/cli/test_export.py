@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize("family", ["lewm", "pldm"])
+def test_a_checkpoint_for_users_of_the_published_code(run: Run, family: str) -> None:
+    from lewm_probe import load_model
+
+    folder = GOLDEN / f"{family}-tiny"
+    answer = run("export", folder, "--out", "out", "--action-stats", "identity", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    model = load_model("out")
+    assert told["fingerprint"] == model.fingerprint
+    assert told["fingerprint"] == load_model(folder, action_stats="identity").fingerprint
+    assert (told["family"], told["action_statistics"]) == (family, "identity")
+    assert json.loads(Path("out/config.json").read_text()) == json.loads(
+        (folder / "config.json").read_text()
+    )
+
+
+def test_one_of_ours_keeps_where_it_comes_from(run: Run, tmp_path: Path) -> None:
+    from lewm_probe import load_model
+    from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+
+    model = load_model(GOLDEN / "lewm-tiny", action_stats="identity")
+    meta = CheckpointMeta(family="lewm", world="push-t", seed=3, step=70, recipe="r", epoch=1)
+    save_checkpoint(tmp_path / "run" / "model.safetensors", model, meta=meta)
+    answer = run("export", "run", "--out", "out")
+    assert answer.exit_code == 0, answer.stderr
+    ours, released = load_model("run"), load_model("out")
+    assert (released.spec, released.fingerprint) == (ours.spec, ours.fingerprint)
+    assert json.loads(run("inspect", "out", "--json").stdout)["meta"] == meta.model_dump()
+
+
+def test_what_has_no_released_shape(run: Run, make_checkpoint: Callable[..., Path]) -> None:
+    make_checkpoint("r/model.safetensors")
+    answer = run("export", "r", "--out", "out")
+    assert answer.exit_code == 1
+    assert answer.stderr == (
+        "Error: A model with the encoder cnn has no released shape: the published code knows ViT "
+        "encoders only. Keep it as the .safetensors file it is.\n"
+    )
+    assert not Path("out").exists()
+
+
+def test_statistics_are_needed(run: Run) -> None:
+    answer = run("export", GOLDEN / "lewm-tiny", "--out", "out")
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(
+        f"Error: {GOLDEN}/lewm-tiny/weights.pt does not carry the action statistics"
+    )
