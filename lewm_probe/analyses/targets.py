@@ -134,8 +134,16 @@ def angle_errors(predicted: np.ndarray, true: np.ndarray, symmetry: int) -> np.n
 
 
 def body_positions(world: World) -> list[str]:
-    """The quantities that say where the bodies are: ``<body>_position``."""
+    """The quantities that say where the bodies are: ``<body>_position``.
+
+    A recorded world has no bodies that could be moved; there, all such places that were recorded
+    but for those of goals.
+    """
     named = [f"{body}_position" for body in world.bodies]
+    if world.replays:
+        places = {n for n, q in world.quantities.items() if set(q.axes) <= {"x", "y", "z"}}
+        goals = {"goal_position", "target_position"}
+        named = sorted(name for name in places - goals if name.endswith("_position"))
     return [name for name in named if name in world.quantities]
 
 

@@ -10,7 +10,7 @@ action taken there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,8 @@ from lewm_probe.files import content_hash
 
 FINGERPRINT_FRAMES = 256
 """Frames that enter the fingerprint, evenly spaced, the first and the last among them."""
+BLOCK_BYTES = 2**26
+"""Pictures decoded in one go where an episode is gone through."""
 
 _fingerprints: dict[tuple[object, ...], str] = {}
 """Fingerprints known to this process, by what ``_stamp`` says of the data set."""
@@ -163,6 +165,17 @@ class Episodes(ABC):
         stop = start + int(self.lengths[index])
         names = self.columns if columns is None else tuple(columns)
         return {name: self.read(name, start, stop) for name in names}
+
+    def pictures(self, index: int, block_bytes: int = BLOCK_BYTES) -> Iterator[np.ndarray]:
+        """An episode's pictures in blocks of neighbouring rows, uint8 (rows, H, W, C) each.
+
+        For episodes of any length: no more than ``block_bytes`` are decoded at a time.
+        """
+        longest = max(1, block_bytes // int(np.prod(self.frame_shape)))
+        start = int(self.offsets[index])
+        stop = start + int(self.lengths[index])
+        for at in range(start, stop, longest):
+            yield self.read("pixels", at, min(at + longest, stop))
 
     def rows_of(self, episodes: Sequence[int] | np.ndarray) -> np.ndarray:
         """Row numbers of some episodes, one after the other, int64."""

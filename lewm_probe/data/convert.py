@@ -6,13 +6,17 @@ Every target appears whole or not at all.
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import yaml
@@ -21,6 +25,7 @@ from PIL import Image
 from lewm_probe.data.base import Episodes
 from lewm_probe.data.folder_table import (
     DESCRIPTION,
+    DTYPES,
     QUANTITIES,
     TABLE,
     Description,
@@ -37,6 +42,8 @@ from lewm_probe.files import write_error
 from lewm_probe.progress import NoProgress, Progress
 
 Columns = dict[str, np.ndarray]
+Part = tuple[Columns, Iterator[np.ndarray]]
+"""An episode: its columns but for ``pixels``, and its pictures in blocks."""
 Attrs = dict[str, str | int | float]
 _PNG_LEVEL = 4
 """zlib's effort: a third of the time of the default 6 for pictures a few per cent larger."""
@@ -108,34 +115,46 @@ def convert(
 
 def _read(
     data: Episodes, chosen: range, size: int | None, mend: bool, progress: Progress
-) -> Iterator[Columns]:
-    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx")]
+) -> Iterator[Part]:
+    names = _kept(data)
     with progress.task("Converting episodes", len(chosen)) as task:
         for index in chosen:
             columns = data.episode(index, names)
-            if size is not None and size != data.picture_size:
-                columns["pixels"] = np.stack([resized(p, size) for p in columns["pixels"]])
             if mend:
                 columns["action"] = columns["action"].copy()
                 columns["action"][-1] = np.nan
-            yield columns
+            yield columns, _pictures(data, index, size)
             task.advance()
 
 
+def _kept(data: Episodes) -> list[str]:
+    """Columns that are carried over; the others are made anew, or hold no number at all."""
+    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx", "pixels")]
+    return [name for name in names if 0 not in data.row_type(name)[1]]
+
+
+def _pictures(data: Episodes, index: int, size: int | None) -> Iterator[np.ndarray]:
+    for block in data.pictures(index):
+        if size is not None and size != data.picture_size:
+            yield np.stack([resized(picture, size) for picture in block])
+        else:
+            yield block
+
+
 def _write_hdf5(
-    target: Path, episodes: Iterator[Columns], data: Episodes, chosen: range, attrs: Attrs
+    target: Path, episodes: Iterator[Part], data: Episodes, chosen: range, attrs: Attrs
 ) -> None:
     from lewm_probe.data.episodes import EpisodeWriter
 
     lengths = [int(data.lengths[i]) for i in chosen]
     column = data.episode_column or "ep_idx"
     with EpisodeWriter(target, lengths, attrs, episode_column=column) as writer:
-        for columns in episodes:
-            writer.append(columns)
+        for columns, pictures in episodes:
+            writer.append(columns, pictures)
 
 
 def _write_lance(
-    target: Path, episodes: Iterator[Columns], data: Episodes, chosen: range, attrs: Attrs
+    target: Path, episodes: Iterator[Part], data: Episodes, chosen: range, attrs: Attrs
 ) -> None:
     from lewm_probe.data.lance_table import import_lance, write_lance
 
@@ -146,32 +165,28 @@ def _write_lance(
 
 
 def _write_folder(
-    target: Path, episodes: Iterator[Columns], data: Episodes, chosen: range, attrs: Attrs
+    target: Path, episodes: Iterator[Part], data: Episodes, chosen: range, attrs: Attrs
 ) -> None:
-    import pandas as pd
-
-    names = [n for n in data.columns if n not in (*EPISODE_COLUMNS, "step_idx", "pixels")]
-    types = {name: data.row_type(name) for name in names}
-    fields = {name: fields_of(name, types[name][1]) for name in names}
+    types = {name: data.row_type(name) for name in _kept(data)}
+    for name, (kind, _) in types.items():
+        if not re.match(DTYPES, kind.name):
+            raise UserError(
+                f"{target} cannot be written: column '{name}' of the source is {kind}, which has "
+                "no exact text. Convert to HDF5, or leave the column out of the source."
+            )
+    fields = {name: fields_of(name, shape) for name, (_, shape) in types.items()}
     _check_fields(target, fields)
     declared = attrs.pop(ATTRIBUTE, None)
     with atomic_folder(target) as temporary:
         with open(temporary / TABLE, "w", encoding="utf-8", newline="") as file:
-            for number, columns in enumerate(episodes):
+            for number, (columns, pictures) in enumerate(episodes):
                 episode = f"{number:06d}"
-                length = len(columns["action"])
-                table: dict[str, object] = {"episode": [episode] * length, "step": range(length)}
-                for name in ("action", *(n for n in names if n != "action")):
-                    flat = _exact(columns[name]).reshape(length, -1)
-                    table |= {field: flat[:, i] for i, field in enumerate(fields[name])}
-                pd.DataFrame(table).to_csv(
-                    file, header=number == 0, index=False, na_rep="nan", lineterminator="\n"
-                )
+                _append_lines(file, episode, columns, fields, header=number == 0)
                 (temporary / episode).mkdir()
-                for step, picture in enumerate(columns["pixels"]):
+                for step, picture in enumerate(itertools.chain.from_iterable(pictures)):
                     path = temporary / episode / f"{step:06d}.png"
                     Image.fromarray(picture).save(path, "PNG", compress_level=_PNG_LEVEL)
-        stored = {n: StoredColumn(dtype=str(t), shape=s) for n, (t, s) in types.items()}
+        stored = {n: StoredColumn(dtype=t.name, shape=s) for n, (t, s) in types.items()}
         description = Description(
             episode_column="episode_idx" if data.episode_column == "episode_idx" else "ep_idx",
             attrs=attrs,
@@ -180,10 +195,21 @@ def _write_folder(
         text = yaml.safe_dump(description.model_dump(mode="json"), sort_keys=False)
         (temporary / DESCRIPTION).write_text(text, encoding="utf-8")
         if declared is not None:
-            import json
-
             known = parse_declarations(json.loads(str(declared)), f"{data.path}")
             (temporary / QUANTITIES).write_text(declarations_yaml(known), encoding="utf-8")
+
+
+def _append_lines(
+    file: TextIO, episode: str, columns: Columns, fields: Mapping[str, list[str]], *, header: bool
+) -> None:
+    import pandas as pd
+
+    length = len(columns["action"])
+    table: dict[str, object] = {"episode": [episode] * length, "step": range(length)}
+    for name in sorted(fields, key=lambda name: name != "action"):  # actions first
+        flat = _exact(columns[name]).reshape(length, -1)
+        table |= {field: flat[:, i] for i, field in enumerate(fields[name])}
+    pd.DataFrame(table).to_csv(file, header=header, index=False, na_rep="nan", lineterminator="\n")
 
 
 def _exact(values: np.ndarray) -> np.ndarray:

@@ -82,9 +82,10 @@ def hash_frames(
     hashes: list[int] = []
     with (progress or NoProgress()).task("Comparing pictures", len(chosen)) as task:
         for index in chosen:
-            for frame in file.episode(int(index), ["pixels"])["pixels"]:
-                digest = hashlib.blake2b(frame.data, digest_size=8).digest()
-                hashes.append(int.from_bytes(digest, "little"))
+            for block in file.pictures(int(index)):
+                for frame in block:
+                    digest = hashlib.blake2b(frame.data, digest_size=8).digest()
+                    hashes.append(int.from_bytes(digest, "little"))
             task.advance()
     episode = np.repeat(chosen, file.lengths[chosen])
     return FrameHashes(chosen, episode, np.array(hashes, dtype=np.uint64))

@@ -12,7 +12,7 @@ decode 2–3 times faster than zstd for files half as large again (1 kB a frame 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -177,11 +177,22 @@ class EpisodeWriter:
             raise error
         self._exit.__exit__(kind, error, trace)
 
-    def append(self, columns: Mapping[str, np.ndarray]) -> None:
-        """Write the next episode: ``pixels``, ``action`` and the others, each (length, …)."""
+    def append(
+        self, columns: Mapping[str, np.ndarray], pictures: Iterable[np.ndarray] | None = None
+    ) -> None:
+        """Write the next episode: ``pixels``, ``action`` and the others, each (length, …).
+
+        Args:
+            columns: the columns; with ``pictures`` all but ``pixels``.
+            pictures: the episode's pictures in blocks (rows, H, W, C), for long episodes.
+        """
         rows = self._next(1)
-        pixels = columns["pixels"]
-        self._pixels(pixels.shape[1:])[rows] = pixels
+        at = rows.start
+        for block in [columns["pixels"]] if pictures is None else pictures:
+            self._pixels(block.shape[1:])[at : at + len(block)] = block
+            at += len(block)
+        if at != rows.stop:
+            raise ValueError(f"{at - rows.start} pictures for {rows.stop - rows.start} rows")
         self._write({n: v for n, v in columns.items() if n != "pixels"}, rows)
         self._disk.check()
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
@@ -27,6 +27,8 @@ from lewm_probe.errors import UserError
 TABLE, DESCRIPTION, QUANTITIES = "episodes.csv", "dataset.yaml", "quantities.yaml"
 EPISODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 """Names of episodes become names of folders and films, so that nothing else is let in."""
+DTYPES = r"^(bool|float(16|32|64)|u?int(8|16|32|64))$"
+"""Types that numbers in a CSV file can have."""
 _RESERVED = ("episode", "step", "pixels", "step_idx", "ep_idx", "episode_idx")
 _LONGEST_HEADER = 2**20
 _LARGEST_YAML = 2**18
@@ -35,8 +37,8 @@ _LARGEST_YAML = 2**18
 class StoredColumn(Config):
     """Type and shape of a row of a column; its numbers stand in the CSV fields one by one."""
 
-    dtype: str = Field(pattern=r"^(bool|float(16|32|64)|u?int(8|16|32|64))$")
-    shape: tuple[int, ...] = Field((), max_length=4)
+    dtype: str = Field(pattern=DTYPES)
+    shape: tuple[Annotated[int, Field(ge=1)], ...] = Field((), max_length=4)
 
     def width(self) -> int:
         """Numbers in a row."""
@@ -183,7 +185,8 @@ def _header(path: Path) -> list[str]:
         raise _bad(path, f"the field '{twice[:80]}' stands twice")
     missing = [name for name in ("episode", "step", "action_0") if name not in fields]
     if missing:
-        found = ", ".join(field[:40] for field in fields[:12]) or "nothing"
+        text = ", ".join(field[:40] for field in fields[:12]) or "nothing"
+        found = "".join(letter if letter.isprintable() else "?" for letter in text)
         raise _bad(path, f"it lacks {', '.join(missing)} (found: {found})")
     return fields
 
@@ -222,8 +225,10 @@ def _grouped(
         if re.fullmatch(r"action_\d+", field):
             raise _bad(path, f"the fields action_0 … do not lead up to '{field[:80]}'")
         _add(path, grouped, field, [field])
-    if "action" not in grouped:
-        raise _bad(path, f"{DESCRIPTION} describes no action")
+    action = stored.get("action")
+    flat = action is None or (action.dtype.startswith("float") and len(action.shape) == 1)
+    if "action" not in grouped or not flat:
+        raise _bad(path, f"{DESCRIPTION} describes no action of one axis, float")
     return dict(sorted(grouped.items()))
 
 

@@ -9,17 +9,21 @@ measured on such a table differ from those on the HDF5 file it came from. Lance 
 from __future__ import annotations
 
 import io
+import itertools
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from PIL import Image
+from pydantic import Field, ValidationError
 
+from lewm_probe.configs import Config
 from lewm_probe.data.base import Episodes
+from lewm_probe.data.lance_files import check_lance_files
+from lewm_probe.data.lance_trial import try_lance
 from lewm_probe.data.layout import EPISODE_COLUMNS, LARGEST_PICTURE
 from lewm_probe.data.pictures import BadPicture, decode
 from lewm_probe.errors import UserError
@@ -34,6 +38,13 @@ _LONGEST_METADATA = 2**18
 T = TypeVar("T")
 
 
+class _Kept(Config):
+    """What ours keep in the metadata."""
+
+    attrs: dict[str, str | int | float] = {}
+    shapes: dict[str, tuple[Annotated[int, Field(ge=1)], ...]] = {}
+
+
 class LanceEpisodes(Episodes):
     """A Lance table of episodes; what it offers is described in ``base``.
 
@@ -44,20 +55,19 @@ class LanceEpisodes(Episodes):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         lance = import_lance(self.path)
-        _no_links(self.path)
+        check_lance_files(self.path)
+        try_lance(self.path, self._stamp())
         self._table = self._guarded(lambda: lance.dataset(str(self.path)))
-        self._guarded(self._own_files)
         self.rows = int(self._guarded(self._table.count_rows))
         self._types = self._checked_schema()
         self.columns = tuple(sorted(self._types))
         kept = self._metadata()
-        for name, shape in kept.get("shapes", {}).items():
-            if name in self._types and _count(shape) == _count(self._types[name][1]):
-                self._types[name] = (self._types[name][0], tuple(int(side) for side in shape))
-        self.attrs = {
-            str(k): v for k, v in kept.get("attrs", {}).items() if isinstance(v, str | int | float)
-        }
-        self.attrs.setdefault("note", NOTE)
+        for name, shape in kept.shapes.items():
+            if name not in ("action", "pixels") and name in self._types:
+                kind, flat = self._types[name]
+                if _count(shape) == _count(flat):
+                    self._types[name] = (kind, shape)
+        self.attrs = {"note": NOTE, **kept.attrs}
         self.offsets, self.lengths = self._episodes()
         self._types["pixels"] = (np.dtype(np.uint8), self.read("pixels", 0, 1).shape[1:])
 
@@ -104,6 +114,8 @@ class LanceEpisodes(Episodes):
             raise self._damaged(f"column '{column}' has empty rows")
         if shape or hasattr(flat.type, "list_size"):
             flat = flat.flatten()
+            if flat.null_count and kind.kind != "f":
+                raise self._damaged(f"column '{column}' has empty numbers")
         values = self._guarded(lambda: flat.to_numpy(zero_copy_only=False))
         return np.array(values, kind).reshape(len(rows), *shape)
 
@@ -184,26 +196,14 @@ class LanceEpisodes(Episodes):
             raise self._damaged("step_idx does not count from 0 in every episode")
         return offsets.astype(np.int64), lengths.astype(np.int64)
 
-    def _metadata(self) -> dict[str, Any]:
+    def _metadata(self) -> _Kept:
         stored = (self._table.schema.metadata or {}).get(METADATA.encode(), b"{}")
-        if len(stored) > _LONGEST_METADATA:
-            return {}
         try:
-            kept = json.loads(stored)
-        except (ValueError, RecursionError):
-            return {}
-        sound = isinstance(kept, dict) and all(
-            isinstance(kept.get(key, {}), dict) for key in ("attrs", "shapes")
-        )
-        return kept if sound else {}
-
-    def _own_files(self) -> None:
-        """Refuse a table whose list of files leads out of its folder."""
-        for fragment in self._table.get_fragments():
-            for file in fragment.data_files():
-                inside = not Path(file.path).is_absolute() and ".." not in Path(file.path).parts
-                if not inside or getattr(file, "base_id", None) is not None:
-                    raise self._damaged("it keeps rows in files outside its folder")
+            return _Kept.model_validate_json(stored[:_LONGEST_METADATA])
+        except ValidationError as error:
+            raise self._damaged(f"its metadata '{METADATA}' is not what lewm-probe writes") from (
+                error
+            )
 
     def _guarded(self, work: Callable[[], T]) -> T:
         return guarded_lance(self.path, work)
@@ -227,10 +227,16 @@ class LanceEpisodes(Episodes):
 
 def write_lance(
     path: Path,
-    episodes: Iterator[Mapping[str, np.ndarray]],
+    episodes: Iterator[tuple[Mapping[str, np.ndarray], Iterator[np.ndarray]]],
     attrs: Mapping[str, str | int | float],
 ) -> None:
-    """Write episodes, each {column: (length, …)} with ``pixels`` and ``action``, as a new table.
+    """Write episodes as a new table.
+
+    Args:
+        path: a folder that does not exist yet.
+        episodes: for each one its columns but ``pixels``, {name: (length, …)}, ``action`` among
+            them, and its pictures in blocks (rows, H, W, C).
+        attrs: kept in the table's metadata.
 
     Raises:
         UserError: Lance is not installed, or two columns get one name.
@@ -239,41 +245,43 @@ def write_lance(
 
     lance = import_lance(path)
     numbered = enumerate(episodes)
-    number, first = next(numbered)
-    names = {column: column.replace(".", "_") for column in sorted(first)}
+    first = next(numbered)
+    columns = first[1][0]
+    names = {column: column.replace(".", "_") for column in sorted(columns)}
     if len(set(names.values())) < len(names):
         raise UserError(
             f"{path} cannot be written: dots in names become '_' in Lance tables, and then two of "
             f"{', '.join(names)} are the same. Rename one in the source."
         )
+    shapes = {name: columns[column].shape[1:] for column, name in names.items()}
     fields = [pa.field(name, pa.int32()) for name in ("episode_idx", "step_idx")]
-    for column, name in names.items():
-        width = _count(first[column].shape[1:])
-        kind = pa.binary() if column == "pixels" else pa.list_(pa.float32(), width)
-        fields.append(pa.field(name, kind))
-    shapes = {names[c]: first[c].shape[1:] for c in names if c != "pixels"}
+    fields.append(pa.field("pixels", pa.binary()))
+    fields += [pa.field(n, pa.list_(pa.float32(), _count(shape))) for n, shape in shapes.items()]
     kept = {METADATA: json.dumps({"attrs": dict(attrs), "shapes": shapes})}
     schema = pa.schema(fields, metadata=kept)
 
-    def batch(number: int, columns: Mapping[str, np.ndarray]) -> Any:
-        length = len(columns["action"])
-        arrays = [pa.array([number] * length, pa.int32()), pa.array(range(length), pa.int32())]
-        for column in names:
-            values = columns[column]
-            if column == "pixels":
-                arrays.append(pa.array([_jpeg(frame) for frame in values], pa.binary()))
-            else:
-                flat = pa.array(np.asarray(values, np.float32).ravel())
-                arrays.append(pa.FixedSizeListArray.from_arrays(flat, _count(values.shape[1:])))
-        return pa.record_batch(arrays, schema=schema)
+    def episode(
+        number: int, part: tuple[Mapping[str, np.ndarray], Iterator[np.ndarray]]
+    ) -> Iterator[Any]:
+        columns, blocks = part
+        at = 0
+        for block in blocks:
+            rows = slice(at, at + len(block))
+            arrays = [pa.array([number] * len(block), pa.int32())]
+            arrays.append(pa.array(range(rows.start, rows.stop), pa.int32()))
+            arrays.append(pa.array([_jpeg(frame) for frame in block], pa.binary()))
+            for column, name in names.items():
+                flat = pa.array(np.asarray(columns[column][rows], np.float32).ravel())
+                arrays.append(pa.FixedSizeListArray.from_arrays(flat, _count(shapes[name])))
+            yield pa.record_batch(arrays, schema=schema)
+            at = rows.stop
 
     failed: list[BaseException] = []
 
     def batches() -> Iterator[Any]:
         try:
-            yield batch(number, first)
-            for other, columns in numbered:
-                yield batch(other, columns)
+            for number, part in itertools.chain([first], numbered):
+                yield from episode(number, part)
         except BaseException as error:
             failed.append(error)
             raise
@@ -317,16 +325,6 @@ def guarded_lance(path: Path, work: Callable[[], T]) -> T:
             f"{path} cannot be read as a Lance table ({reason}): it is truncated, damaged, or "
             "something else. Fetch or convert it again."
         ) from error
-
-
-def _no_links(path: Path) -> None:
-    for folder, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            if os.path.islink(os.path.join(folder, name)):
-                raise UserError(
-                    f"{path} holds the link {name}, and links in data sets are not followed. Fetch "
-                    "or copy the table with its files."
-                )
 
 
 def _jpeg(frame: np.ndarray) -> bytes:

@@ -23,9 +23,14 @@ EPISODE_COLUMNS = ("ep_idx", "episode_idx")
 
 LARGEST_PICTURE = 4096
 """Pixels on a side beyond which a header is taken to be damaged (released: 224)."""
-LARGEST_CHUNK = 2**31
+LARGEST_CHUNK = 2**28
 """Bytes that one chunk may decode to; released chunks hold 100 frames of 224 px, 15 MB."""
-_LONGEST_ATTRIBUTE = 4096
+LARGEST_COLUMN = 2**32
+"""Bytes of a column beside pixels, which is read in one go; released: 450 MB."""
+PACKED = {"pixels": (2**31, 2000), "others": (2**28, 200)}
+"""From so many bytes on, a column may not have been compressed so many times: a bomb is. TwoRoom's
+nearly blank pictures are compressed 24 times; other columns are read in one go."""
+_LONGEST_ATTRIBUTE = 2**15
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,9 @@ def read_layout(file: h5py.File, path: Path) -> Layout:
         if len(dataset) != rows:
             raise _damaged(path, f"column '{name}' has {len(dataset)} rows, but pixels has {rows}")
         _check_written(dataset, name, path)
+        size = dataset.dtype.itemsize * _count(dataset.shape)
+        if name != "pixels" and size > LARGEST_COLUMN:
+            raise _damaged(path, f"column '{name}' claims {size} bytes")
         columns.append(name)
     return Layout(tuple(columns), rows, offsets, lengths, _attributes(file))
 
@@ -184,6 +192,10 @@ def _check_written(dataset: h5py.Dataset, name: str, path: Path) -> None:
                 f"column '{name}' holds {dataset.id.get_num_chunks()} of the {expected} chunks "
                 "that its size promises",
             )
+        size, stored = dataset.dtype.itemsize * _count(dataset.shape), dataset.id.get_storage_size()
+        least, most = PACKED["pixels" if name == "pixels" else "others"]
+        if size > least and size > most * stored:
+            raise _damaged(path, f"column '{name}' claims {size} bytes, unpacked from {stored}")
     elif dataset.id.get_storage_size() < dataset.dtype.itemsize * _count(dataset.shape):
         raise _damaged(path, f"column '{name}' promises values that were never written")
 
@@ -224,11 +236,22 @@ def _damaged(path: Path, what: str) -> UserError:
     )
 
 
+_FAILURES = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+)
+
+
 def guarded(path: Path, read: Callable[[], Any]) -> Any:
     """Run a read of HDF5 and turn the library's many complaints into one readable error."""
     try:
         return read()
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except _FAILURES as error:
         reason = str(error).strip("'\"").rstrip(".") or type(error).__name__
         raise UserError(
             f"{path} cannot be read as HDF5 ({reason}): it is truncated, damaged, or another kind "

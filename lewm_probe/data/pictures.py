@@ -38,7 +38,9 @@ def decode(encoded: bytes, kind: Literal["PNG", "JPEG"]) -> np.ndarray:
                     )
                 if picture.mode not in ("RGB", "RGBA", "L", "P"):
                     raise BadPicture(f"has the mode {picture.mode}, not 8 bits a channel")
-                return np.asarray(picture.convert("RGB"))
+                # Palettes by way of RGBA: Pillow warns of transparent ones otherwise.
+                whole = picture.convert("RGBA") if picture.mode == "P" else picture
+                return np.asarray(whole.convert("RGB"))
     except BadPicture:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Warning) as error:

@@ -35,9 +35,9 @@ from lewm_probe.data.quantities import Source, data_quantities
 from lewm_probe.errors import UsageError, UserError, unknown_name
 from lewm_probe.files import content_hash
 from lewm_probe.seeding import stream
-from lewm_probe.worlds import make_world, world_names
+from lewm_probe.worlds import world_names
 from lewm_probe.worlds.base import Policy, Snapshot, World
-from lewm_probe.worlds.registry import register_world
+from lewm_probe.worlds.registry import register_world, worlds_of_this_process
 
 SHARES: Mapping[str, int] = {
     "probe-train": 4,
@@ -327,11 +327,10 @@ def register_recorded(
     try:
         recording = Recording(data, frame_skip, episodes)
         name = name or _name_of(data)
-        if name in world_names():
-            known = make_world(name)
-            if isinstance(known, RecordedWorld) and _same(known.recording, recording):
-                data.close()
-                return name
+        known = worlds_of_this_process().get(name)
+        if known and issubclass(known, RecordedWorld) and _same(known.recording, recording):
+            data.close()
+            return name
         register_world(name, recorded_world(name, recording))
     except UserError:
         data.close()
@@ -354,7 +353,7 @@ def recorded_world(name: str, recording: Recording) -> type[RecordedWorld]:
 
 
 def _name_of(data: Episodes) -> str:
-    simulated = {n for n in world_names() if not isinstance(make_world(n), RecordedWorld)}
+    simulated = set(world_names()) - set(worlds_of_this_process())
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", data.path.stem).strip("-.") or "recorded"
     named = data.world
     # A name becomes part of folder names, so that one from a stranger's file is looked at first.

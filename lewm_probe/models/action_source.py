@@ -167,9 +167,9 @@ def _same(path: Path, own: ActionStatistics, given: Statistics | str) -> None:
 
 
 def _of_dataset(path: Path) -> ActionStatistics:
-    from lewm_probe.data.episodes import EpisodeFile
+    from lewm_probe.data.opening import open_episodes
 
-    with EpisodeFile(path) as file:
+    with open_episodes(path) as file:
         return ActionStatistics.fit(file)
 
 

@@ -45,6 +45,11 @@ def register_world(name: str, world: type[World]) -> None:
     _registered[name] = world
 
 
+def worlds_of_this_process() -> dict[str, type[World]]:
+    """Those given to ``register_world``, by name."""
+    return dict(_registered)
+
+
 def world_names() -> tuple[str, ...]:
     """The names that ``make_world`` knows, sorted."""
     return tuple(sorted({*_known(), *_registered}))

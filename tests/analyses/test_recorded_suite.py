@@ -47,12 +47,13 @@ def world(data_set: Path) -> Iterator[str]:
 def recorded(world: str) -> Suite:
     suite = recorded_suite(world)
     few = {"steps": 5, "batch": 8}
-    mlp = suite.probe.mlp.model_copy(update={"max_epochs": 2, "seeds": 1, "hidden": (16,)})
+    mlp = suite.probe.mlp.model_copy(update={"max_epochs": 1, "seeds": 1, "hidden": (8,)})
+    quick = {"mlp": mlp, "controls": ("mean", "pixel_pca")}
     return suite.model_copy(
         update={
             "random_encoder": suite.random_encoder.model_copy(update=few),
             "statistics": suite.statistics.model_copy(update={"bootstrap": 100}),
-            "probe": suite.probe.model_copy(update={"mlp": mlp}),
+            "probe": suite.probe.model_copy(update=quick),
         }
     )
 
@@ -119,6 +120,17 @@ def test_analyses_run(analysis, recorded: Suite, make_lewm) -> None:
     assert len(values) > 8
     assert np.isfinite(values).all()
     assert {m.world for m in result.metrics} == {"robot-recorded"}
+    if analysis is straightness:
+        (own,) = [
+            m.value
+            for m in result.metrics
+            if (m.control, m.metric, m.stride) == ("state_space", "cosine", 1)
+        ]
+        path = suite_trajectories(recorded, SIZE, "disjoint").state["agent_position"]
+        step = np.diff(path, axis=1)
+        along = (step[:, 1:] * step[:, :-1]).sum(-1)
+        length = np.linalg.norm(step, axis=-1)
+        assert own == pytest.approx((along / length[:, 1:] / length[:, :-1]).mean(1).mean())
     if analysis is probe:
         assert {"agent_position", "agent_velocity"} <= {m.subject for m in result.metrics}
 

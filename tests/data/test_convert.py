@@ -19,6 +19,8 @@ from lewm_probe.data.opening import open_episodes
 from lewm_probe.data.windows import Windows
 from lewm_probe.errors import UsageError, UserError
 
+GOLDEN = Path(__file__).parents[1] / "golden"
+
 
 def everything(data: Episodes) -> dict[str, np.ndarray]:
     return {name: data.read(name) for name in data.columns}
@@ -42,6 +44,27 @@ def test_hdf5_and_folders_hold_the_same_bits(
         assert one.fingerprint == two.fingerprint == three.fingerprint
         assert three.chunk_rows == 1
         assert three.attrs == one.attrs
+
+
+def test_the_golden_file_goes_through_every_kind(tmp_path: Path) -> None:
+    """What the published reader returned, from each of them (``test_windows``); JPEG but nearly."""
+    golden = np.load(GOLDEN / "released_windows.npz")
+    source = GOLDEN / "released_layout.h5"
+    for name in ("a", "b.h5", "c.lance"):
+        convert(source, tmp_path / name)
+        source = tmp_path / name
+        with open_episodes(source) as data:
+            column = data.episode_column
+            assert column is not None
+            windows = Windows(data, range(4), 4, 5, columns=["proprio", "step_idx", column])
+            batch = windows.batch(golden["index"])
+        for place, index in enumerate(golden["index"]):
+            for key in ("action", "proprio", "step_idx"):
+                np.testing.assert_array_equal(batch[key][place], golden[f"{key}_{index}"])
+            np.testing.assert_array_equal(batch[column][place], golden[f"ep_idx_{index}"])
+            pixels = batch["pixels"][place].transpose(0, 3, 1, 2)
+            off = np.abs(pixels.astype(int) - golden[f"pixels_{index}"])
+            assert off.max() == 0 if name != "c.lance" else off.mean() < 8
 
 
 def test_awkward_numbers_survive(tmp_path: Path) -> None:
@@ -104,6 +127,32 @@ def test_windows_do_not_care_for_the_storage(released: Callable, tmp_path: Path)
         for key, values in batch.items():
             np.testing.assert_array_equal(values, reference[key])
         np.testing.assert_array_equal(batch["state"], batches[0]["state"])
+
+
+def test_long_episodes_are_converted_in_blocks(
+    collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Episodes.pictures, "__defaults__", (7 * 16 * 16 * 3,))
+    read = EpisodeFile.read
+    longest = []
+
+    def counted(self: EpisodeFile, column: str, start: int = 0, stop: int | None = None) -> object:
+        values = read(self, column, start, stop)
+        longest.append(len(values) if column == "pixels" else 0)
+        return values
+
+    monkeypatch.setattr(EpisodeFile, "read", counted)
+    for name in ("a.h5", "b", "c.lance"):
+        convert(collected, tmp_path / name)
+        assert max(longest) == 7
+    monkeypatch.undo()
+    with open_episodes(collected) as whole:
+        for name in ("a.h5", "b"):
+            with open_episodes(tmp_path / name) as data:
+                np.testing.assert_array_equal(data.read("pixels"), whole.read("pixels"))
+        with open_episodes(tmp_path / "c.lance") as data:
+            np.testing.assert_array_equal(data.read("action"), whole.read("action"))
+            assert data.lengths.tolist() == whole.lengths.tolist()
 
 
 def test_some_episodes_smaller_pictures_mended_actions(collected: Path, tmp_path: Path) -> None:
@@ -257,11 +306,34 @@ def test_columns_that_would_share_a_field(
         convert(source, tmp_path / "t.lance")
     assert str(error.value) == (
         "PATH cannot be written: dots in names become '_' in Lance tables, and then two of a.b, "
-        "a_b, action, pixels, pos_agent are the same. Rename one in the source.".replace(
+        "a_b, action, pos_agent are the same. Rename one in the source.".replace(
             "PATH", str(error.value).split(" cannot")[0]
         )
     )
     assert not [p for p in tmp_path.iterdir() if p.suffix != ".h5"]
+
+
+def test_odd_columns(tmp_path: Path, written: Callable, episode: Callable) -> None:
+    one = episode(6)
+    odd = {
+        "big": one["pos_agent"].astype(">f4"),
+        "none": np.zeros((6, 0)),
+        "all": 2**64 - 1 - np.arange(6, dtype=np.uint64),
+    }
+    source = written([one | odd])
+    convert(source, tmp_path / "t")
+    convert(tmp_path / "t", tmp_path / "back.h5")
+    with open_episodes(tmp_path / "back.h5") as data:
+        assert "none" not in data.columns  # it holds no number
+        np.testing.assert_array_equal(data.read("big"), one["pos_agent"])
+        np.testing.assert_array_equal(data.read("all"), odd["all"])
+    source = written([one | {"wide": np.zeros(6, np.longdouble)}])
+    with pytest.raises(UserError) as error:
+        convert(source, tmp_path / "other")
+    assert str(error.value) == (
+        f"{tmp_path / 'other'} cannot be written: column 'wide' of the source is float128, which "
+        "has no exact text. Convert to HDF5, or leave the column out of the source."
+    )
 
 
 def test_units_travel_along(written: Callable, episode: Callable, tmp_path: Path) -> None:

@@ -120,6 +120,20 @@ def test_a_faulty_table(folder: Callable, table: str, what: str) -> None:
             ),
         ),
         (
+            "dataset",
+            "columns: {action: {dtype: float32, shape: [-1, -1]}}",
+            "FOLDER/dataset.yaml: 'columns.action.shape.0' is -1. Input should be greater than or "
+            "equal to 1. Mend this value.",
+        ),
+        (
+            "dataset",
+            "columns: {action: {dtype: int32, shape: [1]}}",
+            BAD.format(
+                path="FOLDER/episodes.csv",
+                what="dataset.yaml describes no action of one axis, float",
+            ),
+        ),
+        (
             "quantities",
             "tip: {units: m}",
             "FOLDER/quantities.yaml has an unknown key 'quantities.tip.units'. Did you mean "

@@ -144,6 +144,20 @@ def test_faults(table: Callable, changes: dict, message: str) -> None:
     assert str(error.value) == message.format(path=path)
 
 
+@pytest.mark.parametrize(
+    "kept", [b"[]", b"{", b'{"shapes": {"reward": 5}}', b'{"shapes": {"pos_agent": [-1, -2]}}']
+)
+def test_metadata_that_is_not_ours(table: Callable, tmp_path: Path, kept: bytes) -> None:
+    sound = lance.dataset(str(table())).to_table()
+    path = tmp_path / "m.lance"
+    lance.write_dataset(sound.replace_schema_metadata({b"lewm_probe": kept}), str(path))
+    with pytest.raises(UserError) as error:
+        LanceEpisodes(path)
+    assert str(error.value) == DAMAGED.format(
+        path=path, what="its metadata 'lewm_probe' is not what lewm-probe writes"
+    )
+
+
 def test_pictures_of_two_sizes(table: Callable) -> None:
     path = table(pixels=pa.array([*[jpeg(0)] * 6, jpeg(0, 8)], pa.binary()))
     with LanceEpisodes(path) as data, pytest.raises(UserError) as error:

@@ -216,7 +216,7 @@ def test_other_things_in_a_file_are_left_alone(changed: Callable) -> None:
         file.create_dataset("instruction", data=["push"] * 372)
         file.create_group("extras")["note"] = 3
         file.create_dataset("scalar", data=7)
-        file.attrs["long"] = "x" * 10_000
+        file.attrs["long"] = "x" * 40_000
         file.attrs["several"] = [1, 2]
         file.attrs["bytes"] = np.bytes_("abc")
 

@@ -13,7 +13,7 @@ from lewm_probe.data.episodes import EpisodeFile, EpisodeWriter
 from lewm_probe.data.opening import open_episodes
 from lewm_probe.data.recorded import SHARES, Recording, register_recorded
 from lewm_probe.errors import UsageError, UserError
-from lewm_probe.worlds import NotOffered, make_world, world_names
+from lewm_probe.worlds import NotOffered, check_world, make_world, world_names
 
 pytestmark = pytest.mark.usefixtures("own_worlds")
 
@@ -51,6 +51,11 @@ def test_a_data_set_becomes_a_world(collected: Path) -> None:
         "Episode 3 of two-room-recorded was recorded for 30 steps, and another was asked for. "
         "Reset the world, or ask for fewer frames."
     )
+
+
+def test_it_keeps_what_worlds_promise(collected: Path) -> None:
+    found = check_world(register_recorded(collected), steps=20)  # the episodes have 30
+    assert not found.failed, str(found)
 
 
 def test_snapshots_are_exact_and_pictures_are_means_over_areas(collected: Path) -> None:
