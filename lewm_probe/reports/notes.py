@@ -1,4 +1,4 @@
-"""The warnings at the head of a report, told once where several conditions share one."""
+"""The warnings at the head of a report, told once where several share one."""
 
 from __future__ import annotations
 
@@ -10,27 +10,39 @@ from lewm_probe.reports import words
 _COUNTED = re.compile(
     r"(?P<whose>(?:[^:]+: )?)(?P<condition>[a-z_]+): (?P<count>\d+ of \d+) cases (?P<says>.+)"
 )
+_PAIR = re.compile(
+    r"(?P<whose>(?:[^:]+: )?)(?P<pair>\S.* \(\d+ training seeds?\) against .+ "
+    r"\(\d+ training seeds?\)): differences (?P<says>[^:;]+)"
+)
 
 
 def folded(notes: Iterable[str]) -> list[str]:
-    """Notes without repetition; those that count cases of a condition are told together.
+    """Notes without repetition; those of several conditions or pairs of models are told together.
 
     >>> folded(["frozen_block: 2 of 9 cases were left out.", "blur: 1 of 9 cases were left out."])
     ['Cases were left out: frozen block 2 of 9; blur 1 of 9.']
     >>> folded(["published: blur: 1 of 9 cases were left out."])
     ['published: Cases were left out: blur 1 of 9.']
     """
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for note in dict.fromkeys(notes):
-        counted = _COUNTED.fullmatch(note)
-        if counted is None:
-            found["", note] = []
-        else:
+        if counted := _COUNTED.fullmatch(note):
             name = words.condition(counted["condition"])
-            name = name[:1].lower() + name[1:]
-            key = counted["whose"], counted["says"]
-            found.setdefault(key, []).append(f"{name} {counted['count']}")
+            told = f"{name[:1].lower()}{name[1:]} {counted['count']}"
+            # Of a single condition too: its name is then written out.
+            key = counted["whose"], f"Cases {counted['says']}"
+            found.setdefault(key, {}).update({told: _together(key, [told])})
+        elif pair := _PAIR.fullmatch(note):
+            key = pair["whose"], f"Differences {pair['says']}"
+            found.setdefault(key, {})[pair["pair"]] = note
+        else:
+            found["", note] = {note: note}
     return [
-        f"{whose}Cases {says.rstrip('.')}: {'; '.join(counts)}." if counts else says
-        for (whose, says), counts in found.items()
+        _together(key, list(told)) if len(told) > 1 else next(iter(told.values()))
+        for key, told in found.items()
     ]
+
+
+def _together(key: tuple[str, str], told: list[str]) -> str:
+    whose, says = key
+    return f"{whose}{says.rstrip('.')}: {'; '.join(told)}."
