@@ -229,14 +229,14 @@ def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
     from lewm_probe.analyses.suite import Suite
     from lewm_probe.configs import load_yaml
     from lewm_probe.resources import find_suite
+    from lewm_probe.worlds import world_names
 
     known = {subject.model.spec.world for subject in subjects} - {None}
     world = question.world
-    recorded = world is not None and Path(world).exists()
-    if recorded:
+    # A simulated world goes by its name, whatever lies in this folder; ./two-room is a path.
+    if world is not None and world not in world_names() and Path(world).exists():
         from lewm_probe.data.recorded import register_recorded
 
-        assert world is not None
         world = register_recorded(world, frame_skip=subjects[0].model.spec.frame_skip)
         if question.suite is None:
             seed = {} if question.seed is None else {"seed": question.seed}

@@ -46,12 +46,14 @@ class Audited:
         result: of the checkpoints, without those of others.
         failures: checkpoints that were left out.
         cards: model cards.
+        differences: of the checkpoints from each published result.
     """
 
     page: Path
     result: Result
     failures: list[Failure]
     cards: list[Path] = field(default_factory=list)
+    differences: list[Result] = field(default_factory=list)
 
 
 def audit(
@@ -100,8 +102,9 @@ def audit(
     error = None
     if gate is not None and thresholds is not None:
         from lewm_probe.reports.gate import check_gate, gate_failure, gate_table
+        from lewm_probe.results import merge
 
-        outcomes = check_gate(done.result, thresholds)
+        outcomes = check_gate(merge([done.result, *done.differences]), thresholds)
         columns, rows = gate_table(outcomes)
         shown.append(table(f"gate {gate}", columns, rows))
         told["gate"] = [outcome.plain() for outcome in outcomes]
@@ -159,9 +162,10 @@ def run_audit(
             if reported.provenance == tuple(p for r in results for p in r.provenance):
                 return Audited(page, reported, prepared.failures)
         own = merge(results)
-        publish([*results, *_compared(own, others)], folder, title, console)
+        theirs, differences = _compared(own, others)
+        publish([*results, *theirs, *differences], folder, title, console)
         cards = write_cards(own, folder, command=command)
-        return Audited(page, own, prepared.failures, cards)
+        return Audited(page, own, prepared.failures, cards, differences)
 
 
 def _gate(path: Path | None) -> Gate | None:
@@ -190,16 +194,12 @@ def _others(against: Sequence[str]) -> dict[str, Result]:
     return found
 
 
-def _compared(own: Result, others: dict[str, Result]) -> list[Result]:
-    """The differences from each, and their own numbers under names that say whose they are."""
-    if not others:
-        return []
+def _compared(own: Result, others: dict[str, Result]) -> tuple[list[Result], list[Result]]:
+    """The numbers of others under names that say whose they are, and differences from each."""
     from lewm_probe.analyses.against import against, renamed
 
-    found = []
-    for label, other in others.items():
-        found += [renamed(other, label), against(own, other, label=label)]
-    return found
+    theirs = [renamed(other, label) for label, other in others.items()]
+    return theirs, [against(own, other, label=label) for label, other in others.items()]
 
 
 def _group(shown: list[RenderableType]) -> RenderableType:

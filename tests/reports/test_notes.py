@@ -28,8 +28,8 @@ def test_what_pairs_of_models_can_carry_is_told_once() -> None:
     says = "speak of these checkpoints, not of the methods."
     alone = "a (1 training seed) against b (1 training seed): differences speak of these."
     several = (
-        "a (3 training seeds) against b (3 training seeds): an exact permutation test over training "
-        "seeds cannot go below p = 0.1; differences speak of these checkpoints."
+        "a (3 training seeds) against b (3 training seeds): an exact permutation test over "
+        "training seeds cannot go below p = 0.1; differences speak of these checkpoints."
     )
     notes = [
         f"{pair('own', 'lewm (old)')}: differences {says}",
