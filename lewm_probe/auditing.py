@@ -138,8 +138,30 @@ def prepare(question: Question, say: Callable[[str], None] = lambda _: None) -> 
             fitting.append(subject)
     if not fitting:
         report_failures(failures, None)
-    notes = [note for subject in fitting for note in _origins(subject, world)]
+    notes = notes_on(fitting, world)
     return Prepared(fitting, suite, device, LatentCache(question.cache), failures, notes)
+
+
+def notes_on(subjects: Sequence[Subject], world: World) -> list[str]:
+    """What a reader of every result must know of these checkpoints and of where they are asked."""
+    return [*_recorded(world), *(note for s in subjects for note in _origins(s, world))]
+
+
+def _recorded(world: World) -> list[str]:
+    """What of a data set is not exact or cannot be asked for."""
+    from lewm_probe.data.recorded import RecordedWorld
+
+    if not isinstance(world, RecordedWorld):
+        return []
+    recording = world.recording
+    inexact = recording.data.attrs.get("note")
+    return [
+        *([f"{world.name}: {inexact}."] if inexact else []),
+        *(
+            f"{world.name}: the quantity {name} was left out, as it is {why}."
+            for name, why in recording.left_out.items()
+        ),
+    ]
 
 
 def _origins(subject: Subject, world: World) -> list[str]:
@@ -364,7 +386,8 @@ def _ask_one(
     from lewm_probe.provenance import provenance, stamped
 
     suite = prepared.suite
-    key = _key(name, subjects, suite)
+    notes = [*prepared.notes, *map(str, failed)]
+    key = _key(name, subjects, suite, prepared.device, notes)
     known = _known(folder, key)
     if known is not None:
         return known
@@ -382,7 +405,7 @@ def _ask_one(
             "suite": suite.model_dump(mode="json"),
         },
         wall_seconds=time.monotonic() - started,
-        notes=[*prepared.notes, *map(str, failed)],
+        notes=notes,
     )
     result = stamped(result, entry)
     if folder is not None:
@@ -404,18 +427,26 @@ def _known(folder: Path | None, key: str) -> Result | None:
     return old if same else None
 
 
-def _key(name: str, subjects: Sequence[Subject], suite: Suite) -> str:
-    """A hash of all that a result follows from: checkpoints, their runs, world, suite and code."""
+def _key(
+    name: str, subjects: Sequence[Subject], suite: Suite, device: str, notes: Sequence[str]
+) -> str:
+    """A hash of all that a result follows from: checkpoints, their runs and code, world, suite,
+    device, what is told beside it, our code and the libraries."""
+    from lewm_probe.analyses.latents import encode_code
     from lewm_probe.files import content_hash
-    from lewm_probe.provenance import code_version
+    from lewm_probe.provenance import code_version, packages
     from lewm_probe.worlds import make_world
 
     asked = [
         (
             subject.entry.model_dump_json(),
+            encode_code(subject.model),
             [content_hash(path.read_bytes()) for path in subject.history],
         )
         for subject in subjects
     ]
     world = make_world(suite.world).fingerprint
-    return content_hash(name, asked, world, suite.model_dump_json(), code_version())
+    libraries = sorted(packages().items())
+    return content_hash(
+        name, asked, world, suite.model_dump_json(), device, notes, code_version(), libraries
+    )

@@ -105,7 +105,8 @@ class Recording:
             values = source.values(data.read(source.column), frame_skip)
             bad = int((~np.isfinite(values[rows]).all(axis=1)).sum())
             if bad:
-                self.left_out[name] = f"not finite in {bad} rows of column {source.column}"
+                many = "1 row" if bad == 1 else f"{bad} rows"
+                self.left_out[name] = f"not finite in {many} of column {source.column}"
             else:
                 self.sources[name] = source
         self._state: tuple[int, dict[str, np.ndarray]] | None = None

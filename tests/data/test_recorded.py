@@ -179,7 +179,7 @@ def test_quantities_that_are_not_finite_are_left_out(collected: Path, changed: C
     with open_episodes(path) as data:
         recording = Recording(data)
         assert recording.left_out == {
-            "goal_position": "not finite in 1 rows of column pos_target",
+            "goal_position": "not finite in 1 row of column pos_target",
         }
         assert set(recording.sources) == {"agent_position", "agent_velocity"}
         whole = np.concatenate([recording.dealt(p, 0, 30) for p in SHARES])

@@ -1,0 +1,74 @@
+"""What an audit remembers, and what it tells beside its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lewm_probe import auditing
+from lewm_probe.analyses.subjects import subject_from_model
+from lewm_probe.analyses.suite import Suite
+from lewm_probe.auditing import notes_on
+from lewm_probe.configs import load_yaml
+from lewm_probe.data.episodes import EpisodeWriter
+from lewm_probe.data.recorded import register_recorded
+from lewm_probe.models.base import ModelSpec, WorldModel
+from lewm_probe.resources import find_suite
+from lewm_probe.worlds import make_world, registry
+
+SPEC = ModelSpec("mine", 1, 5, 32, "continuous", 10, 1)
+
+
+class Mine(WorldModel):
+    def __init__(self) -> None:
+        self.spec, self.fingerprint = SPEC, "given"
+
+    def encode(self, observation):
+        return observation[..., 0, 0, :1].float()
+
+    def predict(self, latents, actions):
+        return latents
+
+
+class Edited(Mine):
+    """The same fingerprint and other code, as when somebody mends ``encode`` between two runs."""
+
+
+@pytest.fixture
+def suite() -> Suite:
+    return load_yaml(find_suite("two-room"), Suite, "suite")
+
+
+def test_a_result_is_known_by_all_that_it_follows_from(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(model: WorldModel, device: str = "cpu", notes: tuple[str, ...] = ()) -> str:
+        return auditing._key("voe", [subject_from_model("a", model)], suite, device, list(notes))
+
+    own = key(Mine())
+    assert key(Mine()) == own
+    others = [key(Edited()), key(Mine(), "cuda"), key(Mine(), notes=("b was left out",))]
+    monkeypatch.setattr("lewm_probe.provenance.packages", lambda: {"torch": "other"})
+    others.append(key(Mine()))
+    assert len({own, *others}) == 5
+
+
+def test_what_a_data_set_cannot_be_asked_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    with EpisodeWriter(tmp_path / "robot.h5", [4], {"note": "pictures are lossy"}) as writer:
+        force = np.array([[0.0], [np.nan], [1.0], [2.0]])
+        pixels = np.zeros((4, 8, 8, 3), np.uint8)
+        action = np.zeros((4, 2), np.float32)
+        writer.append({"pixels": pixels, "action": action, "force": force, "place": force * 0 + 1})
+    world = make_world(register_recorded(tmp_path / "robot.h5", frame_skip=1))
+    told = "not finite in 1 row of column"
+    assert notes_on([], world) == [
+        "robot: pictures are lossy.",
+        f"robot: the quantity force was left out, as it is {told} force.",
+        f"robot: the quantity place was left out, as it is {told} place.",
+    ]
+    assert notes_on([], make_world("two-room")) == []
