@@ -430,8 +430,11 @@ def _known(folder: Path | None, key: str) -> Result | None:
 def _key(
     name: str, subjects: Sequence[Subject], suite: Suite, device: str, notes: Sequence[str]
 ) -> str:
-    """A hash of all that a result follows from: checkpoints, their runs and code, world, suite,
-    device, what is told beside it, our code and the libraries."""
+    """A hash of all that a result follows from.
+
+    Checkpoints with their runs and code, world, suite, device, what is told beside the numbers, our
+    code and the libraries.
+    """
     from lewm_probe.analyses.latents import encode_code
     from lewm_probe.files import content_hash
     from lewm_probe.provenance import code_version, packages

@@ -1,7 +1,7 @@
 """Audit models that live in this process: in a notebook, or inside somebody's training loop.
 
-Nothing of the model is changed: modes, gradients and random streams are as before when it is over,
-so that training goes on as if nobody had looked.
+Nothing of the model is changed: its place, modes, gradients and all random streams are as before
+when it is over, so that training goes on as if nobody had looked.
 
 >>> import lewm_probe
 >>> result = lewm_probe.audit(model, world="two-room")  # doctest: +SKIP
@@ -10,22 +10,25 @@ so that training goes on as if nobody had looked.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.subjects import (
     Subject,
-    check_fits,
+    check_all_fit,
     device_of,
     load_subjects,
     subject_from_model,
 )
-from lewm_probe.auditing import ANALYSES, Prepared, Question, ask, find_suite_for
+from lewm_probe.auditing import ANALYSES, Prepared, Question, ask, find_suite_for, notes_on
 from lewm_probe.errors import UsageError, unknown_name
 from lewm_probe.models.base import WorldModel
 from lewm_probe.progress import NoProgress, Progress
@@ -50,6 +53,8 @@ def audit(
     progress: Progress | None = None,
 ) -> Result:
     """Ask everything of one or several models; what the command ``lewm-probe audit`` does.
+
+    All of them compute where the first model in memory is, or on the CPU.
 
     Args:
         model: a model in memory or the path of a checkpoint, or several by name.
@@ -92,13 +97,15 @@ def audit(
             seed=seed,
         )
         asked = find_suite_for(question, subjects)
-        for subject in subjects:
-            check_fits(subject, make_world(asked.world))
+        place = make_world(asked.world)
+        check_all_fit(subjects, place)
         store = LatentCache(Path(cache) if cache is not None else None)
-        device = str(device_of(subjects[0].model))
+        # Not where a checkpoint was loaded to: a model that is being trained stays where it is.
+        live = [one for one in named.values() if isinstance(one, WorldModel)]
+        device = str(device_of(live[0])) if live else "cpu"
         results = ask(
             analyses,
-            Prepared(subjects, asked, device, store),
+            Prepared(subjects, asked, device, store, notes=notes_on(subjects, place)),
             "lewm_probe.audit",
             lambda name: folder / "parts" / name if folder is not None else None,
             progress or NoProgress(),
@@ -188,20 +195,26 @@ class AuditCallback:
 
 @contextmanager
 def untouched(model: WorldModel) -> Iterator[None]:
-    """Give the model back as it was: modes, gradients, and torch's random streams."""
+    """Give the model back as it was: place, modes, gradients; and all random streams."""
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
     modes = [module.training for module in modules]
     wanted = [parameter.requires_grad for parameter in parameters]
     device = device_of(model)
+    # A stranger's model or world may draw from these two.
+    drawn, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             yield
         finally:
+            if isinstance(model, nn.Module) and device_of(model) != device:
+                model.to(device)
             for module, mode in zip(modules, modes, strict=True):
                 module.training = mode
             for parameter, want in zip(parameters, wanted, strict=True):
                 parameter.requires_grad_(want)
+            random.setstate(drawn)
+            np.random.set_state(of_numpy)  # noqa: NPY002
 
 
 def _subject(name: str, model: Audited, step: int | None) -> Subject:
@@ -211,8 +224,6 @@ def _subject(name: str, model: Audited, step: int | None) -> Subject:
     subject = subject_from_model(name, model)
     if step is None:
         return subject
-    from dataclasses import replace
-
     return replace(subject, entry=subject.entry.model_copy(update={"step": step}))
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -12,6 +15,8 @@ from lewm_probe.analyses.suite import Suite
 from lewm_probe.configs import load_yaml
 from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.errors import UsageError
+from lewm_probe.live import untouched
+from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
 from lewm_probe.models.lewm import LeWM
 from lewm_probe.resources import find_suite
@@ -81,6 +86,43 @@ def test_a_model_in_training_goes_on_as_if_nobody_had_looked(model, suite):
     assert modes == same_modes
     assert [want for want, _ in after] == [want for want, _ in before]
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(after, before, strict=True))
+
+
+def test_random_numbers_of_strangers_are_put_back(model):
+    def draw():
+        return random.random(), np.random.random()  # noqa: NPY002
+
+    with untouched(model):
+        first = draw()
+    assert draw() == first
+
+
+def test_a_model_in_training_is_not_moved_to_where_a_checkpoint_lies(
+    model, suite, tmp_path, monkeypatch
+):
+    """The first of the two is loaded on the CPU; the other computes on (what stands for) a GPU."""
+    save_checkpoint(tmp_path / "a.safetensors", model, meta=CheckpointMeta(family="lewm"))
+    asked = []
+
+    def ask(names, prepared, *_):
+        asked.append((prepared.device, prepared.notes))
+        return []
+
+    places = {id(model): torch.device("mps")}
+    monkeypatch.setattr(
+        "lewm_probe.live.device_of", lambda m: places.get(id(m), torch.device("cpu"))
+    )
+    monkeypatch.setattr("lewm_probe.live.ask", ask)
+    model.statistics_source = "identity"
+    lewm_probe.audit({"a": tmp_path / "a.safetensors", "b": model}, suite=suite)
+    (told,) = asked
+    assert told == (
+        "mps",
+        [
+            "b: its actions are not scaled, as --action-stats identity says. If it was trained on "
+            "scaled actions, what it predicts means nothing."
+        ],
+    )
 
 
 def test_everything_and_a_report(model, suite, tmp_path):
