@@ -214,12 +214,17 @@ class _Comparing:
         first = own[0].checkpoint
         before = len(self.metrics)
         written: set[Key] = set()
+        fewer: dict[str, tuple[int, int]] = {}
         for key in own[0].samples:
             sides = [[one.samples.get(key) for one in side] for side in (own, others)]
             estimate, ending = self._sampled(key, *(_whole(side) for side in sides))
             if estimate is not None:
                 self._write(key, estimate, ending, own, versus, single)
                 written.add(key)
+                held, whole = _held(key, [*own, *others])
+                if held < whole:
+                    about = str(dict(key)["subject"] or dict(key)["metric"])
+                    fewer[about] = min((held, whole), fewer.get(about, (held, whole)))
         for key in own[0].stored:
             if key in written:
                 continue
@@ -230,6 +235,12 @@ class _Comparing:
                 self._write(key, Estimate(difference), STORED, own, versus, single)
         if len(self.metrics) > before:
             self.notes.setdefault(reach(first.model, len(own), versus, len(others)))
+        if fewer:
+            told = ", ".join(f"{about} {n} of {of}" for about, (n, of) in fewer.items())
+            self.notes.setdefault(
+                f"{first.model} against {versus}: rows do not hold all trajectories that the "
+                f"stored numbers are of ({told}); the differences are of those that they hold."
+            )
 
     def _write(
         self,
@@ -357,6 +368,13 @@ def _whole(side: Sequence[Sample | None]) -> list[Sample] | None:
 def _common(side: Sequence[Sample]) -> list[str]:
     """Trajectories that every seed of a side has a value for, sorted."""
     return sorted(set.intersection(*(set(sample.values.index) for sample in side)))
+
+
+def _held(key: Key, sides: Sequence[_One]) -> tuple[int, int]:
+    """Trajectories that rows hold of a number, and those that it is of: the fewest of all sides."""
+    held = min(len(one.samples[key].values) for one in sides)
+    counts = [one.stored[key].n for one in sides if key in one.stored]
+    return held, min((n for n in counts if n is not None), default=held)
 
 
 def _value(metric: Metric | None) -> float | None:

@@ -69,14 +69,19 @@ def key_of(**keys: Any) -> Key:
 
 
 def checkpoints(result: Result, world: str) -> list[Checkpoint]:
-    """The checkpoints of a world, each at its last step, in order of appearance."""
+    """The checkpoints of a world, each at its last step, in order of appearance.
+
+    Weights that do not say their step are the final ones of their run: beside them, curves over
+    training have the steps (or epochs) of earlier checkpoints.
+    """
     last: dict[tuple[str, int | None], Checkpoint] = {}
     for m in result.metrics:
         if m.world != world or m.control is not None or m.versus is not None:
             continue
         who = (m.model, m.train_seed)
         held = last.get(who)
-        if held is None or (m.step or 0) > (held.step or 0):
+        later = held is None or m.step is None or (held.step is not None and m.step > held.step)
+        if later:
             last[who] = Checkpoint(world, m.model, m.family, m.train_seed, m.step)
     return list(last.values())
 

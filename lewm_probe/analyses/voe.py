@@ -169,6 +169,8 @@ def _write_rows(ledger: Ledger, evidence: Evidence) -> None:
     """Surprise by trajectory: all offsets for the model, the onset alone for baselines.
 
     Before t0 every condition is its reference, so those offsets are stored for the reference only.
+    Where a condition has an onset of its own, the reference is stored at that frame too, without an
+    offset, so that every perturbed value has its twin.
     """
     ids = np.asarray(evidence.ids)
     parts: list[dict[str, np.ndarray]] = []
@@ -194,10 +196,34 @@ def _write_rows(ledger: Ledger, evidence: Evidence) -> None:
                     "control": np.full(len(values), None if scorer == MODEL else scorer),
                 }
                 parts.append({key: of[np.isfinite(values)] for key, of in column.items()})
+    case, frame = _moved(evidence)
+    for scorer in (MODEL, *evidence.baselines):
+        new = ~np.isin(frame - evidence.onset[case], OFFSETS if scorer == MODEL else (0,))
+        values = evidence.scores.clean[scorer][case, frame]
+        column = {
+            "value": values,
+            "trajectory_id": ids[case],
+            "frame": frame,
+            "horizon": np.full(len(values), np.nan),
+            "subject": np.full(len(values), "reference", dtype=object),
+            "control": np.full(len(values), None if scorer == MODEL else scorer),
+        }
+        parts.append({key: of[new & np.isfinite(values)] for key, of in column.items()})
     columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     values, names = columns.pop("value"), columns.pop("trajectory_id").tolist()
     frames = columns.pop("frame")
     ledger.rows(evidence.subject, "surprise", values, names, frames, features="z", **columns)
+
+
+def _moved(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Cases and frames at which some condition begins elsewhere than at the case's own t0."""
+    found = {
+        (int(case), int(onsets[case]))
+        for name, onsets in evidence.onsets.items()
+        for case in np.flatnonzero(evidence.kept[name] & (onsets != evidence.onset))
+    }
+    pairs = np.array(sorted(found), np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _correct(ledger: Ledger, subjects: Sequence[Subject], suite: Suite) -> None:

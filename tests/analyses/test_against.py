@@ -236,6 +236,27 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     assert first.metrics != other.metrics
 
 
+def test_numbers_of_more_trajectories_than_rows_hold_are_told() -> None:
+    """Conditions with onsets of their own, where the reference at some of them was not stored."""
+    whole, theirs = audit(("a", 1, OURS)), audit(("b", 2, THEIRS))
+    area = Metric(
+        **{"model": "a", "train_seed": 1, "step": 90, "world": "two-room", "family": "lewm"},
+        **{"analysis": "voe", "subject": "teleport_agent", "features": "z", "window": "onset"},
+        **{"metric": "auroc", "value": 0.7, "n": N},
+    )
+    reference = (whole.rows["subject"] == "reference").fillna(False)
+    lost = reference & (whole.rows["trajectory_id"] < "t020")
+    ours = Result(whole.provenance, whole.models, [*whole.metrics, area], whole.rows[~lost])
+    result = against(ours, theirs, label="p")
+    assert found(result, "auroc_difference_paired").n == N - 20
+    assert notes(result) == [
+        "a (1 training seed) against b (p) (1 training seed): differences speak of these "
+        "checkpoints, not of the methods.",
+        "a against b (p): rows do not hold all trajectories that the stored numbers are of "
+        "(teleport_agent 100 of 120); the differences are of those that they hold.",
+    ]
+
+
 def test_no_rows_leaves_stored_numbers() -> None:
     whole = audit(("b", 2, THEIRS))
     bare = Result(whole.provenance, whole.models, whole.metrics)

@@ -57,6 +57,18 @@ def test_every_seed_is_a_checkpoint_at_its_last_step(published: Result) -> None:
     assert checkpoints(published, "push-t") == []
 
 
+def test_weights_without_a_step_are_the_last_of_their_run() -> None:
+    """A folder with weights.pt and weights_epoch_N.pt: curves have the epochs as steps."""
+
+    def metric(step: int | None) -> Metric:
+        keys = {"model": "a", "family": "lewm", "world": "w", "step": step, "value": 1.0}
+        return Metric(**keys, analysis="probe", metric="mse")
+
+    for steps in ((None, 1, 2), (1, None, 2), (1, 2, None)):
+        (one,) = checkpoints(Result([], [], [metric(step) for step in steps]), "w")
+        assert one.step is None
+
+
 ONE = Checkpoint("w", "a", "a", 1, None)
 
 

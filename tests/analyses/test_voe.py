@@ -189,6 +189,7 @@ def test_curves_before_the_onset_are_the_references(table):
 def test_swapped_rows_differ_only_by_their_actions(result):
     swapped = result.rows[(result.rows["subject"] == "action_swap")]
     reference = result.rows[(result.rows["subject"] == "reference")]
+    reference = reference[reference["horizon"] == 0]
     for control in ("copy_last", "pixel_difference"):
         a = swapped[swapped["control"] == control]["value"].to_numpy()
         b = reference[reference["control"] == control]["value"].to_numpy()
@@ -322,10 +323,25 @@ def test_a_result_survives_the_disk_and_its_rows_are_small(result, tmp_path):
     assert len(again.metrics) == len(result.metrics)
     assert (tmp_path / "rows.parquet").stat().st_size < 200_000
     rows = result.rows
-    assert set(rows["horizon"]) <= set(range(-3, 7))
+    assert set(rows["horizon"].dropna()) <= set(range(-3, 7))
     assert set(rows["analysis"]) == {"voe"}
     assert rows["value"].notna().all()
     assert set(rows[rows["horizon"] < 0]["subject"]) == {"reference"}
+
+
+def test_every_perturbed_onset_has_its_twin_in_the_rows(result):
+    """Those of conditions with onsets of their own too: numbers can be made again from rows."""
+    rows = result.rows
+    at = ["model", "control", "trajectory_id", "frame"]
+    reference = rows[rows["subject"] == "reference"]
+    assert not reference.duplicated(at).any()
+    elsewhere = reference[reference["horizon"].isna()]
+    assert set(elsewhere["control"].dropna()) > {"copy_last", "pixel_difference"}
+    onset = rows[(rows["horizon"] == 0) & (rows["subject"] != "reference")]
+    moved = onset.merge(elsewhere, on=at, suffixes=("", "_of_reference"))
+    assert {"frozen_agent"} <= set(moved["subject"]) <= {"frozen_agent", "step_teleport_agent"}
+    twins = onset.merge(reference, on=at, suffixes=("", "_of_reference"))
+    assert len(twins) == len(onset)
 
 
 def test_every_metric_row_is_distinct(table):
