@@ -8,6 +8,7 @@ disk it is a folder with ``results.json``, ``rows.parquet`` and, where there are
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,16 @@ class ModelEntry(_Record):
     config: dict[str, Any] = Field(default_factory=dict)
     curves: dict[str, list[float | None]] = Field(default_factory=dict)
     """Training curves: ``step`` and each logged loss term and diagnostic."""
+
+    @property
+    def label(self) -> str:
+        """Name with training seed and step, for messages and notes."""
+        parts = [self.name]
+        if self.train_seed is not None:
+            parts.append(f"training seed {self.train_seed}")
+        if self.step is not None:
+            parts.append(f"step {self.step}")
+        return ", ".join(parts)
 
 
 class Provenance(_Record):
@@ -254,6 +265,11 @@ class Result:
                 f"{rows_path} holds numbers that rows of a result cannot hold ({error}). "
                 "Run the analysis that wrote it again."
             ) from error
+
+
+def step_order(step: int | None) -> float:
+    """Where a step stands in its run: weights that do not say theirs are the final ones."""
+    return math.inf if step is None else step
 
 
 def merge(results: Iterable[Result]) -> Result:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from lewm_probe.results import Metric, Result
+from lewm_probe.results import Metric, Result, step_order
 
 Key = tuple[tuple[str, Any], ...]
 """Keys of ``Metric`` that say what was measured, as sorted pairs, ``metric`` among them."""
@@ -80,8 +80,7 @@ def checkpoints(result: Result, world: str) -> list[Checkpoint]:
             continue
         who = (m.model, m.train_seed)
         held = last.get(who)
-        later = held is None or m.step is None or (held.step is not None and m.step > held.step)
-        if later:
+        if held is None or step_order(m.step) > step_order(held.step):
             last[who] = Checkpoint(world, m.model, m.family, m.train_seed, m.step)
     return list(last.values())
 

@@ -21,6 +21,7 @@ from lewm_probe.analyses.subjects import Subject
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.surprise import MODEL
 from lewm_probe.analyses.voe_metrics import Evidence, Resamples
+from lewm_probe.results import step_order
 from lewm_probe.seeding import stream
 
 SIDES = ("perturbed", "reference")
@@ -84,7 +85,7 @@ def by_name(found: Sequence[Onsets]) -> dict[str, list[Onsets]]:
         entry = one.subject.entry
         seeds = chosen.setdefault(one.subject.name, {})
         held = seeds.get(entry.train_seed)
-        if held is None or (entry.step or 0) >= (held.subject.entry.step or 0):
+        if held is None or step_order(entry.step) >= step_order(held.subject.entry.step):
             seeds[entry.train_seed] = one
     return {name: list(seeds.values()) for name, seeds in chosen.items()}
 

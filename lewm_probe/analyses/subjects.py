@@ -65,12 +65,7 @@ class Subject:
     @property
     def label(self) -> str:
         """Name with training seed and step, for messages."""
-        parts = [self.name]
-        if self.entry.train_seed is not None:
-            parts.append(f"training seed {self.entry.train_seed}")
-        if self.entry.step is not None:
-            parts.append(f"step {self.entry.step}")
-        return ", ".join(parts)
+        return self.entry.label
 
     def at(self, model: WorldModel) -> Subject:
         """The same subject at another checkpoint of its run."""

@@ -34,7 +34,7 @@ from lewm_probe.reports.tables.table import (
 from lewm_probe.reports.tables.voe import baselines_table, collapse_table
 from lewm_probe.reports.verdict import cautions
 from lewm_probe.reports.view import WorldView, views
-from lewm_probe.results import Metric, ModelEntry, Provenance, Result
+from lewm_probe.results import Metric, ModelEntry, Provenance, Result, step_order
 
 FOLDER = "cards"
 
@@ -72,7 +72,7 @@ def write_cards(result: Result, folder: Path, *, command: str) -> list[Path]:
     last: dict[tuple[str, int | None], ModelEntry] = {}
     for entry in result.models:
         held = last.get((entry.name, entry.train_seed))
-        if held is None or (entry.step or 0) >= (held.step or 0):
+        if held is None or step_order(entry.step) >= step_order(held.step):
             last[entry.name, entry.train_seed] = entry
     names = [name for name, _ in last]
     written: list[Path] = []
@@ -184,19 +184,15 @@ def _harmless(record: Metric | ModelEntry) -> dict[str, str]:
 
 
 def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> list[str]:
-    """What a reader must know first: preflight of this checkpoint, collapse, what was left out."""
-    label = ", ".join(
-        [entry.name]
-        + ([f"training seed {entry.train_seed}"] if entry.train_seed is not None else [])
-        + ([f"step {entry.step}"] if entry.step is not None else [])
-    )
-    others = [f"Preflight, {e.name}" for e in result.models if e != entry]
-    notes = []
-    for note in (note for record in result.provenance for note in record.notes):
-        own = note.startswith(f"Preflight, {label}:")
-        of_others = any(note.startswith(start) for start in others) or " against " in note
-        if own or not of_others:
-            notes.append(note)
+    """What a reader must know first: collapse, and notes but those on other checkpoints."""
+    others = [e.label for e in result.models if e.label != entry.label]
+    notes = [
+        note
+        for record in result.provenance
+        for note in record.notes
+        if _is_about(entry.label, note)
+        or not (" against " in note or _LEFT_OUT in note or any(_is_about(o, note) for o in others))
+    ]
     lines = [f"{_flat(words.world(v.world))}: {why}" for v in parts for why in cautions(v).values()]
     if entry.config.get(STATISTICS) == "identity":
         lines.append("actions were not scaled, as no statistics of them were at hand (identity).")
@@ -205,6 +201,15 @@ def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> 
         return []
     listed = "\n".join(f"- {words.sentence(_escaped(_pathless(line)))}" for line in lines)
     return ["## Read this first", listed]
+
+
+_LEFT_OUT = " was left out of "
+"""In notes on checkpoints that failed, of which results hold nothing else."""
+
+
+def _is_about(label: str, note: str) -> bool:
+    """Whether a note is on the checkpoint of this label, by how such notes begin."""
+    return note.removeprefix("Preflight, ").startswith((f"{label}:", f"{label} was "))
 
 
 def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:

@@ -101,6 +101,10 @@ def lone(name: str = "a", **keys: Any) -> tuple[Result, ModelEntry]:
         f"Preflight, {name}, training seed 2: another one.",
         "blur: 2 of 9 cases were left out.",
         f"{name} (1 training seed) against b (1 training seed): whatever.",
+        f"{name}, training seed 1: its action statistics are of data set x.h5.",
+        f"{name}, training seed 2: its action statistics are of data set y.h5.",
+        f"{name}, training seed 2 was trained on this very data set.",
+        "c was left out of voe: it has no encoder.",
     ]
     record = Provenance(command="lewm-probe audit /data/x", version="0", notes=notes)
     return Result([record], [entry, entry.model_copy(update={"train_seed": 2})], metrics), entry
@@ -117,6 +121,7 @@ def test_warnings_of_this_checkpoint_stand_first() -> None:
         "- Actions were not scaled, as no statistics of them were at hand (identity).",
         "- Preflight, a, training seed 1: it was fed nonsense.",
         "- Cases were left out: blur 2 of 9.",
+        "- A, training seed 1: its action statistics are of data set x.h5.",
     ]
     assert "- Action statistics from: identity\n" in page
 
