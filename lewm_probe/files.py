@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,40 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``path``; it takes the place of ``path`` when the block succeeds.
+
+    When the block fails, ``path`` is left as it was.
+
+    Raises:
+        UserError: the disk is full, or the folder may not be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(f".partial{path.suffix}", f".{path.name}.", path.parent))
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            aside = Path(tempfile.mkdtemp(".old", f".{path.name}.", path.parent))
+            os.replace(path, aside / path.name)
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                os.replace(aside / path.name, path)
+                raise
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

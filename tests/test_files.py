@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lewm_probe.errors import UserError
-from lewm_probe.files import atomic_path, content_hash, safe_name, write_error, write_text
+from lewm_probe.files import (
+    atomic_folder,
+    atomic_path,
+    content_hash,
+    safe_name,
+    write_error,
+    write_text,
+)
 
 
 def test_a_file_appears_whole_with_ordinary_permissions(tmp_path: Path) -> None:
@@ -28,6 +35,43 @@ def test_a_file_appears_whole_with_ordinary_permissions(tmp_path: Path) -> None:
     plain.touch()
     assert target.stat().st_mode == plain.stat().st_mode
     assert os.listdir(target.parent) == ["a.txt"]
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "a.lance"
+    for text in ("first", "second"):
+        with atomic_folder(target) as temporary:
+            assert (temporary.suffix, temporary.parent) == (".lance", target.parent)
+            (temporary / "x").write_text(text)
+        assert (target / "x").read_text() == text
+        assert os.listdir(target.parent) == ["a.lance"]
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    assert target.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_folder_is_left_as_it_was_when_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a"
+    target.mkdir()
+    (target / "x").write_text("old")
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target) as temporary:
+        (temporary / "x").write_text("half")
+        raise KeyboardInterrupt
+    assert ((target / "x").read_text(), os.listdir(tmp_path)) == ("old", ["a"])
+    move, moved = os.replace, []
+
+    def replace(source: Path, to: Path) -> None:
+        moved.append(to)
+        if len(moved) == 2:  # the new folder, when the old one is out of the way
+            raise OSError(errno.ENOSPC, "full")
+        move(source, to)
+
+    monkeypatch.setattr("os.replace", replace)
+    with pytest.raises(UserError), atomic_folder(target) as temporary:
+        (temporary / "x").write_text("new")
+    assert ((target / "x").read_text(), os.listdir(tmp_path)) == ("old", ["a"])
 
 
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])

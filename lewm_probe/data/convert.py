@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -38,7 +34,7 @@ from lewm_probe.data.opening import open_episodes, storage_of
 from lewm_probe.data.pictures import resized
 from lewm_probe.data.quantities import ATTRIBUTE, parse_declarations
 from lewm_probe.errors import UsageError, UserError
-from lewm_probe.files import write_error
+from lewm_probe.files import atomic_folder
 from lewm_probe.progress import NoProgress, Progress
 
 Columns = dict[str, np.ndarray]
@@ -250,36 +246,3 @@ def _check_target(source: Path, target: Path, overwrite: bool) -> None:
         raise UserError(
             f"{target} is not a data set of that kind, and is not replaced. Choose another name."
         )
-
-
-@contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside ``path``; it takes the place of ``path`` when the block succeeds.
-
-    Raises:
-        UserError: the disk is full, or the folder may not be written.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(f".partial{path.suffix}", f".{path.name}.", path.parent))
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            old = Path(tempfile.mkdtemp(".old", f".{path.name}.", path.parent))
-            os.replace(path, old / path.name)
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
