@@ -217,11 +217,10 @@ def check_fits(subject: Subject, world: World) -> None:
     """Refuse a model whose actions or frame-skip are not the world's.
 
     Raises:
-        UserError: continuous actions of another width, another frame-skip, or another kind.
+        UserError: actions of another width or kind, or another frame-skip. A model without actions
+            has frames at distances that it was trained on all the same.
     """
     spec = subject.model.spec
-    if spec.action_kind == "none":
-        return
     shape = world.action_space.shape
     per_step = int(np.prod(shape)) if shape else 1
     expected = world.frame_skip * per_step
@@ -230,7 +229,7 @@ def check_fits(subject: Subject, world: World) -> None:
         f"{world.frame_skip}, or name the world it was trained on with --world."
     )
     kind = "discrete" if are_choices(world.action_space) else "continuous"
-    if spec.action_kind != kind:
+    if spec.action_kind not in (kind, "none"):
         raise UserError(
             f"The checkpoint {subject.label} takes {spec.action_kind} actions, but those of the "
             f"world {world.name} are {kind}. {advice}"
@@ -240,7 +239,7 @@ def check_fits(subject: Subject, world: World) -> None:
             f"The checkpoint {subject.label} was trained with frame-skip {spec.frame_skip}, but "
             f"the world {world.name} has frame-skip {world.frame_skip}. {advice}"
         )
-    if spec.action_width != expected:
+    if spec.action_kind != "none" and spec.action_width != expected:
         raise UserError(
             f"The checkpoint {subject.label} takes action blocks of width {spec.action_width}, but "
             f"the world {world.name} gives blocks of width {expected} ({world.frame_skip} steps of "
