@@ -24,15 +24,13 @@ def export(
     debug: options.Debug = False,
 ) -> None:
     """Write a checkpoint in the released shape: config.json, weights.pt, lewm_probe.json."""
-    from lewm_probe.models.load import LoadOptions, examine
-    from lewm_probe.models.locate import locate
+    from lewm_probe.models.load import examine_alone
     from lewm_probe.models.released_save import save_released
 
     console = Console(json=json, quiet=quiet)
-    told = LoadOptions(action_stats or (), dataset or (), family or ()).meant()
-    located = locate(checkpoint)
-    told.check_names([located.name])
-    examined = examine(located, told.chosen(located.name), need_statistics=True)
+    told = options.loading(action_stats, dataset, family)
+    examined = examine_alone(checkpoint, told, need_statistics=True)
+    located = examined.located
     model = examined.model
     assert model is not None  # statistics were needed, so there are some
     save_released(out, model, meta=examined.meta)

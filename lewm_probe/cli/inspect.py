@@ -26,15 +26,11 @@ def inspect(
     debug: options.Debug = False,
 ) -> None:
     """Say what a checkpoint is: family, sizes, training, statistics, parameters."""
-    from lewm_probe.models.load import LoadOptions, examine
-    from lewm_probe.models.locate import locate
+    from lewm_probe.models.load import examine_alone
 
     console = Console(json=json, quiet=quiet)
-    told = LoadOptions(action_stats or (), dataset or (), family or ()).meant()
-    located = locate(checkpoint)
-    told.check_names([located.name])
-    examined = examine(located, told.chosen(located.name))
-    title = str(located.weights)
+    examined = examine_alone(checkpoint, options.loading(action_stats, dataset, family))
+    title = str(examined.located.weights)
     console.finish(table(title, ("", ""), _facts(examined).items()), _plain(examined))
 
 

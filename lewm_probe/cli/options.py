@@ -70,8 +70,8 @@ Dataset = Annotated[
     list[str] | None,
     typer.Option(
         "--dataset",
-        metavar="[NAME=]FILE",
-        help="HDF5 data set to take such action statistics from: the one it was trained on.",
+        metavar="[NAME=]DATA",
+        help="Data set to take such action statistics from: the one it was trained on.",
     ),
 ]
 Family = Annotated[
@@ -138,7 +138,7 @@ def loading(
     action_stats: list[str] | None,
     dataset: list[str] | None,
     family: list[str] | None,
-    resize: ResizeName | None,
+    resize: ResizeName | None = None,
 ) -> LoadOptions:
     """What these options say about loading checkpoints."""
     from lewm_probe.models.load import LoadOptions

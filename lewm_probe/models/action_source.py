@@ -119,7 +119,7 @@ def settle(
             f"{path} does not carry the action statistics it was trained with, as released "
             "checkpoints do not, and without them its predictions mean nothing. Give them with "
             '--action-stats FILE (JSON: {"mean": [...], "std": [...]}, a number for each dimension '
-            "of one environment action), or --dataset FILE (the HDF5 data it was trained on), or "
+            "of one environment action), or --dataset FILE (the data it was trained on), or "
             "say --action-stats identity if it takes actions as they are."
         )
     if isinstance(given, str):

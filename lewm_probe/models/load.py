@@ -43,7 +43,7 @@ class LoadOptions:
 
     Attributes:
         action_stats: JSON files of action statistics, or ``identity``.
-        dataset: HDF5 data sets to take action statistics from.
+        dataset: data sets, of any kind, to take action statistics from.
         family: ``lewm`` or ``pldm``, where the configuration does not tell.
         resize: filter for pictures of another size; None refuses them.
     """
@@ -105,7 +105,7 @@ class Choice:
 
     Attributes:
         action_stats: statistics, a JSON file of them, or ``identity``.
-        dataset: HDF5 data set to take them from.
+        dataset: data set, of any kind, to take them from.
         family: ``lewm`` or ``pldm``.
         resize: filter for pictures of another size.
         insist: the statistics are meant for this checkpoint, so that others of its own are an
@@ -171,7 +171,7 @@ def load_model(
             stable-worldmodel home. Of several ``weights_epoch_N.pt`` the last is taken.
         action_stats: for checkpoints that carry none: statistics, a JSON file ``{"mean": […],
             "std": […]}``, or ``identity``.
-        dataset: instead, the HDF5 data set the model was trained on.
+        dataset: instead, the data set the model was trained on, of any kind.
         family: ``lewm`` or ``pldm``, where the configuration does not tell.
         resize: filter for pictures of another size; None refuses them.
         device: where the model computes.
@@ -235,6 +235,18 @@ def examine(located: Located, choice: Choice, *, need_statistics: bool = False) 
     assumed = sidecar is not None and sidecar.action_source == IDENTITY
     model.statistics_source = IDENTITY if assumed else statistics.source
     return Examined(located, meta, model, weights, config, own, *_count(model))
+
+
+def examine_alone(path: str, options: LoadOptions, *, need_statistics: bool = False) -> Examined:
+    """``examine`` of the only checkpoint of a command: what ``options`` say is meant for it.
+
+    Raises:
+        UsageError: options for another name, or that contradict each other.
+        UserError: as ``examine``, or nothing is there.
+    """
+    told, located = options.meant(), locate(path)
+    told.check_names([located.name])
+    return examine(located, told.chosen(located.name), need_statistics=need_statistics)
 
 
 def read_sidecar(path: Path) -> Sidecar:

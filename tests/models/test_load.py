@@ -182,7 +182,7 @@ def test_without_statistics(released: Path) -> None:
         f"{released}/weights.pt does not carry the action statistics it was trained with, as "
         "released checkpoints do not, and without them its predictions mean nothing. Give them "
         'with --action-stats FILE (JSON: {"mean": [...], "std": [...]}, a number for each '
-        "dimension of one environment action), or --dataset FILE (the HDF5 data it was trained "
+        "dimension of one environment action), or --dataset FILE (the data it was trained "
         "on), or say --action-stats identity if it takes actions as they are."
     )
 
