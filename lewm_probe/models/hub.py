@@ -85,7 +85,7 @@ def find_run(name: str) -> Path | None:
     root = home()
     names = [name, f"models--{name.replace('/', '--')}", f"{name}_object.ckpt"]
     places = [folder / n for folder in (root / "checkpoints", root) for n in names]
-    # A name of one word that is no folder of weights (datasets, say) is not meant.
+    # The folder of all runs is itself none of them.
     return next((p for p in places if p.exists() and p != root / "checkpoints"), None)
 
 

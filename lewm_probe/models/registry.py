@@ -15,7 +15,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import reduce
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -54,7 +54,7 @@ def make_model(text: str) -> tuple[str | None, WorldModel]:
     target = target.strip()
     if not target or (name is not None and not name.strip()):
         raise UsageError(f"'{text}' names no model. {_EXAMPLE}, or the name of a registered one.")
-    with _current_folder() if ":" in target else _nothing():
+    with _current_folder() if ":" in target else nullcontext():
         factory = _imported(target) if ":" in target else _registered(target)
         model = _called(target, factory, path)
     return name.strip() if name else None, _checked(target, model)
@@ -166,8 +166,3 @@ def _current_folder() -> Iterator[None]:
     finally:
         if added and here in sys.path:
             sys.path.remove(here)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
