@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from lewm_probe.analyses.subjects import (
     subject_from_model,
 )
 from lewm_probe.auditing import ANALYSES, Prepared, Question, ask, find_suite_for
+from lewm_probe.devices import resolve_device
 from lewm_probe.errors import UsageError, unknown_name
 from lewm_probe.models.base import WorldModel
 from lewm_probe.progress import NoProgress, Progress
@@ -95,7 +97,7 @@ def audit(
         for subject in subjects:
             check_fits(subject, make_world(asked.world))
         store = LatentCache(Path(cache) if cache is not None else None)
-        device = str(device_of(subjects[0].model))
+        device = _device([one for one in named.values() if isinstance(one, WorldModel)])
         results = ask(
             analyses,
             Prepared(subjects, asked, device, store),
@@ -211,9 +213,12 @@ def _subject(name: str, model: Audited, step: int | None) -> Subject:
     subject = subject_from_model(name, model)
     if step is None:
         return subject
-    from dataclasses import replace
-
     return replace(subject, entry=subject.entry.model_copy(update={"step": step}))
+
+
+def _device(models: Sequence[WorldModel]) -> str:
+    """Where models in memory are; for checkpoints alone, a GPU if there is one."""
+    return str(device_of(models[0])) if models else resolve_device("auto")
 
 
 def _first_process() -> bool:
