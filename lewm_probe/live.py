@@ -29,6 +29,7 @@ from lewm_probe.analyses.subjects import (
     subject_from_model,
 )
 from lewm_probe.auditing import ANALYSES, Prepared, Question, ask, find_suite_for, notes_on
+from lewm_probe.devices import resolve_device
 from lewm_probe.errors import UsageError, unknown_name
 from lewm_probe.models.base import WorldModel
 from lewm_probe.progress import NoProgress, Progress
@@ -54,7 +55,8 @@ def audit(
 ) -> Result:
     """Ask everything of one or several models; what the command ``lewm-probe audit`` does.
 
-    All of them compute where the first model in memory is, or on the CPU.
+    All of them compute where the first model in memory is; for checkpoints alone, on a GPU if there
+    is one.
 
     Args:
         model: a model in memory or the path of a checkpoint, or several by name.
@@ -100,9 +102,7 @@ def audit(
         place = make_world(asked.world)
         check_all_fit(subjects, place)
         store = LatentCache(Path(cache) if cache is not None else None)
-        # Not where a checkpoint was loaded to: a model that is being trained stays where it is.
-        live = [one for one in named.values() if isinstance(one, WorldModel)]
-        device = str(device_of(live[0])) if live else "cpu"
+        device = _device([one for one in named.values() if isinstance(one, WorldModel)])
         results = ask(
             analyses,
             Prepared(subjects, asked, device, store, notes=notes_on(subjects, place)),
@@ -225,6 +225,11 @@ def _subject(name: str, model: Audited, step: int | None) -> Subject:
     if step is None:
         return subject
     return replace(subject, entry=subject.entry.model_copy(update={"step": step}))
+
+
+def _device(models: Sequence[WorldModel]) -> str:
+    """Where models in memory are; for checkpoints alone, a GPU if there is one."""
+    return str(device_of(models[0])) if models else resolve_device("auto")
 
 
 def _first_process() -> bool:

@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +20,7 @@ from torch import nn
 from typer.main import get_command
 
 import lewm_probe.models
+from lewm_probe import live
 from lewm_probe.analyses.geometry import geometry
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.probing import probe
@@ -28,12 +29,14 @@ from lewm_probe.analyses.straightness import straightness
 from lewm_probe.analyses.subjects import check_fits, subject_from_model
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.voe import voe
+from lewm_probe.auditing import Prepared
 from lewm_probe.cli.main import app
 from lewm_probe.data.collect import record_episode
 from lewm_probe.errors import UserError
 from lewm_probe.models import ModelSpec, WorldModel, check_world_model
 from lewm_probe.models.pixels import fit_pixels, take_pixels
 from lewm_probe.models.registry import GROUP
+from lewm_probe.results import Result
 from lewm_probe.worlds import Quantity, World, check_world, make_world
 from lewm_probe.worlds import registry as worlds
 
@@ -311,10 +314,38 @@ def test_the_check_prints_what_the_readme_shows(monkeypatch: pytest.MonkeyPatch)
     assert printed.getvalue() == blocks("text")[0]
 
 
-def test_models_in_memory_are_subjects() -> None:
-    names: dict[str, object] = {"model": choosing()}
-    exec(compile(blocks("python")[4], "README.md", "exec"), names)
-    assert names["subject"].name == "mine"  # type: ignore[attr-defined]
+def test_notebooks_and_training_loops(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As the README has them, on the suite of these tests and at few steps."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(live, "find_suite_for", lambda *_: suite_of("two-room"))
+    asked: list[tuple[str, int | None]] = []
+
+    def ask(analyses: Sequence[str], prepared: Prepared, *_: object) -> list[Result]:
+        asked.extend((s.name, s.entry.step) for s in prepared.subjects)
+        return [geometry(prepared.subjects, prepared.suite, cache=prepared.cache)]
+
+    monkeypatch.setattr(live, "ask", ask)
+    drawn: list[Path] = []
+    monkeypatch.setattr(
+        "lewm_probe.reports.write.write_report", lambda result, folder: drawn.append(folder)
+    )
+    names: dict[str, object] = {"model": theirs()}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(blocks("python")[4], "README.md", "exec"), names)
+    assert "effective_rank" in printed.getvalue()
+    trained: list[object] = []
+    names |= {"steps": 1001, "train_on_a_batch": trained.append}
+    exec(compile(blocks("python")[5], "README.md", "exec"), names)
+    assert asked == [("mine", None), ("model", 0), ("model", 1000)]
+    assert len(trained) == 1001
+    assert drawn == [Path("runs/watched")] * 2
+    lightning = SimpleNamespace(Callback=object)
+    seen: list[tuple[object, int]] = []
+    names = {"lightning": lightning, "watch": lambda model, step: seen.append((model, step))}
+    exec(compile(blocks("python")[6], "README.md", "exec"), names)
+    trainer, module = SimpleNamespace(global_step=7), SimpleNamespace(model="m")
+    names["Watched"]().on_train_batch_end(trainer, module, None, None, 0)  # type: ignore[operator]
+    assert seen == [("m", 7)]
 
 
 def test_the_command_of_the_readme_is_one() -> None:
