@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from lewm_probe.analyses.evaluation import Trajectories
 from lewm_probe.analyses.latents import LatentCache, encode_code
-from lewm_probe.analyses.subjects import device_of, freeze
+from lewm_probe.analyses.subjects import freeze
 from lewm_probe.analyses.suite import RandomEncoderSettings
 from lewm_probe.files import content_hash
-from lewm_probe.models.base import Observation, WorldModel
+from lewm_probe.models.base import Observation, WorldModel, device_of
 from lewm_probe.seeding import stream, torch_seed
 
 RECALIBRATION_TRAJECTORIES = 100

@@ -20,7 +20,7 @@ from lewm_probe.analyses.features import check_finite, encoded, pooled
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.spectrum import effective_rank
-from lewm_probe.analyses.subjects import Subject, device_of
+from lewm_probe.analyses.subjects import Subject
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.surprise import (
     MODEL,
@@ -33,7 +33,7 @@ from lewm_probe.analyses.surprise import (
 )
 from lewm_probe.analyses.voe_metrics import Evidence
 from lewm_probe.errors import unknown_name
-from lewm_probe.models.base import WorldModel
+from lewm_probe.models.base import WorldModel, device_of
 
 BASELINES = ("copy_last", "linear_extrapolation", "pixel_difference", "random_encoder")
 """Copy-last is always scored: preflight and the headline difference need it."""

@@ -7,8 +7,9 @@ import torch
 from sklearn.decomposition import PCA
 
 from lewm_probe.analyses.latents import LatentCache
-from lewm_probe.analyses.subjects import Subject, device_of
+from lewm_probe.analyses.subjects import Subject
 from lewm_probe.errors import UserError
+from lewm_probe.models.base import device_of
 
 TOKEN_WIDTH = 192
 """Width that patch tokens are reduced to, LeWM's own, so that width is no advantage."""

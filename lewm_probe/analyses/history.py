@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lewm_probe.analyses.subjects import Subject, device_of
+from lewm_probe.analyses.subjects import Subject
+from lewm_probe.models.base import device_of
 from lewm_probe.models.load import load_located, step_of
 from lewm_probe.models.locate import locate
 

@@ -9,8 +9,9 @@ import torch
 
 from lewm_probe.analyses.batching import in_batches
 from lewm_probe.analyses.features import check_finite
-from lewm_probe.analyses.subjects import Subject, device_of
+from lewm_probe.analyses.subjects import Subject
 from lewm_probe.errors import UserError
+from lewm_probe.models.base import device_of
 
 BATCH = 1024
 """Rollouts imagined at once, as far as memory allows."""

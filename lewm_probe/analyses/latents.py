@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 import lewm_probe.models
 from lewm_probe.analyses.batching import in_batches
-from lewm_probe.analyses.subjects import device_of, freeze
+from lewm_probe.analyses.subjects import freeze
 from lewm_probe.files import atomic_path, content_hash
-from lewm_probe.models.base import Observation, WorldModel
+from lewm_probe.models.base import Observation, WorldModel, device_of
 
 
 @runtime_checkable

@@ -28,10 +28,11 @@ from lewm_probe.analyses.linear_probe import LinearProbe, fit_linear
 from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.probe_scores import score
 from lewm_probe.analyses.statistics import Estimate, interval
-from lewm_probe.analyses.subjects import Subject, check_all_fit, device_of, freeze
+from lewm_probe.analyses.subjects import Subject, check_all_fit, freeze
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.targets import Target, targets_of, varying
 from lewm_probe.errors import unknown_name
+from lewm_probe.models.base import device_of
 from lewm_probe.progress import NoProgress, Progress
 from lewm_probe.results import Result
 from lewm_probe.seeding import stream

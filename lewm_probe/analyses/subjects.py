@@ -262,12 +262,6 @@ def freeze(model: WorldModel, device: str | torch.device | None = None) -> World
     return model
 
 
-def device_of(model: WorldModel) -> torch.device:
-    """Where a model computes; the CPU for one without parameters."""
-    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
-    return parameter.device if parameter is not None else torch.device("cpu")
-
-
 def training_curves(run: Path) -> dict[str, list[float | None]]:
     """Curves of a run folder's ``metrics.jsonl``: ``step`` and every number logged at it.
 

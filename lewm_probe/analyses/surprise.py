@@ -15,8 +15,7 @@ from sklearn.covariance import LedoitWolf
 
 from lewm_probe.analyses.batching import in_batches
 from lewm_probe.analyses.controls import copy_last, linear_extrapolation
-from lewm_probe.analyses.subjects import device_of
-from lewm_probe.models.base import WorldModel
+from lewm_probe.models.base import WorldModel, device_of
 
 MODEL, WHITENED = "model", "whitened"
 """Scorers that are not baselines."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lewm_probe.errors import UserError
 from lewm_probe.models.fingerprints import fingerprint_of
@@ -168,3 +168,9 @@ class WorldModel(ABC):
         """Squared distance to a goal latent: (…, T, D), (…, 1, D) → (…, T); over tokens too."""
         axes = -1 if self.spec.tokens == 1 else (-2, -1)
         return (latents - goal).square().sum(axes)
+
+
+def device_of(model: WorldModel) -> torch.device:
+    """Where a model computes; the CPU for one without parameters."""
+    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    return parameter.device if parameter is not None else torch.device("cpu")

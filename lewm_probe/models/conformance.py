@@ -25,8 +25,8 @@ from lewm_probe.conformance import Checks, Conformance, findings
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.models import conformance_checks as checks
 from lewm_probe.models import conformance_predictions as predictions
-from lewm_probe.models.base import WorldModel
-from lewm_probe.models.conformance_bench import Bench, device_of, films
+from lewm_probe.models.base import WorldModel, device_of
+from lewm_probe.models.conformance_bench import Bench, films
 from lewm_probe.models.registry import make_model
 
 CHECKS: Checks[Bench] = {

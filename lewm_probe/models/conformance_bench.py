@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lewm_probe.conformance import Fails, kind
 from lewm_probe.errors import UserError
-from lewm_probe.models.base import ModelSpec, Observation, WorldModel
+from lewm_probe.models.base import ModelSpec, Observation, WorldModel, device_of
 from lewm_probe.seeding import stream
 
 FILMS = 3
@@ -133,12 +133,6 @@ def films(model: WorldModel, seed: int) -> tuple[Tensor, Tensor]:
     discrete = getattr(spec, "action_kind", None) == "discrete"
     blocks = rng.integers(0, 2, shape) if discrete else rng.uniform(-1, 1, shape)
     return torch.tensor(pixels), torch.tensor(blocks, dtype=torch.float32)
-
-
-def device_of(model: WorldModel) -> torch.device:
-    """Where a model computes; the CPU for one without parameters."""
-    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
-    return parameter.device if parameter is not None else torch.device("cpu")
 
 
 @contextmanager
