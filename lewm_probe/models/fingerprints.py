@@ -14,7 +14,7 @@ import enum
 import functools
 import secrets
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -37,14 +37,13 @@ _MODULE_ATTRIBUTES = frozenset(vars(nn.Module())) - {"_parameters", "_buffers", 
 def fingerprint_of(model: object) -> str:
     """Hash of the content of a model; of the instance too, where it holds what cannot be hashed.
 
-    Weights are hashed again only when they moved: tensors count their in-place changes, and the sum
-    of each is compared as well, for changes through ``.data`` are not counted.
+    Weights are hashed again only when they moved (``traces``).
     """
     contents = _Contents()
     contents.add(getattr(model, "spec", None))  # also where the class has it, not the instance
     contents.add(model)
     tensors = contents.tensors
-    key = (tuple(contents.parts), [_version(t) for t in tensors], _sums(tensors))
+    key = (tuple(contents.parts), traces(tensors))
     kept = vars(model).get(_KEPT)
     if kept is None or kept.owner != id(model):
         kept = _Kept(id(model), secrets.token_hex(16))
@@ -56,6 +55,15 @@ def fingerprint_of(model: object) -> str:
         # The tensors are kept, as another one could come to lie where a freed one lay.
         kept.key, kept.tensors, kept.value = key, tensors, content_hash(*parts)
     return kept.value
+
+
+def traces(tensors: Sequence[Tensor]) -> list[tuple[int, int, str]]:
+    """What differs when tensors moved, at a fraction of the cost of hashing them.
+
+    Where each lies, how often it was changed there, and its sum: changes through ``.data``, such as
+    many moving averages of weights make, are not counted.
+    """
+    return [(*_version(t), total) for t, total in zip(tensors, _sums(tensors), strict=True)]
 
 
 @dataclasses.dataclass
@@ -179,7 +187,7 @@ def _version(tensor: Tensor) -> tuple[int, int]:
     return (tensor.data_ptr(), -1 if tensor.is_inference() else tensor._version)
 
 
-def _sums(tensors: list[Tensor]) -> list[str]:
+def _sums(tensors: Sequence[Tensor]) -> list[str]:
     """The sum of each tensor, as text: NaN equals itself there."""
     real = (torch.view_as_real(t) if t.is_complex() else t for t in tensors)
     return [str(float(t.sum(dtype=torch.float64))) for t in real]

@@ -24,6 +24,7 @@ from lewm_probe.files import content_hash
 from lewm_probe.models.base import ModelSpec, Observation, WorldModel
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.encoders import make_encoder
+from lewm_probe.models.fingerprints import traces
 from lewm_probe.models.modules import MLP, Embedder
 from lewm_probe.models.pixels import Normalise, Resize, fit_pixels, take_pixels
 from lewm_probe.models.predictor import Predictor
@@ -255,8 +256,7 @@ class LeWM(nn.Module, WorldModel):
     def fingerprint(self) -> str:
         """Hash of weights, configuration, statistics and resizing; follows the weights."""
         tensors = dict(self.state_dict(keep_vars=True))
-        # Tensors count their in-place changes, so weights are hashed again only when they moved.
-        key = (self.resize, [(id(t), t._version) for t in tensors.values()])
+        key = (self.resize, traces([tensor.detach() for tensor in tensors.values()]))
         if self._fingerprint is None or self._fingerprint[0] != key:
             parts: list[object] = [self.config.model_dump_json(), self.resize]
             parts += [self.action_statistics.mean, self.action_statistics.std]

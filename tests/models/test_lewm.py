@@ -434,6 +434,8 @@ def test_fingerprint_follows_weights_statistics_and_configuration(
         small.encoder.get_parameter("linear.bias")[0] += 1.0
     moved = small.fingerprint
     assert moved != before
+    small.encoder.get_parameter("linear.bias").data[0] -= 1.0  # as moving averages do, uncounted
+    assert small.fingerprint != moved
     optimizer = torch.optim.SGD(small.parameters(), lr=0.1)
     small.embed(torch.zeros(1, 1, 16, 16, 3, dtype=torch.uint8)).sum().backward()
     optimizer.step()
