@@ -129,14 +129,7 @@ def against(
         UsageError: an empty label, or one under which a published model has the name of ours.
         UserError: no world in common, nothing that can be compared, or too many trajectories.
     """
-    _check_label(label)
-    ours, theirs = _worlds(result), _worlds(published)
-    common = [world for world in ours if world in theirs]
-    if not common:
-        raise UserError(
-            f"The results to compare with, '{label}', are of {_listed(theirs)}; these are of "
-            f"{_listed(ours)}. Give results of the same world."
-        )
+    common = common_worlds(_worlds(result), published, label)
     taken = {m.model for m in result.metrics}
     for model in {m.model for m in published.metrics}:
         if published_name(model, label) in taken:
@@ -170,6 +163,24 @@ def against(
             f"{_listed(common)} stands in both. Run the same analyses of the same suite on both."
         )
     return Result(records, _entries(result, common), metrics)
+
+
+def common_worlds(ours: Sequence[str], published: Result, label: str) -> list[str]:
+    """Those of our worlds that published results called ``label`` are of.
+
+    Raises:
+        UsageError: an empty label, or one of several lines.
+        UserError: there are none.
+    """
+    _check_label(label)
+    theirs = _worlds(published)
+    common = [world for world in ours if world in theirs]
+    if not common:
+        raise UserError(
+            f"The results to compare with, '{label}', are of {_listed(theirs)}; these are of "
+            f"{_listed(ours)}. Give results of the same world."
+        )
+    return common
 
 
 # ---- what is compared

@@ -146,6 +146,7 @@ def run_audit(
     ):
         others = _others(against)
         prepared = prepare(question, console.note)
+        _check_comparable(prepared.suite.world, others)
         folder = out or Path("runs") / prepared.suite.world / "audit"
         with console.progress() as bars:
             results = ask(
@@ -192,6 +193,15 @@ def _others(against: Sequence[str]) -> dict[str, Result]:
             )
         found[name] = Result.load(folder)
     return found
+
+
+def _check_comparable(world: str, others: dict[str, Result]) -> None:
+    """Refuse results of other worlds before the work, not after it."""
+    if others:
+        from lewm_probe.analyses.against import common_worlds
+
+        for label, other in others.items():
+            common_worlds([world], other, label)
 
 
 def _compared(own: Result, others: dict[str, Result]) -> tuple[list[Result], list[Result]]:

@@ -12,7 +12,7 @@ import pytest
 from lewm_probe.auditing import ANALYSES
 from lewm_probe.progress import Progress
 from lewm_probe.reports.write import Report
-from lewm_probe.results import Result
+from lewm_probe.results import Metric, Result
 
 from .conftest import Asked, Run
 
@@ -147,6 +147,20 @@ def test_against_a_published_result(run: Run, make_checkpoint: Make, asked: Aske
         "Error: --against published has the name of another one. Write NAME=FOLDER, with another "
         "name for each.\n"
     )
+
+
+def test_results_of_another_world_are_told_before_the_work(
+    run: Run, make_checkpoint: Make, asked: Asked
+) -> None:
+    other = Metric(model="a", family="a", world="push-t", analysis="voe", metric="auroc", value=1)
+    Result([], [], [other]).save(Path("elsewhere"))
+    told = run("audit", make_checkpoint(), "--device", "cpu", "--against", "elsewhere")
+    assert told.exit_code == 1
+    assert told.stderr == (
+        "Error: The results to compare with, 'elsewhere', are of push-t; these are of two-room. "
+        "Give results of the same world.\n"
+    )
+    assert asked.calls == []
 
 
 def test_a_gate(run: Run, make_checkpoint: Make, asked: Asked) -> None:
