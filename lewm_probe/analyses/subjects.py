@@ -18,6 +18,7 @@ from lewm_probe.models.action_source import CHECKPOINT
 from lewm_probe.models.base import WorldModel
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.locate import locate
+from lewm_probe.names import split_name
 from lewm_probe.results import ModelEntry
 from lewm_probe.worlds.base import World, are_choices
 
@@ -157,7 +158,8 @@ def load_subjects(
         subjects.append(subject)
     given = {name for name, _ in map(_parse, specs) if name is not None}
     options.check_names(sorted(given | {subject.name for subject in subjects}))
-    unused = next((v for v in (*options.action_stats, *options.dataset) if "=" not in v), None)
+    given_stats = (*options.action_stats, *options.dataset)
+    unused = next((v for v in given_stats if split_name(v)[0] is None), None)
     carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
     if unused is not None and not options.insist and subjects and all(carried):
         raise UsageError(
@@ -300,11 +302,9 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
 
 
 def _parse(spec: str) -> tuple[str | None, str]:
-    name, equals, path = spec.partition("=")
-    if not equals:
-        return None, spec
-    if not name.strip() or not path.strip():
+    name, path = split_name(spec)
+    if name == "" or (name is not None and not path):
         raise UsageError(
             f"'{spec}' names no checkpoint. Write name=path, for example lewm=runs/lewm."
         )
-    return name.strip(), path.strip()
+    return name, path

@@ -13,6 +13,7 @@ from lewm_probe.auditing import ANALYSES, Failure, Question, ask, prepare, repor
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
 from lewm_probe.errors import UsageError
+from lewm_probe.names import split_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -183,9 +184,9 @@ def _others(against: Sequence[str]) -> dict[str, Result]:
 
     found: dict[str, Result] = {}
     for text in against:
-        name, equals, path = text.partition("=")
-        folder = Path(path if equals else text)
-        name = name.strip() if equals else folder.resolve().name
+        given, path = split_name(text)
+        folder = Path(path)
+        name = folder.resolve().name if given is None else given
         if not name or name in found:
             raise UsageError(
                 f"--against {text} has {'no name' if not name else 'the name of another one'}. "

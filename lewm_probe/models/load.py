@@ -30,6 +30,7 @@ from lewm_probe.models.released import ADVICE, Weights, fill, read_weights, with
 from lewm_probe.models.released_config import ReleasedConfig, read_released_config
 from lewm_probe.models.released_save import SIDECAR_VERSION, Sidecar
 from lewm_probe.models.tensors import check_depth
+from lewm_probe.names import split_name
 
 FAMILIES = ("lewm", "pldm")
 
@@ -94,8 +95,8 @@ class LoadOptions:
         }
         for values in options.values():
             for value in values:
-                name, equals, _ = value.partition("=")
-                if equals and name not in names:
+                name, _ = split_name(value)
+                if name is not None and name not in names:
                     raise unknown_name("checkpoint", name, set(names) - {""})
 
 
@@ -343,8 +344,9 @@ def _unscaled(width: int) -> ActionStatistics:
 
 def _pick(option: str, values: Sequence[str], name: str) -> tuple[str | None, bool]:
     """The value for a checkpoint, and whether it was given for it by name."""
-    named = [v.partition("=")[2] for v in values if v.partition("=")[0] == name and "=" in v]
-    bare = [v for v in values if "=" not in v]
+    given = [split_name(value) for value in values]
+    named = [value for whose, value in given if whose == name]
+    bare = [value for whose, value in given if whose is None]
     for found in (named, bare):
         if len(found) > 1:
             raise UsageError(
