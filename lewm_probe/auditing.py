@@ -165,7 +165,7 @@ def _recorded(world: World) -> list[str]:
 
 
 def _origins(subject: Subject, world: World) -> list[str]:
-    """Where a checkpoint's action statistics are from, if not its own, and what it has seen."""
+    """Where a checkpoint's action statistics are from, if not its own; what it sees, and saw."""
     from lewm_probe.data.recorded import RecordedWorld
 
     notes = []
@@ -177,8 +177,15 @@ def _origins(subject: Subject, world: World) -> list[str]:
         )
     elif source not in (None, "checkpoint"):
         notes.append(f"{subject.label}: its action statistics are not its own, but of {source}.")
-    seen = subject.entry.config.get("data_fingerprint")
-    if isinstance(world, RecordedWorld) and seen == world.recording.data.fingerprint:
+    if not isinstance(world, RecordedWorld):
+        return notes
+    side, wanted = world.recording.side, subject.model.spec.image_size
+    if side != wanted:
+        notes.append(
+            f"{subject.label}: pictures of {side} px were recorded, and resized by area to the "
+            f"{wanted} px that it takes."
+        )
+    if subject.entry.config.get("data_fingerprint") == world.recording.data.fingerprint:
         notes.append(
             f"{subject.label} was trained on this very data set: its numbers here are of episodes "
             "that it has seen, and flatter it."

@@ -13,7 +13,7 @@ from lewm_probe.analyses.suite import Suite
 from lewm_probe.auditing import notes_on
 from lewm_probe.configs import load_yaml
 from lewm_probe.data.episodes import EpisodeWriter
-from lewm_probe.data.recorded import register_recorded
+from lewm_probe.data.recorded import RecordedWorld, register_recorded
 from lewm_probe.models.base import ModelSpec, WorldModel
 from lewm_probe.resources import find_suite
 from lewm_probe.worlds import make_world, registry
@@ -71,4 +71,12 @@ def test_what_a_data_set_cannot_be_asked_is_told(
         f"robot: the quantity force was left out, as it is {told} force.",
         f"robot: the quantity place was left out, as it is {told} place.",
     ]
-    assert notes_on([], make_world("two-room")) == []
+    assert isinstance(world, RecordedWorld)
+    seen = world.recording.data.fingerprint
+    subject = subject_from_model("a", Mine(), data_fingerprint=seen)
+    assert notes_on([subject], world)[3:] == [
+        "a: pictures of 8 px were recorded, and resized by area to the 32 px that it takes.",
+        "a was trained on this very data set: its numbers here are of episodes that it has seen, "
+        "and flatter it.",
+    ]
+    assert notes_on([subject], make_world("two-room")) == []
