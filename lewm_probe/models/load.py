@@ -305,23 +305,21 @@ def _meta(
     weights: Weights,
     sidecar: Sidecar | None,
 ) -> CheckpointMeta:
-    if config.family is not None:
-        if choice.insist_family and choice.family not in (None, config.family):
-            raise _contradiction(located.weights, config.family, str(choice.family))
-        family = config.family
-    else:
-        family = (sidecar.meta.family if sidecar else None) or choice.family or "lewm"
+    told = config.family or (sidecar.meta.family if sidecar else None)
+    if told is not None and choice.insist_family and choice.family not in (None, told):
+        raise _contradiction(located.weights, told, str(choice.family))
+    family = told or choice.family or "lewm"
     if sidecar is not None and sidecar.meta.family != family:
         raise UserError(
             f"{located.sidecar} says {sidecar.meta.family}, but {located.config} says {family}. "
             "Keep the two files that were written together."
         )
-    told = sidecar.meta if sidecar else CheckpointMeta(family=family)
+    meta = sidecar.meta if sidecar else CheckpointMeta(family=family)
     epoch = located.epoch
     if epoch is not None:
         step = weights.step if weights.step is not None else epoch
-        return told.model_copy(update={"step": step, "epoch": epoch})
-    return told if weights.step is None else told.model_copy(update={"step": weights.step})
+        return meta.model_copy(update={"step": step, "epoch": epoch})
+    return meta if weights.step is None else meta.model_copy(update={"step": weights.step})
 
 
 def _contradiction(path: Path, says: str, asked: str) -> UserError:

@@ -167,6 +167,19 @@ def test_a_family_that_contradicts_the_configuration(released: Path) -> None:
         f"{released}/weights.pt is a checkpoint of the family lewm, as its configuration says, but "
         "--family says pldm. Leave out --family, or give another checkpoint."
     )
+    export = released / "exported"
+    save_released(export, load_model(released, action_stats="identity"))
+    config = (export / "config.json").read_text()
+    for target in ("stable_worldmodel.wm.lewm.LeWM", "jepa.JEPA"):  # told by lewm_probe.json alone
+        (export / "config.json").write_text(
+            config.replace("stable_worldmodel.wm.lewm.LeWM", target)
+        )
+        with pytest.raises(UserError) as caught:
+            load_model(export, family="pldm")
+        assert str(caught.value) == (
+            f"{export}/weights.pt is a checkpoint of the family lewm, as its configuration says, "
+            "but --family says pldm. Leave out --family, or give another checkpoint."
+        )
     with pytest.raises(UsageError) as caught:
         load_model(released, action_stats="identity", family="lewn")
     assert str(caught.value) == ("Unknown family 'lewn'. Did you mean 'lewm'? Known: lewm, pldm.")
