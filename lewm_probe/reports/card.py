@@ -194,12 +194,14 @@ def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> 
         or not (" against " in note or _LEFT_OUT in note or any(_is_about(o, note) for o in others))
     ]
     lines = [f"{_flat(words.world(v.world))}: {why}" for v in parts for why in cautions(v).values()]
-    if entry.config.get(STATISTICS) == "identity":
+    told = any(_is_about(entry.label, note) and "are not scaled" in note for note in notes)
+    if entry.config.get(STATISTICS) == "identity" and not told:
         lines.append("actions were not scaled, as no statistics of them were at hand (identity).")
-    lines = [*lines, *folded(notes)]
+    # Notes are sentences already, and may begin with a name, which is not to be changed.
+    lines = [*map(words.sentence, lines), *folded(notes)]
     if not lines:
         return []
-    listed = "\n".join(f"- {words.sentence(_escaped(_pathless(line)))}" for line in lines)
+    listed = "\n".join(f"- {_escaped(_pathless(line))}" for line in lines)
     return ["## Read this first", listed]
 
 

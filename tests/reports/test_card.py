@@ -121,9 +121,19 @@ def test_warnings_of_this_checkpoint_stand_first() -> None:
         "- Actions were not scaled, as no statistics of them were at hand (identity).",
         "- Preflight, a, training seed 1: it was fed nonsense.",
         "- Cases were left out: blur 2 of 9.",
-        "- A, training seed 1: its action statistics are of data set x.h5.",
+        "- a, training seed 1: its action statistics are of data set x.h5.",
     ]
     assert "- Action statistics from: identity\n" in page
+
+
+def test_actions_that_were_not_scaled_are_told_once() -> None:
+    result, entry = lone(config={"action_statistics": "identity"})
+    note = f"{entry.label}: its actions are not scaled, as --action-stats identity says."
+    (record,) = result.provenance
+    told = Result([record.model_copy(update={"notes": [note]})], result.models, result.metrics)
+    page = card(told, entry, command="c") or ""
+    first = page.split("## Read this first\n\n")[1].split("\n\n")[0]
+    assert [line for line in first.splitlines() if "scaled" in line] == [f"- {note}"]
 
 
 def test_no_place_of_a_machine_is_told() -> None:
