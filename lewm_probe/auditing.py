@@ -443,7 +443,7 @@ def _key(
     code and the libraries.
     """
     from lewm_probe.analyses.latents import encode_code
-    from lewm_probe.files import content_hash
+    from lewm_probe.files import content_hash, file_hash
     from lewm_probe.provenance import code_version, packages
     from lewm_probe.worlds import make_world
 
@@ -451,7 +451,7 @@ def _key(
         (
             subject.entry.model_dump_json(),
             encode_code(subject.model),
-            [content_hash(path.read_bytes()) for path in subject.history],
+            [file_hash(path) for path in subject.history],
         )
         for subject in subjects
     ]

@@ -139,6 +139,19 @@ def content_hash(*parts: object) -> str:
     return digest.hexdigest()[:32]
 
 
+_file_hashes: dict[tuple[str, int, int], str] = {}
+"""Hashes known to this process, by path, size and time of change."""
+
+
+def file_hash(path: Path) -> str:
+    """``content_hash`` of a file's bytes; read once a process while the file does not change."""
+    facts = path.stat()
+    key = (str(path.resolve()), facts.st_size, facts.st_mtime_ns)
+    if key not in _file_hashes:
+        _file_hashes[key] = content_hash(path.read_bytes())
+    return _file_hashes[key]
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -16,6 +16,7 @@ from lewm_probe.files import (
     atomic_folder,
     atomic_path,
     content_hash,
+    file_hash,
     safe_name,
     write_error,
     write_text,
@@ -35,6 +36,20 @@ def test_a_file_appears_whole_with_ordinary_permissions(tmp_path: Path) -> None:
     plain.touch()
     assert target.stat().st_mode == plain.stat().st_mode
     assert os.listdir(target.parent) == ["a.txt"]
+
+
+def test_a_file_is_hashed_once_while_it_does_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"first")
+    first = file_hash(path)
+    assert first == content_hash(b"first")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
+        assert file_hash(path) == first
+    path.write_bytes(b"longer")
+    assert file_hash(path) == content_hash(b"longer")
 
 
 def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:

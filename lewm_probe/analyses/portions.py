@@ -21,7 +21,7 @@ from lewm_probe.analyses.latents import LatentCache, encode_code
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.subjects import Subject
 from lewm_probe.errors import UsageError, UserError
-from lewm_probe.files import content_hash
+from lewm_probe.files import content_hash, file_hash
 from lewm_probe.provenance import code_version, packages
 from lewm_probe.results import Metric
 from lewm_probe.worlds import make_world
@@ -104,7 +104,7 @@ class Portions:
             subject.entry.model_dump_json(include={"name", "family", "train_seed", "step"}),
             subject.model.fingerprint,
             encode_code(subject.model),
-            [content_hash(path.read_bytes()) for path in subject.history],
+            [file_hash(path) for path in subject.history],
         )
 
     def known(self, subject: Subject) -> bool:
