@@ -167,16 +167,18 @@ def _recorded(world: World) -> list[str]:
 def _origins(subject: Subject, world: World) -> list[str]:
     """Where a checkpoint's action statistics are from, if not its own; what it sees, and saw."""
     from lewm_probe.data.recorded import RecordedWorld
+    from lewm_probe.models.action_source import CHECKPOINT, GIVEN, IDENTITY
 
     notes = []
     source = subject.entry.config.get("action_statistics")
-    if source == "identity":
+    if source == IDENTITY:
         notes.append(
             f"{subject.label}: its actions are not scaled, as --action-stats identity says. If it "
             "was trained on scaled actions, what it predicts means nothing."
         )
-    elif source not in (None, "checkpoint"):
-        notes.append(f"{subject.label}: its action statistics are not its own, but of {source}.")
+    elif source not in (None, CHECKPOINT):
+        whose = "were given in Python" if source == GIVEN else f"are of {source}"
+        notes.append(f"{subject.label}: its action statistics are not its own, but {whose}.")
     if not isinstance(world, RecordedWorld):
         return notes
     side, wanted = world.recording.side, subject.model.spec.image_size

@@ -22,6 +22,8 @@ SPEC = ModelSpec("mine", 1, 5, 32, "continuous", 10, 1)
 
 
 class Mine(WorldModel):
+    statistics_source: str | None = None
+
     def __init__(self) -> None:
         self.spec, self.fingerprint = SPEC, "given"
 
@@ -80,3 +82,24 @@ def test_what_a_data_set_cannot_be_asked_is_told(
         "and flatter it.",
     ]
     assert notes_on([subject], make_world("two-room")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("checkpoint", []),
+        (
+            "identity",
+            [
+                "a: its actions are not scaled, as --action-stats identity says. If it was trained "
+                "on scaled actions, what it predicts means nothing."
+            ],
+        ),
+        ("data set x.h5", ["a: its action statistics are not its own, but are of data set x.h5."]),
+        ("given", ["a: its action statistics are not its own, but were given in Python."]),
+    ],
+)
+def test_action_statistics_of_others_are_told(source: str, told: list[str]) -> None:
+    model = Mine()
+    model.statistics_source = source
+    assert notes_on([subject_from_model("a", model)], make_world("two-room")) == told

@@ -49,7 +49,8 @@ def voe(
 ) -> Result:
     """Surprise of each subject under every condition of the suite, with baselines and statistics.
 
-    All subjects see the same cases, t0 included: it leaves room for the longest history among them.
+    All subjects see the same cases, t0 included: it leaves room for the longest history among them,
+    so that a further subject with a longer one has all of them look again.
     Tests at onset of the suite's confirmatory conditions, over all subjects, form one Holm family
     (paired t-test of Δ = log s_pert − log s_ref). Teleports are tested one-sidedly, all else
     two-sidedly.

@@ -22,6 +22,9 @@ IDENTITY = "identity"
 CHECKPOINT = "checkpoint"
 """Source of statistics that the checkpoint carries itself."""
 
+GIVEN = "given"
+"""Source of statistics that somebody passed in Python."""
+
 RELEASED_FRAME_SKIP = 5
 """Environment actions in a block of the released models (paper, data section); configs do not say.
 Taken with ``identity``, where no statistics tell how many numbers one action has."""
@@ -65,7 +68,7 @@ def given_statistics(
             "them."
         )
     if isinstance(action_stats, ActionStatistics):
-        return Statistics(checked(action_stats, "The action statistics given"), "given")
+        return Statistics(checked(action_stats, "The action statistics given"), GIVEN)
     if dataset is not None:
         return Statistics(_of_dataset(Path(dataset)), f"data set {Path(dataset).name}")
     if action_stats is None:
