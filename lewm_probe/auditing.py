@@ -18,6 +18,7 @@ from lewm_probe.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from lewm_probe.analyses.latents import LatentCache
+    from lewm_probe.analyses.portions import SubjectFailed
     from lewm_probe.analyses.subjects import Subject
     from lewm_probe.analyses.suite import Suite
     from lewm_probe.models.load import LoadOptions
@@ -323,16 +324,28 @@ def ask(
 
     An analysis whose folder holds the result of the same checkpoints, suite and code is not
     repeated. A checkpoint that fails in an analysis is left out of that one, told to ``say`` and
-    added to ``prepared.failures``.
+    added to ``prepared.failures``; an analysis in which all of them fail is missing.
 
     Raises:
-        UserError: an analysis in which every checkpoint fails.
+        UserError: every checkpoint fails in every analysis.
     """
+    from lewm_probe.analyses.portions import SubjectFailed
+
     results = []
+    last: SubjectFailed | None = None
     with progress.task("Analyses", len(names)) as task:
         for name in names:
-            results.append(_without_failing(name, prepared, command, folder(name), progress, say))
+            try:
+                found = _without_failing(name, prepared, command, folder(name), progress, say)
+            except SubjectFailed as failure:
+                last = failure
+                if len(names) > 1:
+                    _leave_out(failure, name, prepared, say)
+            else:
+                results.append(found)
             task.advance()
+    if last is not None and not results:
+        raise last
     return results
 
 
@@ -352,7 +365,7 @@ def report_failures(failures: Sequence[Failure], where: Path | None) -> None:
     if not failures:
         return
     left = list(dict.fromkeys(failure.label for failure in failures))
-    written = f" What the others gave is in {where}." if where is not None else ""
+    written = f" What was found is in {where}." if where is not None else ""
     told = " ".join(str(failure) for failure in failures)
     count = f"{len(left)} checkpoint{'s were' if len(left) > 1 else ' was'}"
     raise UserError(f"{count} left out ({', '.join(left)}).{written} {told}")
@@ -378,9 +391,16 @@ def _without_failing(
             if len(subjects) == 1:
                 raise
             subjects.remove(failure.subject)
-            failed.append(Failure(failure.subject.label, name, str(failure)))
-            prepared.failures.append(failed[-1])
-            say(str(failed[-1]))
+            failed.append(_leave_out(failure, name, prepared, say))
+
+
+def _leave_out(
+    failure: SubjectFailed, name: str, prepared: Prepared, say: Callable[[str], None]
+) -> Failure:
+    told = Failure(failure.subject.label, name, str(failure))
+    prepared.failures.append(told)
+    say(str(told))
+    return told
 
 
 def _ask_one(

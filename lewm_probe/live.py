@@ -124,7 +124,7 @@ class AuditCallback:
         every: steps between two audits.
         name: of the model in results.
         out: folder; each audit's results go below it, and a report with curves over training.
-        analyses: what to ask; rollouts and probes are the slow ones.
+        analyses: what to ask; probes and surprise are the slow ones, minutes on a CPU.
         trajectories: trajectories a condition, few by default.
         suite: file or name of a suite (default: the world's).
         seed: evaluation seed, instead of the suite's.

@@ -72,7 +72,7 @@ def test_one_that_cannot_be_loaded_loses_nobody(
     first, *_, last = answer.stderr.splitlines()
     assert first == f"b={cut} was left out of all analyses: {reason}"
     assert last == (
-        f"Error: 1 checkpoint was left out (b={cut}). What the others gave is in x. b={cut} was "
+        f"Error: 1 checkpoint was left out (b={cut}). What was found is in x. b={cut} was "
         f"left out of all analyses: {reason}"
     )
 
@@ -87,7 +87,7 @@ def test_one_that_fails_in_an_analysis_is_asked_the_others(
     told = "b, training seed 0, step 10 was left out of voe: It has no idea."
     assert answer.stderr.splitlines() == [
         told,
-        "Error: 1 checkpoint was left out (b, training seed 0, step 10). What the others gave is "
+        "Error: 1 checkpoint was left out (b, training seed 0, step 10). What was found is "
         f"in x. {told}",
     ]
     result = Result.load(Path("x"))
@@ -99,11 +99,25 @@ def test_one_that_fails_in_an_analysis_is_asked_the_others(
     assert asked.calls[1][1] == ["a, training seed 0, step 10"]
 
 
-def test_an_analysis_in_which_all_fail(run: Run, make_checkpoint: Make, asked: Asked) -> None:
+def test_an_analysis_in_which_all_fail_is_missing(
+    run: Run, make_checkpoint: Make, asked: Asked
+) -> None:
+    words = [f"a={make_checkpoint()}", "--device", "cpu", "--out", "x"]
     asked.fails["probe"] = "a"
-    answer = run("audit", f"a={make_checkpoint()}", "--device", "cpu")
+    answer = run("audit", *words)
     assert answer.exit_code == 1
-    assert answer.stderr == "Error: It has no idea.\n"
+    told = "a, training seed 0, step 10 was left out of probe: It has no idea."
+    assert answer.stderr.splitlines() == [
+        told,
+        "Error: 1 checkpoint was left out (a, training seed 0, step 10). What was found is "
+        f"in x. {told}",
+    ]
+    assert {m.analysis for m in Result.load(Path("x")).metrics} == set(ANALYSES) - {"probe"}
+    asked.fails |= dict.fromkeys(ANALYSES, "a")
+    hopeless = run("audit", *words, "--seed", "9")
+    assert hopeless.exit_code == 1
+    assert hopeless.stderr.splitlines()[-1] == "Error: It has no idea."
+    assert run("probe", *words).stderr == "Error: It has no idea.\n"
 
 
 def test_a_card_for_each_checkpoint(run: Run, make_checkpoint: Make, asked: Asked) -> None:
