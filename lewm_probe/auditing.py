@@ -324,14 +324,16 @@ def ask(
 
     An analysis whose folder holds the result of the same checkpoints, suite and code is not
     repeated. A checkpoint that fails in an analysis is left out of that one, told to ``say`` and
-    added to ``prepared.failures``; an analysis in which all of them fail is missing.
+    added to ``prepared.failures``; an analysis in which all of them fail is missing, and
+    the notes of the first result say so.
 
     Raises:
         UserError: every checkpoint fails in every analysis.
     """
     from lewm_probe.analyses.portions import SubjectFailed
 
-    results = []
+    results: list[Result] = []
+    lost: list[str] = []
     last: SubjectFailed | None = None
     with progress.task("Analyses", len(names)) as task:
         for name in names:
@@ -341,12 +343,25 @@ def ask(
                 last = failure
                 if len(names) > 1:
                     _leave_out(failure, name, prepared, say)
+                    lost.append(name)
             else:
                 results.append(found)
             task.advance()
     if last is not None and not results:
         raise last
+    if lost:
+        told = [str(failure) for failure in prepared.failures if failure.stage in lost]
+        results[0] = _noted(results[0], told)
     return results
+
+
+def _noted(result: Result, notes: Sequence[str]) -> Result:
+    """The result with further notes."""
+    from lewm_probe.results import Result
+
+    first, *others = result.provenance
+    told = first.model_copy(update={"notes": [*first.notes, *notes]})
+    return Result([told, *others], result.models, result.metrics, result.rows, result.pictures)
 
 
 def function(name: str) -> Callable[..., Result]:

@@ -75,7 +75,7 @@ def audit(
 
     Raises:
         UsageError: no such analysis, suite or world; or the world is not known.
-        UserError: a model does not fit the world, or all of them fail in an analysis.
+        UserError: a model does not fit the world, or all of them fail in every analysis.
     """
     for name in analyses:
         if name not in ANALYSES:

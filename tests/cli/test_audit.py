@@ -112,7 +112,9 @@ def test_an_analysis_in_which_all_fail_is_missing(
         "Error: 1 checkpoint was left out (a, training seed 0, step 10). What was found is "
         f"in x. {told}",
     ]
-    assert {m.analysis for m in Result.load(Path("x")).metrics} == set(ANALYSES) - {"probe"}
+    result = Result.load(Path("x"))
+    assert {m.analysis for m in result.metrics} == set(ANALYSES) - {"probe"}
+    assert [note for p in result.provenance for note in p.notes].count(told) == 1
     asked.fails |= dict.fromkeys(ANALYSES, "a")
     hopeless = run("audit", *words, "--seed", "9")
     assert hopeless.exit_code == 1
