@@ -197,12 +197,11 @@ def _load(
     for text in question.models:
         try:
             name, model = make_model(text)
+            subjects.append(subject_from_model(name or _module(text), model))
         except UsageError:
             raise
         except UserError as error:
             left_out(text, error)
-        else:
-            subjects.append(subject_from_model(name or _module(text), model))
     check_names_differ(subjects)
     if not subjects:
         raise UserError(

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.errors import NotThere, UsageError, UserError
+from lewm_probe.errors import NotThere, UsageError, UserError, brief
 from lewm_probe.models.action_source import CHECKPOINT
-from lewm_probe.models.base import WorldModel
+from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.locate import locate
 from lewm_probe.results import ModelEntry
@@ -88,8 +88,14 @@ def subject_from_model(
     data_fingerprint: str | None = None,
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
 ) -> Subject:
-    """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way."""
+    """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way.
+
+    Raises:
+        UserError: its spec says what cannot be, or it has no fingerprint.
+    """
     spec = model.spec
+    if fault := spec_fault(spec):
+        raise UserError(f"The model '{name}' cannot be analysed: its {fault}. Mend its spec.")
     config: Any = getattr(model, "config", None)
     told = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
     if data_fingerprint is not None:
@@ -102,7 +108,7 @@ def subject_from_model(
         train_seed=spec.train_seed,
         step=spec.step,
         world=spec.world,
-        fingerprint=model.fingerprint,
+        fingerprint=_fingerprint(name, model),
         parameters=sum(p.numel() for p in model.parameters())
         if isinstance(model, nn.Module)
         else None,
@@ -111,6 +117,24 @@ def subject_from_model(
         curves=curves or {},
     )
     return Subject(name, freeze(model), entry, source, tuple(history), options)
+
+
+def _fingerprint(name: str, model: WorldModel) -> str:
+    why: Exception | None = None
+    try:
+        found: object = model.fingerprint
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 a stranger's property may raise anything
+        why, told = error, brief(error)
+    else:
+        if isinstance(found, str):
+            return found
+        told = repr(found)
+    raise UserError(
+        f"The fingerprint of the model '{name}' is no string ({told}). Let it be one that follows "
+        "the weights, or leave it out: by default it is a hash of all that the model holds."
+    ) from why
 
 
 def load_subjects(

@@ -27,6 +27,42 @@ def write(path, model, **meta):
     save_checkpoint(path, model, meta=CheckpointMeta(**keys))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"family": None}, "its spec.family is None; expected a name, e.g. 'dreamer'"),
+        ({"history": 0}, "its spec.history is 0; expected a whole number from 1 up"),
+        ({"image_size": "32"}, "its spec.image_size is '32'; expected a whole number from 1 up"),
+        ({"train_seed": "a"}, "its spec.train_seed is 'a'; expected a whole number, or None"),
+    ],
+)
+def test_a_strangers_spec_that_cannot_be(doubles, changes, message):
+    with pytest.raises(UserError) as error:
+        subject_from_model("odd", doubles["constant"](**changes))
+    assert str(error.value) == f"The model 'odd' cannot be analysed: {message}. Mend its spec."
+
+
+@pytest.mark.parametrize(("fails", "told"), [(True, "ValueError: no hash"), (False, "5")])
+def test_a_strangers_fingerprint_that_is_none(doubles, fails, told):
+    class Odd(doubles["constant"]):
+        @property
+        def fingerprint(self):
+            if fails:
+                raise ValueError("no hash")
+            return 5
+
+        @fingerprint.setter
+        def fingerprint(self, value):
+            pass
+
+    with pytest.raises(UserError) as error:
+        subject_from_model("odd", Odd())
+    assert str(error.value) == (
+        f"The fingerprint of the model 'odd' is no string ({told}). Let it be one that follows the "
+        "weights, or leave it out: by default it is a hash of all that the model holds."
+    )
+
+
 @pytest.fixture
 def run(tmp_path, make_lewm):
     """A run folder: three checkpoints, the final model, metrics cut short by a kill."""
@@ -169,7 +205,7 @@ def test_arguments_that_name_nothing():
             "5, or name the world it was trained on with --world.",
         ),
         (
-            {"action_kind": "discrete", "action_width": 1},
+            {"action_kind": "discrete", "action_width": 5},
             "The checkpoint odd takes discrete actions, but those of the world two-room are "
             "continuous. Give a checkpoint that was trained on two-room episodes with frame_skip "
             "5, or name the world it was trained on with --world.",
