@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.errors import NotThere, UsageError, UserError, brief
+from lewm_probe.errors import LONGEST, NotThere, UsageError, UserError, brief
 from lewm_probe.models.action_source import CHECKPOINT
 from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
@@ -169,6 +171,9 @@ def load_subjects(
         )
     if len(specs) == 1:
         options = options.meant()
+    given = {name for name, _ in map(_parse, specs) if name is not None}
+    if all(_parse(spec)[0] is not None for spec in specs):
+        options.check_names(sorted(given))  # before a checkpoint lacks what went astray
     subjects: list[Subject] = []
     for spec in specs:
         try:
@@ -184,7 +189,6 @@ def load_subjects(
         if world is not None:
             check_fits(subject, world)
         subjects.append(subject)
-    given = {name for name, _ in map(_parse, specs) if name is not None}
     options.check_names(sorted(given | {subject.name for subject in subjects}))
     unused = next((v for v in (*options.action_stats, *options.dataset) if "=" not in v), None)
     carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
@@ -223,6 +227,19 @@ def load_subject(
         UsageError: an empty name or path, or options that contradict each other.
         UserError: nothing there, or a checkpoint that cannot be read.
     """
+    try:
+        return _load_subject(spec, device, options)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO):
+            why = os.strerror(error.errno)
+            raise UserError(
+                f"{_brief_path(error.filename or spec)} cannot be read ({why}). Check the path and "
+                "its permissions."
+            ) from error
+        raise
+
+
+def _load_subject(spec: str, device: str | torch.device, options: LoadOptions) -> Subject:
     name, path = _parse(spec)
     located = locate(path, hint=f" (given for '{name}')" if name else "")
     name = name or located.name
@@ -240,6 +257,10 @@ def load_subject(
         return subject
     # A repository's name is worth more to readers than the place of this machine's cache.
     return replace(subject, entry=subject.entry.model_copy(update={"source": located.shown}))
+
+
+def _brief_path(path: str) -> str:
+    return path if len(path) <= LONGEST else f"{path[:LONGEST]} …"
 
 
 def check_fits(subject: Subject, world: World) -> None:

@@ -83,10 +83,12 @@ def spec_fault(spec: ModelSpec) -> str | None:
         value = getattr(spec, name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             return f"spec.{name} is {value!r}; expected a whole number, or None"
-    if spec.world is not None and not isinstance(spec.world, str):
-        return f"spec.world is {spec.world!r}; expected the name of a world, or None"
-    if not isinstance(spec.recurrent, bool):
-        return f"spec.recurrent is {spec.recurrent!r}; expected True or False"
+    world: object = spec.world
+    if world is not None and not isinstance(world, str):
+        return f"spec.world is {world!r}; expected the name of a world, or None"
+    recurrent: object = spec.recurrent
+    if not isinstance(recurrent, bool):
+        return f"spec.recurrent is {recurrent!r}; expected True or False"
     if not none and spec.action_width % spec.frame_skip:
         return (
             f"spec.action_width is {spec.action_width}, which is no multiple of spec.frame_skip, "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from lewm_probe.analyses.subjects import (
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
 from lewm_probe.models.load import LoadOptions
+from lewm_probe.models.locate import locate
 from lewm_probe.worlds import make_world
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -40,6 +42,44 @@ def test_a_strangers_spec_that_cannot_be(doubles, changes, message):
     with pytest.raises(UserError) as error:
         subject_from_model("odd", doubles["constant"](**changes))
     assert str(error.value) == f"The model 'odd' cannot be analysed: {message}. Mend its spec."
+
+
+def test_one_checkpoint_that_may_not_be_read_does_not_lose_the_others(run, monkeypatch):
+    """A folder without permissions; for root, who runs tests in containers, there is none."""
+
+    def locate_(path, hint=""):
+        if "closed" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", f"{path}/snapshots")
+        return locate(path, hint)
+
+    monkeypatch.setattr("lewm_probe.analyses.subjects.locate", locate_)
+    left_out = []
+    subjects = load_subjects(
+        [f"a={run}", "b=closed"], left_out=lambda spec, error: left_out.append((spec, str(error)))
+    )
+    assert [subject.name for subject in subjects] == ["a"]
+    told = (
+        "closed/snapshots cannot be read (Permission denied). Check the path and its permissions."
+    )
+    assert left_out == [("b=closed", told)]
+
+
+def test_a_path_that_is_too_long_is_not_repeated():
+    with pytest.raises(UserError) as error:
+        load_subjects(["x" * 5000])
+    assert str(error.value) == (
+        f"{'x' * 300} … cannot be read (File name too long). Check the path and its permissions."
+    )
+
+
+def test_an_option_for_another_name_is_told_first():
+    """Else the checkpoint would seem to lack the statistics that went astray."""
+    with pytest.raises(
+        UsageError, match=r"^Unknown checkpoint 'lwm'\. Did you mean 'lewm'\? Known: lewm\.$"
+    ):
+        load_subjects(
+            [f"lewm={GOLDEN / 'lewm-tiny'}"], options=LoadOptions(action_stats=["lwm=identity"])
+        )
 
 
 @pytest.mark.parametrize(("fails", "told"), [(True, "ValueError: no hash"), (False, "5")])
