@@ -230,7 +230,13 @@ def load_subject(
     try:
         return _load_subject(spec, device, options)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO):
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EISDIR,
+            errno.ELOOP,
+            errno.ENAMETOOLONG,
+        ):
             why = os.strerror(error.errno)
             raise UserError(
                 f"{_brief_path(error.filename or spec)} cannot be read ({why}). Check the path and "
@@ -242,6 +248,8 @@ def load_subject(
 def _load_subject(spec: str, device: str | torch.device, options: LoadOptions) -> Subject:
     name, path = _parse(spec)
     located = locate(path, hint=f" (given for '{name}')" if name else "")
+    for earlier in located.history:
+        earlier.open("rb").close()  # told now, of this checkpoint, and not in the middle of all
     name = name or located.name
     choice = options.chosen(name)
     subject = subject_from_model(

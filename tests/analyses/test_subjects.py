@@ -64,6 +64,23 @@ def test_one_checkpoint_that_may_not_be_read_does_not_lose_the_others(run, monke
     assert left_out == [("b=closed", told)]
 
 
+def test_an_earlier_checkpoint_that_is_none_is_told_of_its_run(run, tmp_path):
+    released = tmp_path / "released"
+    shutil.copytree(GOLDEN / "lewm-tiny", released)
+    (released / "weights_epoch_3.pt").mkdir()
+    left_out = []
+    subjects = load_subjects(
+        [f"a={run}", f"b={released}"],
+        options=LoadOptions(action_stats=["b=identity"]),
+        left_out=lambda spec, error: left_out.append(str(error)),
+    )
+    assert [subject.name for subject in subjects] == ["a"]
+    assert left_out == [
+        f"{released / 'weights_epoch_3.pt'} cannot be read (Is a directory). Check the path and "
+        "its permissions."
+    ]
+
+
 def test_a_path_that_is_too_long_is_not_repeated():
     with pytest.raises(UserError) as error:
         load_subjects(["x" * 5000])
