@@ -7,14 +7,16 @@ go on without it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import operator
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.errors import UsageError, UserError, unknown_name
 
 if TYPE_CHECKING:
     from lewm_probe.analyses.latents import LatentCache
@@ -229,12 +231,11 @@ def _load(
     for text in question.models:
         try:
             name, model = make_model(text)
+            subjects.append(subject_from_model(name or _module(text), model))
         except UsageError:
             raise
         except UserError as error:
             left_out(text, error)
-        else:
-            subjects.append(subject_from_model(name or _module(text), model))
     check_names_differ(subjects)
     if not subjects:
         raise UserError(
@@ -260,7 +261,7 @@ def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
     from lewm_probe.analyses.recorded_suite import recorded_suite
     from lewm_probe.analyses.suite import Suite
     from lewm_probe.configs import load_yaml
-    from lewm_probe.resources import find_suite
+    from lewm_probe.resources import find_suite, suite_names
     from lewm_probe.worlds import world_names
 
     known = {subject.model.spec.world for subject in subjects} - {None}
@@ -274,6 +275,8 @@ def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
             seed = {} if question.seed is None else {"seed": question.seed}
             return with_numbers(recorded_suite(world, **seed), question.trajectories, None)
     name = question.suite or world
+    if question.suite is None and name not in (None, *world_names(), *suite_names()):
+        raise unknown_name("world or data set", str(name), {*world_names(), *suite_names()})
     if name is None:
         if len(known) != 1:
             worlds = ", ".join(sorted(str(w) for w in known))
@@ -290,11 +293,17 @@ def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
 
 
 def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Suite:
-    """The suite with n trajectories a condition, the probe's sets in proportion, and a seed."""
+    """The suite with n trajectories a condition, the probe's sets in proportion, and a seed.
+
+    Raises:
+        UsageError: fewer than 4 trajectories, a seed below 0, or no whole numbers.
+    """
     if seed is not None:
+        seed = whole("seed", seed)
         suite = suite.model_copy(update={"seed": seed})
     if trajectories is None:
         return suite
+    trajectories = whole("trajectories", trajectories, least=4)
     share = trajectories / suite.voe.trajectories
     probe = suite.probe
     sizes = {
@@ -310,6 +319,19 @@ def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Su
             "voe": suite.voe.model_copy(update=voe),
         }
     )
+
+
+def whole(name: str, value: object, least: int = 0) -> int:
+    """A whole number, of Python, numpy or torch.
+
+    Raises:
+        UsageError: it is none, or too small.
+    """
+    with contextlib.suppress(TypeError, ValueError):
+        number = operator.index(value)  # type: ignore[arg-type]  # that is the question
+        if number >= least:
+            return number
+    raise UsageError(f"{name} is {value!r}; expected a whole number from {least} up.")
 
 
 def ask(

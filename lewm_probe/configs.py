@@ -34,12 +34,13 @@ def load_yaml(path: Path, schema: type[C], kind: str) -> C:
         raw = read_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"There is no {kind} at {path}. Check the path.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else ""
+        fresh = ", or copy a fresh one with `lewm-probe recipes cp`" if kind == "recipe" else ""
         raise UsageError(
             f"{path} is not a YAML file that can be read ({type(error).__name__}{where}). "
-            "Mend its syntax, or copy a fresh one with `lewm-probe recipes cp`."
+            f"Mend its syntax{fresh}."
         ) from error
     return parse(raw, schema, f"{kind} {path}")
 
@@ -57,6 +58,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                break  # PyYAML tells where it is
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key '{key.value}' stands twice", key.start_mark
@@ -82,10 +85,12 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
     if not isinstance(raw, dict):
         raise UsageError(f"{where} must be a mapping of keys to values, not {_type_name(raw)}.")
     try:
-        # JSON mode lets YAML lists stand for tuples while numbers stay strictly typed.
-        return schema.model_validate_json(json.dumps(raw))
-    except TypeError as error:
+        text = json.dumps(raw)
+    except (TypeError, ValueError, RecursionError) as error:  # a date, or a list within itself
         raise UsageError(f"{where} holds a value that is not plain data: {error}.") from error
+    try:
+        # JSON mode lets YAML lists stand for tuples while numbers stay strictly typed.
+        return schema.model_validate_json(text)
     except ValidationError as error:
         errors = error.errors()
         # A misspelt key is both unknown and, if required, missing: the former says more.

@@ -8,6 +8,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from lewm_probe.errors import brief
+
 Bench = TypeVar("Bench")
 
 Checks = Mapping[str, tuple[Callable[[Bench], str], tuple[str, ...]]]
@@ -99,8 +101,8 @@ def kind(value: object) -> str:
     """What something is, in words."""
     if isinstance(value, np.ndarray):
         return f"{_a(str(value.dtype))} array"
-    if isinstance(value, Exception):
-        return f"{type(value).__name__}: {value}"
+    if isinstance(value, BaseException):
+        return brief(value)
     return _a(type(value).__name__)
 
 

@@ -25,6 +25,25 @@ class NotThere(UserError):
     """A path that leads nowhere: most likely a slip of the keyboard, best told before any work."""
 
 
+class NotWritten(UserError):
+    """A file that cannot be written: the disk or a folder is to blame, whatever was to be in it."""
+
+
+LONGEST = 300
+"""Letters of a stranger's error that are repeated: some print whole tensors."""
+
+
+def brief(error: BaseException) -> str:
+    """A stranger's error as a clause of a sentence.
+
+    >>> brief(ValueError("no  weights in it.")), brief(KeyError())
+    ('ValueError: no weights in it', 'KeyError')
+    """
+    text = " ".join(str(error).split()).rstrip(".")
+    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+    return f"{type(error).__name__}: {shown}" if text else type(error).__name__
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """An error for a name that is not registered, with the nearest known one and the list.
 

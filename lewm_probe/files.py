@@ -14,18 +14,22 @@ from pathlib import Path
 
 import numpy as np
 
-from lewm_probe.errors import UserError
+from lewm_probe.errors import NotWritten
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, option: str = "--out") -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it over ``path`` when the block succeeds.
 
     The file is flushed to disk before the rename. When the block fails, the temporary file is
     removed and ``path`` is left as it was.
 
+    Args:
+        path: the file.
+        option: what a user says to have it elsewhere, for messages.
+
     Raises:
-        UserError: the disk is full, or the folder may not be written.
+        NotWritten: the disk is full, or the folder may not be written.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -42,7 +46,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise write_error(path, error) from error
+        raise write_error(path, error, option) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -102,12 +106,12 @@ def safe_name(text: str, limit: int = 100) -> str:
     return f"{plain[: limit - 7].rstrip('-.') or 'unnamed'}-{content_hash(text)[:6]}"
 
 
-def write_error(path: Path, error: OSError) -> UserError | OSError:
+def write_error(path: Path, error: OSError, option: str = "--out") -> NotWritten | OSError:
     """Turn the operating system's refusal to write into a readable error; pass others through."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(
+        return NotWritten(
             f"The disk is full: {path} could not be written. Nothing half-written was left behind. "
-            "Free some space, or choose another place with --out, and run the command again."
+            f"Free some space, or choose another place with {option}, and run the command again."
         )
     if error.errno in (
         errno.EACCES,
@@ -117,9 +121,9 @@ def write_error(path: Path, error: OSError) -> UserError | OSError:
         errno.EEXIST,
         errno.EISDIR,
     ):
-        return UserError(
+        return NotWritten(
             f"{path} cannot be written ({os.strerror(error.errno)}). "
-            "Choose another place with --out, or change the folder's permissions."
+            f"Choose another place with {option}, or change the folder's permissions."
         )
     return error
 

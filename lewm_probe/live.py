@@ -10,6 +10,7 @@ when it is over, so that training goes on as if nobody had looked.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,8 @@ from lewm_probe.analyses.subjects import (
     load_subjects,
     subject_from_model,
 )
-from lewm_probe.auditing import ANALYSES, Prepared, Question, ask, find_suite_for, notes_on
+from lewm_probe.auditing import ANALYSES, Prepared, Question, ask, find_suite_for, notes_on, whole
+from lewm_probe.conformance import kind
 from lewm_probe.devices import resolve_device
 from lewm_probe.errors import UsageError, unknown_name
 from lewm_probe.models.base import WorldModel, device_of
@@ -46,7 +48,7 @@ def audit(
     suite: str | Path | None = None,
     trajectories: int | None = None,
     seed: int | None = None,
-    analyses: Sequence[str] = tuple(ANALYSES),
+    analyses: Sequence[str] | str = tuple(ANALYSES),
     step: int | None = None,
     out: Path | str | None = None,
     cache: Path | str | None = None,
@@ -63,7 +65,7 @@ def audit(
         suite: file or name of a suite (default: the world's).
         trajectories: trajectories a condition, instead of the suite's number.
         seed: evaluation seed, instead of the suite's.
-        analyses: some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry``.
+        analyses: one or some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry``.
         step: optimiser steps that the models in memory have taken, for curves over training.
         out: folder for results and report (default: none is written).
         cache: folder of latents (default: in memory, for this call).
@@ -74,15 +76,21 @@ def audit(
         notes.
 
     Raises:
-        UsageError: no such analysis, suite or world; or the world is not known.
+        UsageError: no such analysis, suite or world; the world is not known; or an argument that is
+            none, such as a module that is no ``WorldModel``.
         UserError: a model does not fit the world, or all of them fail in every analysis.
     """
+    analyses = [analyses] if isinstance(analyses, str) else list(analyses)
     for name in analyses:
         if name not in ANALYSES:
             raise unknown_name("analysis", name, ANALYSES)
+    if not analyses:
+        raise UsageError(f"No analysis was named. Choose some of {', '.join(ANALYSES)}.")
     named = dict(model) if isinstance(model, Mapping) else {"model": model}
     if not named:
         raise UsageError("No model was given to audit. Give one, or several by name.")
+    _check_models(named)
+    step = None if step is None else whole("step", step)
     folder = Path(out) if out is not None else None
     with ExitStack() as stack:
         for one in named.values():
@@ -146,20 +154,17 @@ class AuditCallback:
         every: int = 1000,
         name: str = "model",
         out: Path | str | None = None,
-        analyses: Sequence[str] = ("probe", "voe", "straightness", "geometry"),
+        analyses: Sequence[str] | str = ("probe", "voe", "straightness", "geometry"),
         trajectories: int | None = 50,
         suite: str | Path | None = None,
         seed: int | None = None,
     ) -> None:
-        if every < 1:
-            raise UsageError(
-                f"An audit every {every} steps makes no sense; give a whole number from 1 up."
-            )
-        self.every = every
+        self.every = whole("every", every, least=1)
         self.results: dict[int, Result] = {}
         self._world, self._name, self._suite, self._seed = world, name, suite, seed
         self._out = Path(out) if out is not None else None
-        self._analyses, self._trajectories = tuple(analyses), trajectories
+        self._analyses = analyses if isinstance(analyses, str) else tuple(analyses)
+        self._trajectories = trajectories
 
     def __call__(self, model: WorldModel, step: int) -> Result | None:
         """Audit ``model`` if it is time; None if it is not, or in another process than the first.
@@ -167,6 +172,7 @@ class AuditCallback:
         Raises:
             UsageError, UserError: as ``audit``.
         """
+        step = whole("step", step)
         if step % self.every or not _first_process():
             return None
         result = audit(
@@ -214,6 +220,27 @@ def untouched(model: WorldModel) -> Iterator[None]:
                 parameter.requires_grad_(want)
             random.setstate(drawn)
             np.random.set_state(of_numpy)  # noqa: NPY002
+
+
+def _check_models(named: Mapping[str, Audited]) -> None:
+    """Refuse what is neither a model nor a path, and names that results cannot have.
+
+    Raises:
+        UsageError: with what came.
+    """
+    for name, model in named.items():
+        given: object = name
+        if not isinstance(given, str) or not given.strip() or "=" in given:
+            raise UsageError(
+                f"A model is named {given!r}; a name is a string that is not empty and has no '='."
+            )
+        what: object = model
+        if not isinstance(what, WorldModel | str | os.PathLike):
+            raise UsageError(
+                f"'{name}' is {kind(what)}, neither a lewm_probe.models.WorldModel nor the path of "
+                "a checkpoint. Give its class that base and the methods encode and predict; 'Your "
+                "own model' in lewm_probe/models/README.md has examples."
+            )
 
 
 def _subject(name: str, model: Audited, step: int | None) -> Subject:

@@ -187,8 +187,8 @@ class Result:
     def save(self, folder: Path) -> None:
         """Write ``results.json``, ``rows.parquet`` and ``pictures/`` into ``folder``.
 
-        An earlier result there is taken away first and ``results.json`` is written last: where it
-        stands, the rest is whole and belongs to it.
+        An earlier ``results.json`` is taken away first and the new one is written last: where it
+        stands, the rest is whole and belongs to it, also where two commands write the same result.
 
         Raises:
             UserError: the disk is full, or the folder may not be written.
@@ -196,8 +196,6 @@ class Result:
         folder = Path(folder)
         try:
             (folder / "results.json").unlink(missing_ok=True)
-            for stale in (folder / "pictures").glob("*.png"):
-                stale.unlink()
         except OSError as error:
             raise write_error(folder, error) from error
         with atomic_path(folder / "rows.parquet") as path:
@@ -207,6 +205,9 @@ class Result:
                 height = strip.shape[1]
                 film = strip.transpose(1, 0, 2, 3).reshape(height, -1, 3)  # (H, T·W, 3)
                 Image.fromarray(film).save(path, pnginfo=None)
+        for film_path in (folder / "pictures").glob("[!.]*.png"):  # not what others now write
+            if film_path.stem not in self.pictures:
+                film_path.unlink(missing_ok=True)
         stored = self.plain()
         head = {key: value for key, value in stored.items() if key != "metrics"}
         text = json.dumps(head, indent=1, allow_nan=False)[:-2]

@@ -171,3 +171,29 @@ def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load_yaml(tmp_path / "a.yaml", Outer, "recipe")
     assert str(caught.value) == f"There is no recipe at {tmp_path / 'a.yaml'}. Check the path."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "name: &a [*a]",
+            "gate {path} holds a value that is not plain data: Circular reference detected.",
+        ),
+        (
+            "name: " + "[" * 5000,
+            "{path} is not a YAML file that can be read (RecursionError). Mend its syntax.",
+        ),
+        (
+            "? [a, b]\n: 1",
+            "{path} is not a YAML file that can be read (ConstructorError in line 1: found "
+            "unhashable key). Mend its syntax.",
+        ),
+    ],
+)
+def test_yaml_that_is_no_plain_tree(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        load_yaml(path, Outer, "gate")
+    assert str(error.value) == message.format(path=path)

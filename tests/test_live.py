@@ -152,9 +152,59 @@ def test_what_cannot_be_audited(model):
     assert str(nothing.value) == ("No model was given to audit. Give one, or several by name.")
     with pytest.raises(UsageError) as never:
         lewm_probe.AuditCallback(every=0)
-    assert str(never.value) == (
-        "An audit every 0 steps makes no sense; give a whole number from 1 up."
+    assert str(never.value) == "every is 0; expected a whole number from 1 up."
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"trajectories": 0}, "trajectories is 0; expected a whole number from 4 up."),
+        ({"trajectories": 8.0}, "trajectories is 8.0; expected a whole number from 4 up."),
+        ({"seed": "a"}, "seed is 'a'; expected a whole number from 0 up."),
+        ({"step": -1}, "step is -1; expected a whole number from 0 up."),
+        (
+            {"analyses": []},
+            "No analysis was named. Choose some of probe, voe, straightness, rollout, geometry.",
+        ),
+        (
+            {"world": "nowhere", "suite": None},
+            "Unknown world or data set 'nowhere'. Known: push-t, push-t-gym, two-room.",
+        ),
+    ],
+)
+def test_arguments_that_cannot_be(model, suite, given, message):
+    with pytest.raises(UsageError) as error:
+        lewm_probe.audit(model, **{"suite": suite, "analyses": "geometry", **given})
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", ["", "a=b", 1])
+def test_a_name_that_results_cannot_have(model, suite, name):
+    with pytest.raises(UsageError) as error:
+        lewm_probe.audit({name: model}, suite=suite)
+    assert str(error.value) == (
+        f"A model is named {name!r}; a name is a string that is not empty and has no '='."
     )
+
+
+def test_a_module_that_is_no_world_model(suite):
+    """Its text, however long, is no path."""
+    with pytest.raises(UsageError) as error:
+        lewm_probe.AuditCallback("two-room", suite=suite)(torch.nn.Linear(2, 2), 0)
+    assert str(error.value) == (
+        "'model' is a Linear, neither a lewm_probe.models.WorldModel nor the path of a checkpoint. "
+        "Give its class that base and the methods encode and predict; 'Your own model' in "
+        "lewm_probe/models/README.md has examples."
+    )
+
+
+def test_steps_of_torch_and_numpy_are_whole_numbers(model, suite):
+    watch = lewm_probe.AuditCallback(every=2, suite=suite, analyses="geometry", trajectories=None)
+    assert watch(model, torch.tensor(3)) is None
+    assert watch(model, torch.tensor(4)) is not None
+    assert watch(model, np.int64(6)) is not None
+    assert sorted(watch.results) == [4, 6]
+    assert {entry.step for entry in watch.result.models} == {4, 6}
 
 
 def test_a_callback_follows_training(model, suite, tmp_path):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,16 @@ def test_saving_again_leaves_nothing_of_the_earlier_result(tmp_path: Path) -> No
     other = Result([], [], [], None, {"other": np.zeros((1, 4, 4, 3), np.uint8)})
     other.save(tmp_path)
     assert list(Result.load(tmp_path).pictures) == ["other"]
+
+
+def test_two_commands_may_write_the_same_result_at_once(tmp_path: Path) -> None:
+    films = {str(i): np.full((2, 64, 64, 3), i, np.uint8) for i in range(12)}
+    saved = Result([], [], [metric()], None, films)
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(saved.save, tmp_path) for _ in range(8)]:
+            done.result()
+    assert sorted(Result.load(tmp_path).pictures) == sorted(films)
+    assert sorted(os.listdir(tmp_path)) == ["pictures", "results.json", "rows.parquet"]
 
 
 def test_an_interrupted_save_is_not_taken_for_a_result(

@@ -273,6 +273,7 @@ class Examination:
         model, wanted = self._subject.model, self._suite.voe.baselines
         predicted = self._predict(model, latents, actions)
         scores = {MODEL: surprise(model, predicted, latents)}
+        check_finite(self._subject, "surprise values", scores[MODEL][:, model.spec.history :])
         if self._whitening is not None:
             scores[WHITENED] = self._whitening.surprise(predicted - latents)
         scores |= latent_baselines(

@@ -100,7 +100,7 @@ class LatentCache:
         if self.folder is None:
             self._memory[key] = arrays
         else:
-            with atomic_path(self._path(key)) as temporary:
+            with atomic_path(self._path(key), "--cache") as temporary:
                 temporary.write_bytes(save(arrays))
         return _locked(arrays)
 

@@ -20,7 +20,7 @@ import pandas as pd
 from lewm_probe.analyses.latents import LatentCache, encode_code
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.subjects import Subject
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.errors import NotWritten, UsageError, UserError, brief
 from lewm_probe.files import content_hash, file_hash
 from lewm_probe.provenance import code_version, packages
 from lewm_probe.results import Metric
@@ -52,22 +52,21 @@ def blaming(subject: Subject) -> Iterator[None]:
     """Say of whatever goes wrong in the block that it went wrong with this checkpoint.
 
     Raises:
-        UsageError: as it was raised: what was asked is wrong, whoever is asked.
+        UsageError, NotWritten: as they were raised: what was asked is wrong, or the cache cannot be
+            written, whoever is asked.
         SubjectFailed: for everything else.
     """
     try:
         yield
-    except (UsageError, SubjectFailed):
+    except (UsageError, NotWritten, SubjectFailed):
         raise
     except UserError as error:
         raise SubjectFailed(subject, str(error)) from error
-    except Exception as error:  # a stranger's model may raise anything
-        text = " ".join(str(error).split()).rstrip(".")
-        told = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    except (Exception, SystemExit) as error:  # a stranger's model may raise anything
         raise SubjectFailed(
             subject,
-            f"The analysis of {subject.label} ended in an error ({told}). If it is a model of your "
-            "own, try `check_world_model` on it; --debug shows where it happened.",
+            f"The analysis of {subject.label} ended in an error ({brief(error)}). If it is a model "
+            "of your own, try `check_world_model` on it; --debug shows where it happened.",
         ) from error
 
 

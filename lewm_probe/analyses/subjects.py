@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.errors import NotThere, UsageError, UserError
+from lewm_probe.errors import LONGEST, NotThere, UsageError, UserError, brief
 from lewm_probe.models.action_source import CHECKPOINT
-from lewm_probe.models.base import WorldModel
+from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.locate import locate
 from lewm_probe.names import split_name
@@ -84,8 +86,14 @@ def subject_from_model(
     data_fingerprint: str | None = None,
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
 ) -> Subject:
-    """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way."""
+    """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way.
+
+    Raises:
+        UserError: its spec says what cannot be, or it has no fingerprint.
+    """
     spec = model.spec
+    if fault := spec_fault(spec):
+        raise UserError(f"The model '{name}' cannot be analysed: its {fault}. Mend its spec.")
     config: Any = getattr(model, "config", None)
     told = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
     if data_fingerprint is not None:
@@ -98,7 +106,7 @@ def subject_from_model(
         train_seed=spec.train_seed,
         step=spec.step,
         world=spec.world,
-        fingerprint=model.fingerprint,
+        fingerprint=_fingerprint(name, model),
         parameters=sum(p.numel() for p in model.parameters())
         if isinstance(model, nn.Module)
         else None,
@@ -107,6 +115,24 @@ def subject_from_model(
         curves=curves or {},
     )
     return Subject(name, freeze(model), entry, source, tuple(history), options)
+
+
+def _fingerprint(name: str, model: WorldModel) -> str:
+    why: Exception | None = None
+    try:
+        found: object = model.fingerprint
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 a stranger's property may raise anything
+        why, told = error, brief(error)
+    else:
+        if isinstance(found, str):
+            return found
+        told = repr(found)
+    raise UserError(
+        f"The fingerprint of the model '{name}' is no string ({told}). Let it be one that follows "
+        "the weights, or leave it out: by default it is a hash of all that the model holds."
+    ) from why
 
 
 def load_subjects(
@@ -141,6 +167,9 @@ def load_subjects(
         )
     if len(specs) == 1:
         options = options.meant()
+    given = {name for name, _ in map(_parse, specs) if name is not None}
+    if all(_parse(spec)[0] is not None for spec in specs):
+        options.check_names(sorted(given))  # before a checkpoint lacks what went astray
     subjects: list[Subject] = []
     for spec in specs:
         try:
@@ -156,7 +185,6 @@ def load_subjects(
         if world is not None:
             check_fits(subject, world)
         subjects.append(subject)
-    given = {name for name, _ in map(_parse, specs) if name is not None}
     options.check_names(sorted(given | {subject.name for subject in subjects}))
     given_stats = (*options.action_stats, *options.dataset)
     unused = next((v for v in given_stats if split_name(v)[0] is None), None)
@@ -196,8 +224,29 @@ def load_subject(
         UsageError: an empty name or path, or options that contradict each other.
         UserError: nothing there, or a checkpoint that cannot be read.
     """
+    try:
+        return _load_subject(spec, device, options)
+    except OSError as error:
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EISDIR,
+            errno.ELOOP,
+            errno.ENAMETOOLONG,
+        ):
+            why = os.strerror(error.errno)
+            raise UserError(
+                f"{_brief_path(error.filename or spec)} cannot be read ({why}). Check the path and "
+                "its permissions."
+            ) from error
+        raise
+
+
+def _load_subject(spec: str, device: str | torch.device, options: LoadOptions) -> Subject:
     name, path = _parse(spec)
     located = locate(path, hint=f" (given for '{name}')" if name else "")
+    for earlier in located.history:
+        earlier.open("rb").close()  # told now, of this checkpoint, and not in the middle of all
     name = name or located.name
     choice = options.chosen(name)
     subject = subject_from_model(
@@ -213,6 +262,10 @@ def load_subject(
         return subject
     # A repository's name is worth more to readers than the place of this machine's cache.
     return replace(subject, entry=subject.entry.model_copy(update={"source": located.shown}))
+
+
+def _brief_path(path: str) -> str:
+    return path if len(path) <= LONGEST else f"{path[:LONGEST]} …"
 
 
 def check_fits(subject: Subject, world: World) -> None:

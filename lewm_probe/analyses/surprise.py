@@ -7,6 +7,7 @@ rivals are scored on the same frames. Frames with a shorter context are NaN.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.covariance import LedoitWolf
 
 from lewm_probe.analyses.batching import in_batches
 from lewm_probe.analyses.controls import copy_last, linear_extrapolation
+from lewm_probe.errors import UserError
 from lewm_probe.models.base import WorldModel, device_of
 
 MODEL, WHITENED = "model", "whitened"
@@ -29,6 +31,9 @@ def teacher_forced(model: WorldModel, latents: np.ndarray, actions: np.ndarray) 
     """ẑ of every frame from true latents: (N, T, …), raw blocks (N, T, A) → (N, T, …).
 
     Entry t is the prediction *of* frame t. Frames 0 … H − 1, which lack a full context, are NaN.
+
+    Raises:
+        UserError: predictions of another shape than the latents.
     """
     device = device_of(model)
     predicted = np.full(latents.shape, np.nan, dtype=np.float32)
@@ -38,6 +43,7 @@ def teacher_forced(model: WorldModel, latents: np.ndarray, actions: np.ndarray) 
         z = torch.tensor(latents[rows, :-1], device=device)
         a = torch.tensor(actions[rows, :-1], device=device)
         following = model.predict(z, a).float().cpu().numpy()  # position t predicts frame t + 1
+        _check_shape("predict()", following.shape, z.shape)
         predicted[rows, 1:][:, full] = following[:, full]
 
     in_batches(predict, len(latents), PREDICT_BATCH, doing="predicting", model=model)
@@ -49,6 +55,9 @@ def surprise(model: WorldModel, predicted: np.ndarray, latents: np.ndarray) -> n
     """The model's own surprise, (N, T, …), (N, T, …) → float64 (N, T); NaN where not predicted.
 
     The model is asked about the frames from the first predicted one on.
+
+    Raises:
+        UserError: not one number for each trajectory and frame.
     """
     device = device_of(model)
     found = np.full(latents.shape[:2], np.nan)
@@ -57,11 +66,22 @@ def surprise(model: WorldModel, predicted: np.ndarray, latents: np.ndarray) -> n
 
     def score(rows: slice) -> None:
         pair = [torch.tensor(a[rows, first:], device=device) for a in (predicted, latents)]
-        found[rows, first:] = model.surprise(*pair).double().cpu().numpy()
+        scored = model.surprise(*pair)
+        _check_shape("surprise()", scored.shape, pair[0].shape[:2])  # (B, T) alone is no (B, 1)
+        found[rows, first:] = scored.double().cpu().numpy()
 
     if there.any():
         in_batches(score, len(latents), len(latents), doing="scoring predictions", model=model)
     return found
+
+
+def _check_shape(what: str, found: Sequence[int], expected: Sequence[int]) -> None:
+    """Refuse what numpy would stretch over other trajectories and frames without a word."""
+    if tuple(found) != tuple(expected):
+        raise UserError(
+            f"{what} of the model has the shape {tuple(found)}, but {tuple(expected)} was expected "
+            "there. Mend the model; `check_world_model` tells more of it."
+        )
 
 
 def shifted(following: np.ndarray, history: int) -> np.ndarray:

@@ -14,14 +14,15 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
-from lewm_probe.errors import UserError
+from lewm_probe.errors import UsageError, UserError
 from lewm_probe.progress import Task
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ class ReadableErrors(TyperGroup):
         words = list(sys.argv[1:] if args is None else args)
         code = 1
         try:
-            done = super().main(words, standalone_mode=False, **extra)
+            if "" in words:
+                raise UsageError(_empty(words))
+            with _nothing_but_json(words):
+                done = super().main(words, standalone_mode=False, **extra)
             code = done if isinstance(done, int) else 0
         except BaseException as error:  # the one place that may catch everything
             if isinstance(error, SystemExit):
@@ -92,6 +96,34 @@ class ReadableErrors(TyperGroup):
             if message:
                 print_error(message)
         sys.exit(code)
+
+
+def _empty(words: Sequence[str]) -> str:
+    """Most likely a shell variable that is not set; as a path it would mean the current folder."""
+    before = words[words.index("") - 1] if words.index("") else ""
+    after = f" after {before}" if before else ""
+    return (
+        f"The command line has an empty argument{after}. Leave it out, or set the variable that it "
+        "comes from."
+    )
+
+
+_json_output: ContextVar[TextIO | None] = ContextVar("_json_output", default=None)
+"""Where the JSON object goes while everything else that is printed goes to standard error."""
+
+
+@contextmanager
+def _nothing_but_json(words: Sequence[str]) -> Iterator[None]:
+    """With ``--json``, send to standard error what anyone prints, such as a stranger's model."""
+    if "--json" not in words:
+        yield
+        return
+    token = _json_output.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _json_output.reset(token)
 
 
 def describe(error: BaseException) -> tuple[str, int]:
@@ -211,7 +243,9 @@ class Console:
         paths = [wrote] if isinstance(wrote, Path) else list(wrote)
         if self.as_json:
             whole = {**data, "wrote": [str(path) for path in paths]}
-            sys.stdout.write(json.dumps(whole, indent=1, default=str) + "\n")
+            (_json_output.get() or sys.stdout).write(
+                json.dumps(whole, indent=1, default=str) + "\n"
+            )
         elif not self.quiet:
             from rich.console import Console as RichConsole
 

@@ -144,6 +144,13 @@ def _write_hdf5(
 
     lengths = [int(data.lengths[i]) for i in chosen]
     column = data.episode_column or "ep_idx"
+    for name in _kept(data):
+        # HDF5 would take the first for a group in which nobody looks, the others for itself.
+        if "/" in name or name in (".", "..", "ep_len", "ep_offset"):
+            raise UserError(
+                f"{target} cannot be written: '{name[:80]}' cannot name a column of states in "
+                "HDF5. Rename it in the source."
+            )
     with EpisodeWriter(target, lengths, attrs, episode_column=column) as writer:
         for columns, pictures in episodes:
             writer.append(columns, pictures)
@@ -155,6 +162,12 @@ def _write_lance(
     from lewm_probe.data.lance_table import import_lance, write_lance
 
     import_lance(target)
+    for name in _kept(data):
+        if re.fullmatch(r"_row.*", name, re.DOTALL):
+            raise UserError(
+                f"{target} cannot be written: Lance keeps names that begin with _row for itself, "
+                f"and a column of the source is called '{name[:80]}'. Rename it in the source."
+            )
     with atomic_folder(target) as temporary:
         temporary.rmdir()  # Lance makes its own
         write_lance(temporary, episodes, attrs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,43 @@ class ModelSpec:
     train_seed: int | None = None
     step: int | None = None
     recurrent: bool = False
+
+
+def spec_fault(spec: ModelSpec) -> str | None:
+    """What in a stranger's spec cannot be, and what was expected; None where nothing is wrong."""
+    if not isinstance(spec.family, str) or not spec.family.strip():
+        return f"spec.family is {spec.family!r}; expected a name, e.g. 'dreamer'"
+    kinds = get_args(get_type_hints(ModelSpec)["action_kind"])
+    if spec.action_kind not in kinds:
+        return f"spec.action_kind is {spec.action_kind!r}; expected one of {kinds}"
+    none = spec.action_kind == "none"
+    for name, least in (
+        ("history", 1),
+        ("frame_skip", 1),
+        ("image_size", 1),
+        ("action_width", 0 if none else 1),
+        ("latent_width", 1),
+        ("tokens", 1),
+    ):
+        value = getattr(spec, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            return f"spec.{name} is {value!r}; expected a whole number from {least} up"
+    for name in ("train_seed", "step"):
+        value = getattr(spec, name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            return f"spec.{name} is {value!r}; expected a whole number, or None"
+    world: object = spec.world
+    if world is not None and not isinstance(world, str):
+        return f"spec.world is {world!r}; expected the name of a world, or None"
+    recurrent: object = spec.recurrent
+    if not isinstance(recurrent, bool):
+        return f"spec.recurrent is {recurrent!r}; expected True or False"
+    if not none and spec.action_width % spec.frame_skip:
+        return (
+            f"spec.action_width is {spec.action_width}, which is no multiple of spec.frame_skip, "
+            f"{spec.frame_skip}; a block holds the actions of that many environment steps"
+        )
+    return None
 
 
 class WorldModel(ABC):

@@ -6,13 +6,11 @@ wrong, or ``Skips`` with what the model does not have.
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
-
 import torch
 from torch import Tensor, nn
 
 from lewm_probe.conformance import Fails, Skips, kind
-from lewm_probe.models.base import ModelSpec
+from lewm_probe.models.base import ModelSpec, spec_fault
 from lewm_probe.models.conformance_bench import (
     Bench,
     apart,
@@ -27,36 +25,9 @@ def declaration(bench: Bench) -> str:
     spec: object = getattr(bench.model, "spec", None)
     if not isinstance(spec, ModelSpec):
         raise Fails(f"spec is {kind(spec)}; expected a lewm_probe.models.ModelSpec")
-    if not isinstance(spec.family, str) or not spec.family.strip():
-        raise Fails(f"spec.family is {spec.family!r}; expected a name, e.g. 'dreamer'")
-    kinds = get_args(get_type_hints(ModelSpec)["action_kind"])
-    if spec.action_kind not in kinds:
-        raise Fails(f"spec.action_kind is {spec.action_kind!r}; expected one of {kinds}")
+    if fault := spec_fault(spec):
+        raise Fails(fault)
     none = spec.action_kind == "none"
-    for name, least in (
-        ("history", 1),
-        ("frame_skip", 1),
-        ("image_size", 1),
-        ("action_width", 0 if none else 1),
-        ("latent_width", 1),
-        ("tokens", 1),
-    ):
-        value = getattr(spec, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise Fails(f"spec.{name} is {value!r}; expected a whole number from {least} up")
-    for name in ("train_seed", "step"):
-        value = getattr(spec, name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise Fails(f"spec.{name} is {value!r}; expected a whole number, or None")
-    if spec.world is not None and not isinstance(spec.world, str):
-        raise Fails(f"spec.world is {spec.world!r}; expected the name of a world, or None")
-    if not isinstance(spec.recurrent, bool):
-        raise Fails(f"spec.recurrent is {spec.recurrent!r}; expected True or False")
-    if not none and spec.action_width % spec.frame_skip:
-        raise Fails(
-            f"spec.action_width is {spec.action_width}, which is no multiple of spec.frame_skip, "
-            f"{spec.frame_skip}; a block holds the actions of that many environment steps"
-        )
     if not none and bench.actions.shape[-1] != spec.action_width:
         raise Fails(
             f"spec.action_width is {spec.action_width}, but the actions given have blocks of width "

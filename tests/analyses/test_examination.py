@@ -9,6 +9,7 @@ from lewm_probe.analyses.examination import WHOLE_CASES, Examination, Shown
 from lewm_probe.analyses.latents import LatentCache, encode
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.subjects import subject_from_model
+from lewm_probe.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,26 @@ def test_unchanged_pictures_are_not_encoded_again(shown, cases, suite, cache, or
     changed = cases.changed("action_swap")
     looking.look_at("action_swap", changed, shown.changed_differences(changed))
     assert cache.misses == before
+
+
+def test_surprise_that_is_not_finite(shown, suite, cache, doubles):
+    class Broken(doubles["oracle"]):
+        def surprise(self, predicted, target):
+            return super().surprise(predicted, target) * torch.nan
+
+    with pytest.raises(UserError) as error:
+        Examination(
+            subject_from_model("broken", Broken("broken")),
+            shown,
+            suite,
+            cache,
+            Ledger("voe", suite),
+        )
+    assert str(error.value) == (
+        "The surprise values of broken hold 192 NaN or infinite values of 192. Finite ones were "
+        "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "
+        "of the run, or train it again with a lower learning rate."
+    )
 
 
 @pytest.fixture(scope="module")

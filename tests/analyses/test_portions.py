@@ -15,7 +15,7 @@ from lewm_probe.analyses.rollout import rollout
 from lewm_probe.analyses.straightness import straightness
 from lewm_probe.analyses.subjects import subject_from_model
 from lewm_probe.analyses.voe import voe
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.errors import NotWritten, UsageError, UserError
 
 ANALYSES = (probe, voe, straightness, rollout, geometry)
 
@@ -134,6 +134,24 @@ def test_blame(doubles):
         blaming(subject),
     ):
         raise ValueError
+    with (
+        pytest.raises(SubjectFailed, match=r"ended in an error \(SystemExit: 3\)"),
+        blaming(subject),
+    ):
+        raise SystemExit(3)
+
+
+def test_the_cache_is_not_the_checkpoints_fault(doubles, tmp_path):
+    (tmp_path / "file").write_text("")
+    cache = LatentCache(tmp_path / "file")
+    with pytest.raises(NotWritten) as caught, blaming(named("a", doubles)):
+        cache.keep("key", {"a": np.zeros(2)})
+    assert str(caught.value) in (  # Linux names either
+        f"{tmp_path / 'file/ke/key.safetensors'} cannot be written (Not a directory). "
+        "Choose another place with --cache, or change the folder's permissions.",
+        f"{tmp_path / 'file/ke/key.safetensors'} cannot be written (File exists). "
+        "Choose another place with --cache, or change the folder's permissions.",
+    )
 
 
 def test_what_is_kept_is_plain(suite, doubles):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from lewm_probe.analyses.subjects import (
 from lewm_probe.errors import UsageError, UserError
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
 from lewm_probe.models.load import LoadOptions
+from lewm_probe.models.locate import locate
 from lewm_probe.worlds import make_world
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -25,6 +27,97 @@ def write(path, model, **meta):
     seed, step = model.spec.train_seed, model.spec.step
     keys = {"family": model.spec.family, "world": "two-room", "seed": seed, "step": step, **meta}
     save_checkpoint(path, model, meta=CheckpointMeta(**keys))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"family": None}, "its spec.family is None; expected a name, e.g. 'dreamer'"),
+        ({"history": 0}, "its spec.history is 0; expected a whole number from 1 up"),
+        ({"image_size": "32"}, "its spec.image_size is '32'; expected a whole number from 1 up"),
+        ({"train_seed": "a"}, "its spec.train_seed is 'a'; expected a whole number, or None"),
+    ],
+)
+def test_a_strangers_spec_that_cannot_be(doubles, changes, message):
+    with pytest.raises(UserError) as error:
+        subject_from_model("odd", doubles["constant"](**changes))
+    assert str(error.value) == f"The model 'odd' cannot be analysed: {message}. Mend its spec."
+
+
+def test_one_checkpoint_that_may_not_be_read_does_not_lose_the_others(run, monkeypatch):
+    """A folder without permissions; for root, who runs tests in containers, there is none."""
+
+    def locate_(path, hint=""):
+        if "closed" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", f"{path}/snapshots")
+        return locate(path, hint)
+
+    monkeypatch.setattr("lewm_probe.analyses.subjects.locate", locate_)
+    left_out = []
+    subjects = load_subjects(
+        [f"a={run}", "b=closed"], left_out=lambda spec, error: left_out.append((spec, str(error)))
+    )
+    assert [subject.name for subject in subjects] == ["a"]
+    told = (
+        "closed/snapshots cannot be read (Permission denied). Check the path and its permissions."
+    )
+    assert left_out == [("b=closed", told)]
+
+
+def test_an_earlier_checkpoint_that_is_none_is_told_of_its_run(run, tmp_path):
+    released = tmp_path / "released"
+    shutil.copytree(GOLDEN / "lewm-tiny", released)
+    (released / "weights_epoch_3.pt").mkdir()
+    left_out = []
+    subjects = load_subjects(
+        [f"a={run}", f"b={released}"],
+        options=LoadOptions(action_stats=["b=identity"]),
+        left_out=lambda spec, error: left_out.append(str(error)),
+    )
+    assert [subject.name for subject in subjects] == ["a"]
+    assert left_out == [
+        f"{released / 'weights_epoch_3.pt'} cannot be read (Is a directory). Check the path and "
+        "its permissions."
+    ]
+
+
+def test_a_path_that_is_too_long_is_not_repeated():
+    with pytest.raises(UserError) as error:
+        load_subjects(["x" * 5000])
+    assert str(error.value) == (
+        f"{'x' * 300} … cannot be read (File name too long). Check the path and its permissions."
+    )
+
+
+def test_an_option_for_another_name_is_told_first():
+    """Else the checkpoint would seem to lack the statistics that went astray."""
+    with pytest.raises(
+        UsageError, match=r"^Unknown checkpoint 'lwm'\. Did you mean 'lewm'\? Known: lewm\.$"
+    ):
+        load_subjects(
+            [f"lewm={GOLDEN / 'lewm-tiny'}"], options=LoadOptions(action_stats=["lwm=identity"])
+        )
+
+
+@pytest.mark.parametrize(("fails", "told"), [(True, "ValueError: no hash"), (False, "5")])
+def test_a_strangers_fingerprint_that_is_none(doubles, fails, told):
+    class Odd(doubles["constant"]):
+        @property
+        def fingerprint(self):
+            if fails:
+                raise ValueError("no hash")
+            return 5
+
+        @fingerprint.setter
+        def fingerprint(self, value):
+            pass
+
+    with pytest.raises(UserError) as error:
+        subject_from_model("odd", Odd())
+    assert str(error.value) == (
+        f"The fingerprint of the model 'odd' is no string ({told}). Let it be one that follows the "
+        "weights, or leave it out: by default it is a hash of all that the model holds."
+    )
 
 
 @pytest.fixture
@@ -175,7 +268,7 @@ def test_arguments_that_name_nothing():
             "5, or name the world it was trained on with --world.",
         ),
         (
-            {"action_kind": "discrete", "action_width": 1},
+            {"action_kind": "discrete", "action_width": 5},
             "The checkpoint odd takes discrete actions, but those of the world two-room are "
             "continuous. Give a checkpoint that was trained on two-room episodes with frame_skip "
             "5, or name the world it was trained on with --world.",

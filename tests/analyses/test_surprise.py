@@ -14,6 +14,7 @@ from lewm_probe.analyses.surprise import (
     window_max,
     window_means,
 )
+from lewm_probe.errors import UserError
 
 
 @pytest.fixture
@@ -45,6 +46,29 @@ def test_surprise_is_the_mean_squared_error_over_axes(oracle, random):
     found = surprise(oracle.model, predicted, z)
     np.testing.assert_allclose(found[:, 1:], ((predicted - z) ** 2).mean(-1)[:, 1:], rtol=1e-5)
     assert np.isnan(found[:, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "message"),
+    [
+        ("surprise", lambda values: values.mean(), "surprise() of the model has the shape ()"),
+        ("surprise", lambda values: values[:, :1], "surprise() of the model has the shape (3, 1)"),
+        ("predict", lambda values: values[:1], "predict() of the model has the shape (1, 4, 2)"),
+    ],
+)
+def test_what_numpy_would_stretch_is_refused(doubles, random, method, wrong, message):
+    """One number for all trajectories or frames would pass for the number of each."""
+    model = doubles["oracle"]()
+    right = getattr(model, method)
+    setattr(model, method, lambda *given: wrong(right(*given)))
+    z = random.normal(size=(3, 5, 2)).astype(np.float32)
+    with pytest.raises(UserError) as error:
+        surprise(model, teacher_forced(model, z, np.zeros((3, 5, 10), np.float32)), z)
+    expected = (3, 3) if method == "surprise" else (3, 4, 2)
+    assert str(error.value) == (
+        f"{message}, but {expected} was expected there. Mend the model; `check_world_model` tells "
+        "more of it."
+    )
 
 
 def test_baselines_in_closed_form(oracle):

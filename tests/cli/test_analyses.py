@@ -138,7 +138,8 @@ def test_questions_that_cannot_be_asked(run: Run, make_checkpoint: Make, asked: 
         "Name the one to ask in with --world."
     )
     assert refused(run, "voe", path, "--world", "two-rooms") == (
-        "Unknown suite 'two-rooms'. Did you mean 'two-room'? Known: push-t, two-room."
+        "Unknown world or data set 'two-rooms'. Did you mean 'two-room'? Known: push-t, "
+        "push-t-gym, two-room."
     )
     assert refused(run, "voe", path, "--suite", "two-room", "--world", "push-t") == (
         "The suite two-room asks in the world two-room, but --world says push-t. "

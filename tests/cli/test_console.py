@@ -36,6 +36,37 @@ def command_that_raises(error: BaseException, kept: str | None = None) -> typer.
     return app
 
 
+def test_what_a_strangers_model_prints_stays_out_of_the_json() -> None:
+    app = typer.Typer(cls=ReadableErrors)
+
+    @app.callback()
+    def root() -> None:
+        pass
+
+    @app.command()
+    def work(json: bool = False) -> None:
+        print("loading weights")  # noqa: T201 as a stranger would
+        Console(json=json).finish(None, {"a": 1})
+
+    answer = CliRunner().invoke(app, ["work", "--json"])
+    assert (answer.exit_code, answer.stderr) == (0, "loading weights\n")
+    assert json.loads(answer.stdout) == {"a": 1, "wrote": []}
+    assert CliRunner().invoke(app, ["work"]).stdout == "loading weights\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "after"), [(["work", "--out", ""], " after --out"), (["", "work"], "")]
+)
+def test_an_empty_argument_is_a_variable_that_is_not_set(words: list[str], after: str) -> None:
+    """As a path it would be the current folder, and be written to."""
+    answer = CliRunner().invoke(command_that_raises(AssertionError()), words)
+    assert answer.exit_code == 2
+    assert answer.stderr == (
+        f"Error: The command line has an empty argument{after}. Leave it out, or set the variable "
+        "that it comes from.\n"
+    )
+
+
 UNEXPECTED = (
     "Something went wrong inside lewm-probe (ValueError: bad thing). Please run the command again "
     "with --debug and report what it prints."

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -334,6 +335,38 @@ def test_odd_columns(tmp_path: Path, written: Callable, episode: Callable) -> No
         f"{tmp_path / 'other'} cannot be written: column 'wide' of the source is float128, which "
         "has no exact text. Convert to HDF5, or leave the column out of the source."
     )
+
+
+@pytest.mark.parametrize("column", ["tip/speed", "/tip", ".", "..", "ep_len", "ep_offset"])
+def test_columns_that_hdf5_would_lose_or_take_for_its_own(tmp_path: Path, column: str) -> None:
+    source = folder_of(tmp_path / "source", column)
+    with pytest.raises(UserError) as error:
+        convert(source, tmp_path / "t.h5")
+    assert str(error.value) == (
+        f"{tmp_path / 't.h5'} cannot be written: '{column}' cannot name a column of states in "
+        "HDF5. Rename it in the source."
+    )
+    assert os.listdir(tmp_path) == ["source"]
+
+
+def test_columns_that_lance_keeps_for_itself(tmp_path: Path) -> None:
+    pytest.importorskip("lance")
+    source = folder_of(tmp_path / "source", "_rowid")
+    with pytest.raises(UserError) as error:
+        convert(source, tmp_path / "t.lance")
+    assert str(error.value) == (
+        f"{tmp_path / 't.lance'} cannot be written: Lance keeps names that begin with _row for "
+        "itself, and a column of the source is called '_rowid'. Rename it in the source."
+    )
+    assert os.listdir(tmp_path) == ["source"]
+
+
+def folder_of(folder: Path, column: str) -> Path:
+    """A folder data set of one episode of one row, with a column of states."""
+    (folder / "a").mkdir(parents=True)
+    (folder / "episodes.csv").write_text(f"episode,step,action_0,{column}\na,0,1.0,2.0\n")
+    Image.new("RGB", (8, 8)).save(folder / "a" / "000000.png")
+    return folder
 
 
 def test_units_travel_along(written: Callable, episode: Callable, tmp_path: Path) -> None:

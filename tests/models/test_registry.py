@@ -47,6 +47,20 @@ def broken(path=None):
     raise ValueError(f"no weights in {path}")
 
 
+def leaves():
+    raise SystemExit(3)
+
+
+class Shy(Mine):
+    @property
+    def spec(self):
+        raise ValueError("not yet")
+
+    @spec.setter
+    def spec(self, value):
+        pass
+
+
 def told():
     raise UserError("A readable paragraph.")
 
@@ -155,6 +169,18 @@ def test_the_check_takes_the_same_text(here: Path) -> None:
             "'their_model:lazy', called without an argument (give one as @PATH), raised TypeError: "
             "lazy() missing 1 required positional argument: 'path'. Expected it to make a model; "
             "try it in Python, where the whole traceback is shown.",
+        ),
+        (
+            "their_model:leaves",
+            "'their_model:leaves', called without an argument (give one as @PATH), raised "
+            "SystemExit: 3. Expected it to make a model; try it in Python, where the whole "
+            "traceback is shown.",
+        ),
+        (
+            "their_model:Shy",
+            "'their_model:Shy' made a model whose spec cannot be read: ValueError: not yet. Set "
+            "self.spec where the model is made; 'Your own model' in lewm_probe/models/README.md "
+            "has examples.",
         ),
         ("their_model:told", "A readable paragraph."),
         (
