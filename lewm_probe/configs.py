@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lewm_probe.errors import UsageError
+from lewm_probe.errors import LONGEST, UsageError
 
 
 class Config(BaseModel):
@@ -117,8 +117,13 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
                 f"Choose one of {context['expected_tags']}."
             ) from error
         message = first["msg"].removeprefix("Value error, ")
-        problem = f"'{key}' is {first['input']!r}. " if key else ""  # no key: about the whole
+        problem = f"'{key}' is {_shown(first['input'])}. " if key else ""  # no key: the whole
         raise UsageError(f"{where}: {problem}{message}. Mend this value.") from error
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} …"
 
 
 def _walk(

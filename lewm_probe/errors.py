@@ -30,7 +30,7 @@ class NotWritten(UserError):
 
 
 LONGEST = 300
-"""Letters of a stranger's error that are repeated: some print whole tensors."""
+"""Letters of a stranger's error or value that are repeated: some print whole tensors."""
 
 
 def brief(error: BaseException) -> str:

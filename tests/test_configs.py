@@ -197,3 +197,12 @@ def test_yaml_that_is_no_plain_tree(tmp_path: Path, text: str, message: str) -> 
     with pytest.raises(UsageError) as error:
         load_yaml(path, Outer, "gate")
     assert str(error.value) == message.format(path=path)
+
+
+def test_a_large_value_is_not_repeated_whole() -> None:
+    with pytest.raises(UsageError) as error:
+        parse({"name": list(range(1000))}, Outer, "x")
+    shown = repr(list(range(1000)))[:300]
+    assert str(error.value) == (
+        f"x: 'name' is {shown} …. Input should be a valid string. Mend this value."
+    )

@@ -6,7 +6,7 @@ on by default, and everything that could be tuned is written in the suite file, 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -28,10 +28,14 @@ ConditionKind = Literal[
 ]
 
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$", max_length=100)]
+"""Names become parts of names of files: suites may come from strangers, and lead nowhere else."""
+
+
 class Linear(Config):
     """Ridge regression with group cross-validation (scikit-learn RidgeCV, GroupKFold)."""
 
-    alphas: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
+    alphas: tuple[Annotated[float, Field(ge=0)], ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
     folds: int = Field(5, ge=2)
 
 
@@ -111,11 +115,12 @@ class Condition(Config):
         UsageError: a key that this kind needs is missing, or one is given that it does not read.
     """
 
-    name: str
+    name: Name
     kind: ConditionKind
     who: str | tuple[str, ...] | None = None
     rgb: tuple[int, int, int] | None = None
-    amount: float | None = Field(None, ge=0)
+    amount: float | None = Field(None, ge=0, le=1000)
+    """A blur of 10⁹ px would not end."""
     dose: float | None = Field(None, gt=0, le=1)
     expected: Literal["violation", "appearance", "action"]
 
@@ -144,7 +149,7 @@ class DoseResponse(Config):
         kind, who, rgb: as in ``Condition``.
     """
 
-    name: str
+    name: Name
     kind: Literal["teleport", "fast_forward", "color"]
     who: str
     rgb: tuple[int, int, int] | None = None

@@ -53,6 +53,28 @@ def test_a_condition_says_what_it_needs(keys, message):
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"name": "../../x"},
+            "'voe.conditions.0.name' is '../../x'. String should match pattern "
+            "'^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$'",
+        ),
+        (
+            {"amount": 1e9},
+            "'voe.conditions.0.amount' is 1000000000.0. Input should be less than or equal to 1000",
+        ),
+    ],
+)
+def test_a_condition_cannot_lead_out_of_the_folder_or_never_end(keys, message):
+    one = {"name": "x", "kind": "blur", "amount": 1.0, "expected": "appearance", **keys}
+    raw = {"world": "w", "probe": {"quantities": []}, "voe": {"conditions": [one]}}
+    with pytest.raises(UsageError) as error:
+        parse(raw, Suite, "suite s.yaml")
+    assert str(error.value) == f"suite s.yaml: {message}. Mend this value."
+
+
 def test_two_conditions_of_one_name_are_refused():
     one = {"name": "x", "kind": "action_swap", "expected": "action"}
     raw = {"world": "w", "probe": {"quantities": []}, "voe": {"conditions": [one, one]}}
