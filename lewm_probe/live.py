@@ -28,12 +28,13 @@ from lewm_probe.analyses.subjects import (
     load_subjects,
     subject_from_model,
 )
-from lewm_probe.auditing import ANALYSES, Prepared, Question, ask, find_suite_for, notes_on, whole
+from lewm_probe.auditing import ANALYSES, ask
 from lewm_probe.conformance import kind
 from lewm_probe.devices import resolve_device
 from lewm_probe.errors import UsageError, unknown_name
 from lewm_probe.models.base import WorldModel, device_of
 from lewm_probe.progress import NoProgress, Progress
+from lewm_probe.questions import Prepared, Question, find_suite_for, notes_on, whole
 from lewm_probe.results import Result, merge
 from lewm_probe.worlds import make_world
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lewm_probe.auditing import Question, ask, prepare, report_failures
+from lewm_probe.auditing import ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible
+from lewm_probe.questions import Question, prepare, report_failures
 
 HELP = {
     "probe": "Which physical quantities can be read from the latents, against its controls.",

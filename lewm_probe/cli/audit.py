@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lewm_probe.auditing import ANALYSES, Failure, Question, ask, prepare, report_failures
+from lewm_probe.auditing import ANALYSES, ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
 from lewm_probe.errors import UsageError
 from lewm_probe.names import split_name
+from lewm_probe.questions import Failure, Question, prepare, report_failures
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

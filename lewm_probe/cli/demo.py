@@ -22,10 +22,10 @@ def demo(
     on where it stopped and repeats nothing.
     """
     from lewm_probe import demo as stages
-    from lewm_probe.auditing import Question
     from lewm_probe.cli.audit import run_audit
     from lewm_probe.cli.summary import summarize
     from lewm_probe.provenance import command_line
+    from lewm_probe.questions import Question
 
     console = Console(json=json, quiet=quiet)
     folder = out or Path("runs/demo")

@@ -11,8 +11,9 @@ import pytest
 
 from lewm_probe import auditing
 from lewm_probe.analyses.suite import Suite
-from lewm_probe.auditing import ANALYSES, with_numbers
+from lewm_probe.auditing import ANALYSES
 from lewm_probe.configs import load_yaml
+from lewm_probe.questions import with_numbers
 from lewm_probe.resources import find_suite
 from lewm_probe.results import Metric, Provenance, Result
 

@@ -29,13 +29,13 @@ from lewm_probe.analyses.straightness import straightness
 from lewm_probe.analyses.subjects import check_fits, subject_from_model
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.voe import voe
-from lewm_probe.auditing import Prepared
 from lewm_probe.cli.main import app
 from lewm_probe.data.collect import record_episode
 from lewm_probe.errors import UserError
 from lewm_probe.models import ModelSpec, WorldModel, check_world_model
 from lewm_probe.models.pixels import fit_pixels, take_pixels
 from lewm_probe.models.registry import GROUP
+from lewm_probe.questions import Prepared
 from lewm_probe.results import Result
 from lewm_probe.worlds import Quantity, World, check_world, make_world
 from lewm_probe.worlds import registry as worlds
