@@ -46,7 +46,7 @@ def load_yaml(path: Path, schema: type[C], kind: str) -> C:
 
 
 def read_yaml(text: str) -> Any:
-    """Plain data from YAML; ``1e-3`` is a number, and a key that stands twice is an error.
+    """Plain data from YAML; ``1e-3`` is a number; a key that stands twice and aliases are errors.
 
     >>> read_yaml("{learning_rate: 1e-3, name: lewm}")
     {'learning_rate': 0.001, 'name': 'lewm'}
@@ -55,6 +55,14 @@ def read_yaml(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases (*name) can unfold without end; write the value out", mark
+            )
+        return super().compose_node(parent, index)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:

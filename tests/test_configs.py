@@ -178,7 +178,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
     [
         (
             "name: &a [*a]",
-            "gate {path} holds a value that is not plain data: Circular reference detected.",
+            "{path} is not a YAML file that can be read (ConstructorError in line 1: aliases (*name) "
+            "can unfold without end; write the value out). Mend its syntax.",
         ),
         (
             "name: " + "[" * 5000,
@@ -205,4 +206,16 @@ def test_a_large_value_is_not_repeated_whole() -> None:
     shown = repr(list(range(1000)))[:300]
     assert str(error.value) == (
         f"x: 'name' is {shown} …. Input should be a valid string. Mend this value."
+    )
+
+
+def test_aliases_are_not_unfolded(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yaml"
+    lines = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60)]
+    path.write_text("\n".join(lines))
+    with pytest.raises(UsageError) as error:
+        load_yaml(path, Inner, "suite")
+    assert str(error.value) == (
+        f"{path} is not a YAML file that can be read (ConstructorError in line 2: aliases (*name) "
+        "can unfold without end; write the value out). Mend its syntax."
     )

@@ -157,16 +157,12 @@ def _yaml(path: Path) -> Any:
     if path.stat().st_size > _LARGEST_YAML:
         raise UserError(f"{path} is larger than {_LARGEST_YAML} bytes. Describe fewer things.")
     try:
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise UserError(
-                f"{path} uses YAML aliases (*name), which can unfold without end. Write the values "
-                "out."
-            )
-        return read_yaml(text)
+        return read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        problem = getattr(error, "problem", None)
+        why = f"{type(error).__name__}: {problem}" if problem else type(error).__name__
         raise UserError(
-            f"{path} is not a YAML file that can be read ({type(error).__name__}). Mend its syntax."
+            f"{path} is not a YAML file that can be read ({why}). Mend its syntax."
         ) from error
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lewm_probe.errors import UserError
-from lewm_probe.files import write_text
+from lewm_probe.files import write_error, write_text
 from lewm_probe.progress import NoProgress, Progress
 from lewm_probe.reports.content import Content, content
 from lewm_probe.reports.figures.canvas import Drawn, render
@@ -80,7 +80,13 @@ def write_report(
     folder = Path(folder)
     whole = content(result, shown, title)
     plots = whole.plots
+    page = folder / "report.html"
+    again = page.is_file()
     with (progress or NoProgress()).task("Report", len(plots) + 2) as task:
+        try:
+            page.unlink(missing_ok=True)  # it would speak of other results until this one is whole
+        except OSError as error:
+            raise write_error(folder, error) from error
         result.save(folder)
         tables = _write_tables(whole, folder)
         task.advance()
@@ -89,12 +95,13 @@ def write_report(
             figures[plot.name] = render(plot, folder / "figures")
             task.advance()
         files = tuple(file for drawn in figures.values() for file in drawn.files)
-        _remove_others(folder, {*files, *tables}, [view.world for view in shown])
+        if again:
+            _remove_others(folder, {*files, *tables}, [view.world for view in shown])
         looks = {name: look for view in shown for name, look in view.looks.items()}
         write_text(folder / "report.md", markdown(whole))
-        write_text(folder / "report.html", html(whole, figures, looks))
+        write_text(page, html(whole, figures, looks))
         task.advance()
-    return Report(folder, folder / "report.html", folder / "report.md", files, tables)
+    return Report(folder, page, folder / "report.md", files, tables)
 
 
 def _write_tables(whole: Content, folder: Path) -> tuple[Path, ...]:
@@ -112,8 +119,6 @@ def _remove_others(folder: Path, written: set[Path], worlds: Sequence[str]) -> N
 
     What is laid out as in the paper is of all worlds.
     """
-    if not (folder / "report.html").is_file():
-        return
     prefixes = tuple(f"{name}-" for name in (*worlds, "paper"))
     for name, suffixes in _SUFFIXES.items():
         for path in (folder / name).glob("*"):

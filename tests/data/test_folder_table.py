@@ -148,14 +148,15 @@ def test_a_faulty_table(folder: Callable, table: str, what: str) -> None:
         (
             "quantities",
             "a: &a {unit: m}\nb: *a",
-            "FOLDER/quantities.yaml uses YAML aliases (*name), which can unfold without end. Write "
-            "the values out.",
+            "FOLDER/quantities.yaml is not a YAML file that can be read (ConstructorError: aliases "
+            "(*name) can unfold without end; write the value out). Mend its syntax.",
         ),
         (
             "quantities",
             "a: !!python/object/apply:os.system [ls]",
-            "FOLDER/quantities.yaml is not a YAML file that can be read (ConstructorError). Mend "
-            "its syntax.",
+            "FOLDER/quantities.yaml is not a YAML file that can be read (ConstructorError: could "
+            "not determine a constructor for the tag "
+            "'tag:yaml.org,2002:python/object/apply:os.system'). Mend its syntax.",
         ),
         (
             "dataset",

@@ -627,15 +627,16 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: (path / "quantities.yaml").write_text(
             f"a: !!python/object/apply:os.system ['touch {path.parent}/executed']"
         ),
-        "PATH/quantities.yaml is not a YAML file that can be read (ConstructorError). Mend its "
-        "syntax.",
+        "PATH/quantities.yaml is not a YAML file that can be read (ConstructorError: could "
+            "not determine a constructor for the tag "
+            "'tag:yaml.org,2002:python/object/apply:os.system'). Mend its syntax.",
     ),
     "YAML that unfolds": (
         lambda path: (path / "dataset.yaml").write_text(
             "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{f'*a{i - 1},' * 9}]\n" for i in range(1, 20))
         ),
-        "PATH/dataset.yaml uses YAML aliases (*name), which can unfold without end. Write the "
-        "values out.",
+        "PATH/dataset.yaml is not a YAML file that can be read (ConstructorError: aliases (*name) "
+        "can unfold without end; write the value out). Mend its syntax.",
     ),
     "a film broken off": (cut_film(".mp4", 0.5), NO_FILM.replace("{suffix}", ".mp4")),
     "a film's first bytes": (cut_film(".avi", 0.02), NO_FILM.replace("{suffix}", ".avi")),

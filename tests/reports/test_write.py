@@ -11,6 +11,7 @@ import pytest
 from lewm_probe.errors import UserError
 from lewm_probe.reports import Report, write_report
 from lewm_probe.reports.content import content
+from lewm_probe.reports.figures.canvas import Plot
 from lewm_probe.reports.view import views
 from lewm_probe.results import Metric, Result
 
@@ -150,6 +151,19 @@ def test_parts_of_a_report_can_be_missing_and_worlds_are_apart(
     assert "<h1>What LeWM understood of TwoRoom and Push-T</h1>" in text
     left = {p.name for p in (tmp_path / "figures").iterdir() if p.suffix == ".png"}
     assert left == {"push-t-straightness.png", "mine.png", "ogb-cube-auroc.png"}
+
+
+def test_an_interrupted_report_leaves_no_page_of_other_results(
+    make: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(plot: Plot, folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "report.html").write_text("an earlier report")
+    monkeypatch.setattr("lewm_probe.reports.write.render", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(make(models=(("lewm", "lewm", (0,)),), analyses=("geometry",)), tmp_path)
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_two_worlds_with_doses_make_a_whole_page(
