@@ -178,8 +178,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
     [
         (
             "name: &a [*a]",
-            "{path} is not a YAML file that can be read (ConstructorError in line 1: aliases (*name) "
-            "can unfold without end; write the value out). Mend its syntax.",
+            "{path} is not a YAML file that can be read (ConstructorError in line 1: aliases "
+            "(*name) can unfold without end; write the value out). Mend its syntax.",
         ),
         (
             "name: " + "[" * 5000,
