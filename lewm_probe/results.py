@@ -239,7 +239,13 @@ class Result:
                 f"{path} is not a whole results file ({type(error).__name__}). It was cut short or "
                 "is something else; run the analysis that wrote it again."
             ) from error
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        if type(version) is not int or version < 1:
+            raise UserError(
+                f"{path} says that its schema version is {str(version)[:40]!r}, and a whole number "
+                f"from 1 to {SCHEMA_VERSION} was expected. It is damaged or of another program; "
+                "run the analysis that wrote it again."
+            )
+        if version > SCHEMA_VERSION:
             raise UserError(
                 f"{path} has schema version {version}; this lewm-probe reads up to version "
                 f"{SCHEMA_VERSION}. Upgrade lewm-probe, or run the analysis again with this "

@@ -169,6 +169,16 @@ def test_a_truncated_file(tmp_path: Path, text: str, why: str) -> None:
     )
 
 
+@pytest.mark.parametrize("version", ["0", "true", '"1"', "null"])
+def test_a_schema_that_is_none(tmp_path: Path, version: str) -> None:
+    told = {"0": "0", "true": "True", '"1"': "1", "null": "None"}[version]
+    assert broken(tmp_path, f'{{"schema_version": {version}}}') == (
+        f"{tmp_path / 'results.json'} says that its schema version is '{told}', and a whole number "
+        "from 1 to 1 was expected. It is damaged or of another program; run the analysis that "
+        "wrote it again."
+    )
+
+
 def test_a_newer_schema(tmp_path: Path) -> None:
     assert broken(tmp_path, '{"schema_version": 2, "anything": 1}') == (
         f"{tmp_path / 'results.json'} has schema version 2; this lewm-probe reads up to version 1. "

@@ -256,10 +256,7 @@ class Examination:
             model, train, suite.random_encoder, seed=suite.seed, cache=self._cache
         )
         if rival is None:
-            ledger.note(
-                f"{self._subject.label}: the baseline random_encoder is missing, because this "
-                "kind of model cannot be built anew with random weights."
-            )
+            ledger.cannot_rebuild(self._subject, "the baseline random_encoder")
         return rival
 
     def _score(

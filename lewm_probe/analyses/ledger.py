@@ -87,6 +87,13 @@ class Ledger:
         """A warning that a reader of the numbers must see; said once."""
         self.notes.setdefault(text)
 
+    def cannot_rebuild(self, subject: Subject, rival: str) -> None:
+        """Say that a rival of this model's own architecture is missing."""
+        self.note(
+            f"{subject.label}: {rival} is missing, because this kind of model cannot be built anew "
+            "with random weights."
+        )
+
     def table(self) -> pd.DataFrame | None:
         """All raw rows written down so far; None where there are none."""
         return pd.concat([as_rows(r) for r in self._rows]) if self._rows else None

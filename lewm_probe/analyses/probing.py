@@ -146,7 +146,7 @@ def _read(
     readings = []
     for task in tasks_of(views, asked):
         readings += fitter.linear(task) + fitter.mlp(task)
-    for reading in [*readings, *_controls(subject, data, asked, fitter, cache, shared)]:
+    for reading in [*readings, *_controls(ledger, subject, data, asked, fitter, cache, shared)]:
         _write(ledger, subject, reading, data.test.ids)
     for reading in readings:
         if reading.features == "z" and reading.method == "linear":
@@ -182,6 +182,7 @@ def _view(subject: Subject, trajectories: Trajectories, cache: LatentCache) -> n
 
 
 def _controls(
+    ledger: Ledger,
     subject: Subject,
     data: Splits[Trajectories],
     asked: Questions,
@@ -216,15 +217,17 @@ def _controls(
             add(("pixel_pca", size, width), pixels)
         else:
             rival = random_weights(subject.model, data.train.pixels, seed=suite.seed)
-            if rival is not None:
-                other = subject.at(rival)
-                add(
-                    ("random_weights", rival.fingerprint),
-                    lambda other=other: read(  # type: ignore[misc]
-                        data.map(lambda t: _view(other, t, cache)),
-                        "random_weights",
-                    ),
-                )
+            if rival is None:
+                ledger.cannot_rebuild(subject, "the control random_weights")
+                continue
+            other = subject.at(rival)
+            add(
+                ("random_weights", rival.fingerprint),
+                lambda other=other: read(  # type: ignore[misc]
+                    data.map(lambda t: _view(other, t, cache)),
+                    "random_weights",
+                ),
+            )
     return readings
 
 

@@ -150,7 +150,9 @@ def _whole(
     )
     paths = {"time_shuffled": np.take_along_axis(view, order[..., None], axis=1)}
     rival = random_weights(subject.model, trajectories.pixels, seed=suite.seed)
-    if rival is not None:
+    if rival is None:
+        ledger.cannot_rebuild(subject, "the control random_weights")
+    else:
         other = subject.at(rival)
         found = encoded(other, trajectories.pixels, trajectories.actions, cache)
         paths["random_weights"] = pooled(other, found["z"])

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -180,10 +181,12 @@ def load_model(
     ``spec.step`` is what the file says; for a ``weights_epoch_N.pt`` that says nothing it is N.
 
     Raises:
-        UsageError: statistics given twice, or an unknown family.
+        UsageError: statistics given twice, or an unknown family or filter.
         UserError: nothing there; not readable or not safe to read; an unknown configuration;
             tensors that are not those of it; no action statistics, or contradictory ones.
     """
+    if resize is not None and resize not in get_args(Resize):
+        raise unknown_name("resize filter", str(resize), get_args(Resize))
     choice = Choice(action_stats, dataset, family, resize)
     return load_located(locate(path), choice, device)
 

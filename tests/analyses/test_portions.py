@@ -161,3 +161,13 @@ def test_what_is_kept_is_plain(suite, doubles):
     portions.of(subject, lambda own: {})
     stored = cache.recall(portions.key(subject))
     assert json.loads(stored["portion"].tobytes()) == {"metrics": [], "notes": [], "values": []}
+
+
+@pytest.mark.parametrize("analysis", [probe, straightness])
+def test_a_control_that_cannot_be_made_is_told(analysis, small_suite, doubles, make_lewm):
+    subjects = [named("a", doubles), subject_from_model("b", make_lewm(seed=1))]
+    notes = analysis(subjects, small_suite, cache=LatentCache()).provenance[0].notes
+    assert [note for note in notes if "random_weights" in note] == [
+        "a: the control random_weights is missing, because this kind of model cannot be built anew "
+        "with random weights."
+    ]

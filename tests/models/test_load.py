@@ -336,3 +336,12 @@ def test_a_checkpoint_of_the_released_size(tmp_path: Path) -> None:
     assert sum(examined.parts.values()) == 18_034_478
     assert examined.model is not None
     assert examined.model.fingerprint == model.fingerprint
+
+
+def test_an_unknown_filter() -> None:
+    with pytest.raises(UsageError) as error:
+        load_model(GOLDEN / "lewm-tiny", action_stats="identity", resize="bicubc")  # type: ignore[arg-type]
+    assert str(error.value) == (
+        "Unknown resize filter 'bicubc'. Did you mean 'bicubic'? Known: area, bicubic, bilinear, "
+        "positions."
+    )
