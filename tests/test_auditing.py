@@ -15,8 +15,6 @@ SPEC = ModelSpec("mine", 1, 5, 32, "continuous", 10, 1)
 
 
 class Mine(WorldModel):
-    statistics_source: str | None = None
-
     def __init__(self) -> None:
         self.spec, self.fingerprint = SPEC, "given"
 

@@ -278,12 +278,19 @@ class _Reader:
     def _code(self, what: str) -> UserError:
         return UserError(
             f"{self.path} is more than a table of tensors: its pickle asks for {_short(what)}, and "
-            "reading it would run code from the file, which lewm-probe never does. Only if you "
-            "trust whoever made it, convert it where its classes are installed: "
-            f"model = torch.load('{self.path.name}', weights_only=False); "
-            "torch.save(model.state_dict(), 'weights.pt'); then give the folder with that "
-            "weights.pt and the run's config.json."
+            "reading it would run code from the file, which lewm-probe never does. "
+            f"{how_to_convert(self.path)}"
         )
+
+
+def how_to_convert(path: Path) -> str:
+    """What the owner of a pickled module can do with it, elsewhere; nothing here does."""
+    return (
+        "Only if you trust whoever made it, convert it where its classes are installed: import "
+        f"torch; model = torch.load('{path.name}', weights_only=False, map_location='cpu'); "
+        "torch.save(model.state_dict(), 'weights.pt'); then give a folder with that weights.pt and "
+        "the run's config.json."
+    )
 
 
 def _tensor(

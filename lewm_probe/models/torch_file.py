@@ -19,7 +19,14 @@ from typing import Any
 import torch
 
 from lewm_probe.errors import UserError
-from lewm_probe.models.pickle_plan import Claim, Damaged, Plan, named_claims, read_plan
+from lewm_probe.models.pickle_plan import (
+    Claim,
+    Damaged,
+    Plan,
+    how_to_convert,
+    named_claims,
+    read_plan,
+)
 
 MOST_ENTRIES = 20_000
 """A released checkpoint's archive has about 310 entries, a training state four times as many."""
@@ -101,11 +108,8 @@ def pickled_module(path: Path) -> UserError:
     """The refusal of a file that holds a whole pickled module, with the reason and the way out."""
     return UserError(
         f"{path} is a pickled module (*_object.ckpt): to read it is to run code from the file, "
-        "which lewm-probe never does, and it needs the very classes it was saved with. Only if you "
-        f"trust whoever made it, convert it where those are installed: import torch; model = "
-        f"torch.load('{path.name}', weights_only=False, map_location='cpu'); "
-        "torch.save(model.state_dict(), 'weights.pt'); then give a folder with that weights.pt and "
-        "the run's config.json."
+        "which lewm-probe never does, and it needs the very classes it was saved with. "
+        f"{how_to_convert(path)}"
     )
 
 

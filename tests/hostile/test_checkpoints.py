@@ -288,7 +288,7 @@ def test_object_checkpoints(hostile: Hostile, alone: bool) -> None:
     assert message.endswith(
         "is a pickled module (*_object.ckpt): to read it is to run code from the file, which "
         "lewm-probe never does, and it needs the very classes it was saved with. Only if you trust "
-        "whoever made it, convert it where those are installed: import torch; model = "
+        "whoever made it, convert it where its classes are installed: import torch; model = "
         "torch.load('run_epoch_3_object.ckpt', weights_only=False, map_location='cpu'); "
         "torch.save(model.state_dict(), 'weights.pt'); then give a folder with that weights.pt and "
         "the run's config.json."
