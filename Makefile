@@ -7,12 +7,14 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 WORKERS ?= 2
 
-.PHONY: help demo test lint format types environment clean
+.PHONY: help demo test lint format types freeze freeze-check environment clean
 help:
 	@echo "make demo    train both models small, audit them, write the report ($(DEMO))"
 	@echo "make test    all tests"
 	@echo "make lint    formatter and linter     make format   format and mend"
 	@echo "make types   type checker             make clean    remove the virtual environment"
+	@echo "make freeze  write all numbers of this tree, or of COMMIT=…, to compare with later"
+	@echo "make freeze-check    compare this tree's numbers with them; WHOLE=1: the slow tier too"
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m lewm_probe.cli.main demo --out $(DEMO)
@@ -31,6 +33,12 @@ format: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/python -m mypy
+
+freeze: $(VENV)/.installed-dev
+	$(BIN)/python tests/freeze/freeze.py write $(if $(COMMIT),--commit $(COMMIT)) $(if $(WHOLE),--whole)
+
+freeze-check: $(VENV)/.installed-dev
+	$(BIN)/python tests/freeze/freeze.py check $(if $(WHOLE),--whole)
 
 environment: $(VENV)/.installed-dev
 
