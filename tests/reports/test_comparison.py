@@ -46,9 +46,7 @@ def test_smallest_p_is_reached_by_separated_seeds(m: int, n: int) -> None:
         assert min(m, n) == 1
         assert reached is None
     else:
-        # With unequal sides the mirrored split may be less extreme: one split alone is left.
-        assert reached is not None
-        assert smallest / 2 <= reached <= smallest + 1e-12
+        assert reached == pytest.approx(smallest)
 
 
 def test_many_seeds_are_not_enumerated() -> None:
@@ -83,6 +81,17 @@ def test_enough_seeds_may_speak_of_the_methods(make: Callable[..., Result]) -> N
     (one,) = comparisons(views(many)[0])
     assert one.smallest == pytest.approx(2 / 252)
     assert [row.measure.name for row in one.shown] == ["Straightness S"]
+    assert one.sentence == (
+        "Shown of the methods: LeWM has straighter paths (permutation test over training seeds, "
+        "Holm p < 0.05)."
+    )
+
+
+def test_three_against_four_reach_what_the_sentence_says(make: Callable[..., Result]) -> None:
+    models = (("lewm", "lewm", (0, 1, 2)), ("pldm", "pldm", (0, 1, 2, 3)))
+    (one,) = comparisons(views(make(models=models, analyses=("straightness",)))[0])
+    assert one.smallest == pytest.approx(1 / 35)
+    assert one.table.rows[0].cells["p"].value == pytest.approx(1 / 35)
     assert one.sentence == (
         "Shown of the methods: LeWM has straighter paths (permutation test over training seeds, "
         "Holm p < 0.05)."
