@@ -156,9 +156,9 @@ def encode(
 
 @functools.cache
 def _code_of(model: type) -> str:
-    """Hash of the source that a latent depends on: our models' and the model's own module."""
+    """Hash of the source that a latent depends on: all our models' and the model's own module."""
     package = Path(next(iter(lewm_probe.models.__path__)))
-    files = {*package.glob("*.py"), Path(__file__)}
+    files = {*package.rglob("*.py"), Path(__file__)}
     # A class written at a prompt or in a notebook has no source to look at.
     with contextlib.suppress(TypeError, OSError):
         files.add(Path(inspect.getfile(model)))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+import lewm_probe.models
 from lewm_probe.analyses import latents as latents_module
-from lewm_probe.analyses.latents import LatentCache, encode
+from lewm_probe.analyses.latents import LatentCache, _code_of, encode, encode_code
 from lewm_probe.errors import UserError
 
 
@@ -98,6 +99,19 @@ def test_a_damaged_entry_is_made_anew(counted, pixels, tmp_path, damage):
     np.testing.assert_array_equal(again.encode(counted, pixels)["z"], expected)
     assert again.misses == 1
     assert len(path.read_bytes()) > 100
+
+
+def test_an_edit_of_any_of_our_models_makes_latents_anew(oracle, tmp_path, monkeypatch):
+    part = tmp_path / "nn" / "deep" / "encoder.py"
+    part.parent.mkdir(parents=True)
+    monkeypatch.setattr(lewm_probe.models, "__path__", [str(tmp_path)])
+    versions = []
+    for text in ("first", "second"):
+        part.write_text(text)
+        _code_of.cache_clear()
+        versions.append(encode_code(oracle.model))
+    _code_of.cache_clear()
+    assert versions[0] != versions[1]
 
 
 def test_models_written_at_a_prompt_can_be_cached(oracle, pixels):
