@@ -40,6 +40,9 @@ SPECTRUM_RESAMPLES = 200
 DIRECTIONS = 256
 """Random directions of SIGReg: a quarter of training's, since here it is averaged over frames."""
 
+KNOTS, RANGE = 17, 3.0
+"""The metric's own quadrature, as released: a change of training's must not move it."""
+
 GAUSSIAN_DRAWS = 3
 """Gaussian samples of the latents' size whose SIGReg is averaged."""
 
@@ -158,7 +161,7 @@ def _gaussianity(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
 def _sigreg(latents: torch.Tensor, directions: torch.Tensor) -> float:
     """Mean over frames, one at a time: all at once would need N · T · M · 17 cosines in memory."""
     frames = latents.split(1, dim=1)
-    return float(np.mean([float(sigreg(frame, directions)) for frame in frames]))
+    return float(np.mean([float(sigreg(frame, directions, KNOTS, RANGE)) for frame in frames]))
 
 
 def _scatter(

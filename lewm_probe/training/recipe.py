@@ -17,6 +17,7 @@ from lewm_probe.configs import Config, load_yaml, parse
 from lewm_probe.errors import UsageError
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.resources import find_recipe
+from lewm_probe.training.sigreg import DIRECTIONS, KNOTS
 
 
 class LeWMObjectiveConfig(Config):
@@ -30,8 +31,8 @@ class LeWMObjectiveConfig(Config):
 
     name: Literal["lewm"] = "lewm"
     sigreg_weight: float = Field(0.09, ge=0)
-    directions: int = Field(1024, ge=1)
-    knots: int = Field(17, ge=3)
+    directions: int = Field(DIRECTIONS, ge=1)
+    knots: int = Field(KNOTS, ge=3)
 
 
 class PLDMObjectiveConfig(Config):

@@ -11,6 +11,7 @@ from lewm_probe.analyses.spectrum import effective_rank, participation_ratio
 from lewm_probe.analyses.subjects import load_subjects, subject_from_model
 from lewm_probe.errors import UserError
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+from lewm_probe.training import sigreg
 
 SIZE = 64
 
@@ -94,6 +95,14 @@ def test_gaussian_level_of_sigreg(result):
     level = pick(result, "sigreg", control="gaussian")
     assert level.value == pytest.approx(expected, rel=0.1)
     assert pick(result, "sigreg").value > 2 * level.value  # untrained
+
+
+def test_training_does_not_move_the_metric(lewm, suite, cache, result, monkeypatch):
+    monkeypatch.setattr(sigreg, "KNOTS", 5)
+    monkeypatch.setattr(sigreg, "RANGE", 1.0)
+    monkeypatch.setattr(sigreg.sigreg, "__defaults__", (5, 1.0))
+    again = geometry([lewm], suite, cache=LatentCache())
+    assert pick(again, "sigreg").value == pick(result, "sigreg").value
 
 
 def test_gaussian_latents_reach_the_level(doubles, suite):

@@ -8,8 +8,9 @@ import yaml
 from lewm_probe.data.statistics import ActionStatistics
 from lewm_probe.errors import UsageError
 from lewm_probe.models.lewm import LeWM, count_parameters
-from lewm_probe.resources import recipe_names
-from lewm_probe.training.recipe import Recipe, load_recipe, override
+from lewm_probe.resources import find_recipe, recipe_names
+from lewm_probe.training import sigreg
+from lewm_probe.training.recipe import LeWMObjectiveConfig, Recipe, load_recipe, override
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -30,6 +31,17 @@ def test_cpu_recipes_are_small(name: str) -> None:
     config = load_recipe(name).model
     statistics = ActionStatistics((0.0, 0.0), (1.0, 1.0))
     assert count_parameters(LeWM(config, statistics)) <= 1_200_000
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipes_name_what_sigreg_is_computed_with(name: str) -> None:
+    objective = yaml.safe_load(find_recipe(name).read_text())["objective"]
+    assert objective["name"] != "lewm" or {"directions", "knots"} <= objective.keys()
+
+
+def test_defaults_of_sigreg_have_one_source() -> None:
+    config = LeWMObjectiveConfig()
+    assert (config.directions, config.knots) == (sigreg.DIRECTIONS, sigreg.KNOTS) == (1024, 17)
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
