@@ -267,10 +267,8 @@ def differences(before: Path, after: Path, only: list[str]) -> Iterator[tuple[st
                 yield name, f"{a.shape} {list(a.columns)} → {b.shape} {list(b.columns)}"
             elif not a.equals(b):
                 apart = ~((a == b) | (a.isna() & b.isna())).fillna(False).all(axis=1)
-                yield (
-                    name,
-                    f"{int(apart.sum())} of {len(a)} rows differ, first\n{a[apart].head(2)}\n{b[apart].head(2)}",
-                )
+                few = f"{a[apart].head(2)}\n{b[apart].head(2)}"
+                yield name, f"{int(apart.sum())} of {len(a)} rows differ, first\n{few}"
         elif old.read_bytes() != new.read_bytes():
             lines = difflib.unified_diff(
                 old.read_text().splitlines(), new.read_text().splitlines(), lineterm="", n=0

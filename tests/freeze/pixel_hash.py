@@ -1,4 +1,4 @@
-"""A model whose latents are a hash of the picture: one changed byte of a stimulus changes its numbers.
+"""A model whose latents are hashes of pictures: one changed byte of a stimulus changes numbers.
 
 Made by ``--model pixels=pixel_hash:make`` in a process that finds this folder.
 """
@@ -18,7 +18,7 @@ WIDTH = 8
 
 
 class PixelHash(WorldModel):
-    """Latents in [0, 1) from the SHA-256 of each frame; predicts no change, moved by its actions."""
+    """Latents in [0, 1) from the SHA-256 of each frame; predicts no change but by actions."""
 
     fingerprint = "pixel hash, 1"
 
