@@ -19,7 +19,6 @@ from lewm_probe.analyses.evaluation import Trajectories, suite_trajectories
 from lewm_probe.analyses.features import check_finite, encoded, pooled
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
-from lewm_probe.analyses.spectrum import effective_rank
 from lewm_probe.analyses.subjects import Subject
 from lewm_probe.analyses.suite import Suite
 from lewm_probe.analyses.surprise import (
@@ -34,6 +33,7 @@ from lewm_probe.analyses.surprise import (
 from lewm_probe.analyses.voe_metrics import Evidence
 from lewm_probe.errors import unknown_name
 from lewm_probe.models.base import WorldModel, device_of
+from lewm_probe.stats.spectrum import effective_rank
 
 BASELINES = ("copy_last", "linear_extrapolation", "pixel_difference", "random_encoder")
 """Copy-last is always scored: preflight and the headline difference need it."""

@@ -23,7 +23,6 @@ from lewm_probe.analyses.history import CURVE_TRAJECTORIES, at_checkpoint, earli
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.ledger import Ledger
 from lewm_probe.analyses.portions import Portions, Values
-from lewm_probe.analyses.spectrum import participation_ratio, rank_of_moments
 from lewm_probe.analyses.statistics import Estimate, interval
 from lewm_probe.analyses.subjects import Subject, check_all_fit, freeze
 from lewm_probe.analyses.suite import Suite
@@ -31,6 +30,7 @@ from lewm_probe.analyses.targets import body_positions
 from lewm_probe.progress import NoProgress, Progress
 from lewm_probe.results import Result
 from lewm_probe.seeding import stream, torch_seed
+from lewm_probe.stats.spectrum import participation_ratio, rank_of_moments
 from lewm_probe.training.sigreg import sigreg, unit_directions
 from lewm_probe.worlds import make_world
 

@@ -35,7 +35,6 @@ from lewm_probe.analyses.paths import (
 from lewm_probe.analyses.portions import Portions, Values
 from lewm_probe.analyses.probe_scores import score
 from lewm_probe.analyses.scaling import Scaler
-from lewm_probe.analyses.spectrum import effective_rank
 from lewm_probe.analyses.statistics import Estimate
 from lewm_probe.analyses.subjects import Subject, check_all_fit, freeze
 from lewm_probe.analyses.suite import Suite
@@ -43,6 +42,7 @@ from lewm_probe.analyses.targets import body_positions, targets_of, varying
 from lewm_probe.progress import NoProgress, Progress
 from lewm_probe.results import Result
 from lewm_probe.seeding import stream
+from lewm_probe.stats.spectrum import effective_rank
 from lewm_probe.worlds import World, make_world
 
 CONTACT = "contact"

@@ -49,9 +49,7 @@ def epps_pulley(samples: Tensor, knots: int = KNOTS, upper: float = RANGE) -> Te
     return samples.shape[-2] * ((real.square() + imaginary.square()) @ weights)
 
 
-def sigreg(
-    latents: Tensor, directions: Tensor, knots: int = KNOTS, upper: float = RANGE
-) -> Tensor:
+def sigreg(latents: Tensor, directions: Tensor, knots: int = KNOTS, upper: float = RANGE) -> Tensor:
     """The regulariser: (B, T, D) latents, (D, M) unit directions → scalar.
 
     Computed for each time step over the batch, then averaged over time and directions.

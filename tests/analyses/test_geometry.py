@@ -7,10 +7,10 @@ from sklearn.linear_model import LinearRegression
 from lewm_probe.analyses.evaluation import suite_trajectories
 from lewm_probe.analyses.geometry import geometry
 from lewm_probe.analyses.latents import LatentCache
-from lewm_probe.analyses.spectrum import effective_rank, participation_ratio
 from lewm_probe.analyses.subjects import load_subjects, subject_from_model
 from lewm_probe.errors import UserError
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+from lewm_probe.stats.spectrum import effective_rank, participation_ratio
 from lewm_probe.training import sigreg
 
 SIZE = 64

@@ -5,11 +5,11 @@ import torch
 from lewm_probe.analyses.evaluation import suite_trajectories
 from lewm_probe.analyses.latents import LatentCache
 from lewm_probe.analyses.paths import noise_straightness, straightness_of
-from lewm_probe.analyses.spectrum import effective_rank
 from lewm_probe.analyses.straightness import straightness
 from lewm_probe.analyses.subjects import load_subjects, subject_from_model
 from lewm_probe.errors import UserError
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+from lewm_probe.stats.spectrum import effective_rank
 
 SIZE = 64
 

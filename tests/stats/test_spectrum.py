@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lewm_probe.analyses.spectrum import effective_rank, participation_ratio, rank_of_moments
+from lewm_probe.stats.spectrum import effective_rank, participation_ratio, rank_of_moments
 
 
 def rankme(matrix: np.ndarray) -> float:
