@@ -28,6 +28,10 @@ CURVE_POINTS = 400
 """Most points kept of a training curve: twice what a figure a column wide can show."""
 
 
+_RENAMED = {"effective_rank": "centered_effective_rank"}
+"""What runs of earlier versions logged under another name."""
+
+
 class Identity(TypedDict):
     """The keys by which a metric or a row names its checkpoint."""
 
@@ -343,7 +347,7 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
         for key, value in record.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if number and math.isfinite(value):
-                values[prefix + key] = float(value)
+                values[prefix + _RENAMED.get(key, key)] = float(value)
     steps = sorted(by_step)
     thinned = set(steps[:: max(1, math.ceil(len(steps) / CURVE_POINTS))]) | validated
     steps = [s for s in steps if s in thinned or s == steps[-1]]

@@ -22,11 +22,11 @@ NOT_TERMS = {
     "seconds_left",
     "frames_per_second",
     "latent_std",
-    "effective_rank",
+    "centered_effective_rank",
 }
 """Keys of a log record that are no loss terms."""
 
-WATCHED = {"latent_std": "latent std", "effective_rank": "effective rank"}
+WATCHED = {"latent_std": "latent std", "centered_effective_rank": "effective rank"}
 """Collapse shows here: both fall towards zero."""
 
 LINE_EVERY = 15.0

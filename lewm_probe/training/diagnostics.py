@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-
-def latent_std(latents: Tensor) -> float:
-    """Mean over axes of the SD over batch and time: (B, T, D) → scalar. 0 is total collapse."""
-    return float(latents.float().flatten(0, -2).std(dim=0).mean())
+from lewm_probe.stats.spectrum import effective_rank
 
 
-def effective_rank(latents: Tensor) -> float:
-    """RankMe: exp of the entropy of the normalised singular values (arXiv 2210.02885).
+def diagnostics(latents: Tensor) -> dict[str, float]:
+    """What is logged of latents (B, T, D): both fall to 0 in a total collapse.
 
-    Computed on centred latents (…, D), so a constant latent has rank 0 rather than 1.
+    ``latent_std`` is the mean over axes of the SD over batch and time; ``centered_effective_rank``
+    counts the directions in use about the mean.
     """
     flat = latents.float().flatten(0, -2)
-    singular = torch.linalg.svdvals(flat - flat.mean(0))
-    total = singular.sum()
-    if total <= 1e-12:
-        return 0.0
-    share = singular / total
-    return float(torch.exp(-(share * (share + 1e-12).log()).sum()))
+    return {
+        "latent_std": float(flat.std(dim=0).mean()),
+        "centered_effective_rank": effective_rank(flat.cpu().numpy(), centered=True),
+    }

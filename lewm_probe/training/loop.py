@@ -21,7 +21,7 @@ from lewm_probe.errors import UserError
 from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
 from lewm_probe.models.lewm import LeWM
 from lewm_probe.seeding import stream, torch_seed
-from lewm_probe.training.diagnostics import effective_rank, latent_std
+from lewm_probe.training.diagnostics import diagnostics
 from lewm_probe.training.fabric import make_fabric
 from lewm_probe.training.objectives import Trainee, make_objective
 from lewm_probe.training.recipe import Recipe
@@ -198,8 +198,7 @@ class _Session:
             "epoch": self.step / self.steps_per_epoch,
             "split": split,
             **values,
-            "latent_std": latent_std(latents),
-            "effective_rank": effective_rank(latents),
+            **diagnostics(latents),
             **more,
         }
 

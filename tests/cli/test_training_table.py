@@ -20,7 +20,7 @@ def record(step: int, split: str = "train", **changes: Any) -> dict[str, Any]:
         "prediction": 1.0 / step,
         "sigreg": 1.0,
         "latent_std": 0.5,
-        "effective_rank": 20.0 + step,
+        "centered_effective_rank": 20.0 + step,
         **changes,
     }
 

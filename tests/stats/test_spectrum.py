@@ -49,3 +49,15 @@ def test_participation_ratio():
     turned = rotation @ np.diag(eigenvalues) @ rotation.T
     assert participation_ratio(turned) == pytest.approx(expected)
     assert participation_ratio(np.zeros((3, 3))) == 0.0
+
+
+def test_the_mean_counts_in_one_rank_and_not_in_the_other():
+    latents = np.random.default_rng(5).normal(3, 1, size=(20_000, 64))
+    singular = np.array([np.sqrt(1 + 9 * 64), *np.ones(63)])  # N(3, 1) in 64 axes, many samples
+    share = singular / singular.sum()
+    expected = np.exp(-(share * np.log(share)).sum())
+    assert effective_rank(latents) == pytest.approx(expected, rel=0.01) == pytest.approx(36, abs=1)
+    assert effective_rank(latents, centered=True) == pytest.approx(64, rel=0.01)
+    assert effective_rank(latents, centered=True) == pytest.approx(
+        effective_rank(latents - latents.mean(axis=0))
+    )

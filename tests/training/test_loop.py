@@ -52,7 +52,7 @@ def test_trains_logs_every_term_and_saves(
     assert [r["step"] for r in records if r["split"] == "train"] == [2, 4, 6, 8, 10, 12]
     assert [r["step"] for r in records if r["split"] == "validation"] == [0, 6, 12]
     for record in records:
-        assert TERMS[family] | {"latent_std", "effective_rank", "epoch"} <= record.keys()
+        assert TERMS[family] | {"latent_std", "centered_effective_rank", "epoch"} <= record.keys()
     assert "seconds_left" in seen[1]
     steps = [load_checkpoint(p).spec.step for p in run_checkpoints(tmp_path / "run")]
     assert steps == [0, 6, 12]

@@ -24,13 +24,15 @@ _NOT_DRAWN = {
     "seconds_left",
 }
 _FIRST = ("loss", "prediction")
-_LAST = ("latent_std", "effective_rank")
+_LAST = ("latent_std", "centered_effective_rank", "effective_rank")
+"""The third is the second, as it was called in results of schema 1."""
 _VALIDATION = ("validation_", "validation/", "val_", "val/")
 _TITLES = {
     "loss": "Total loss",
     "prediction": "Prediction",
     "sigreg": "SIGReg",
     "latent_std": "SD of latents",
+    "centered_effective_rank": "Effective rank",
     "inverse_dynamics": "Inverse dynamics",
 }
 
