@@ -10,18 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lewm_probe.live import AuditCallback as AuditCallback
-    from lewm_probe.live import audit as audit
-    from lewm_probe.models.load import load_model as load_model
-    from lewm_probe.models.released_save import save_released as save_released
+    from lewm_probe.auditing.live import AuditCallback as AuditCallback
+    from lewm_probe.auditing.live import audit as audit
+    from lewm_probe.models.checkpoints.load import load_model as load_model
+    from lewm_probe.models.checkpoints.swm_export import save_released as save_released
 
 __version__ = "0.1.0"
 
 _OFFERED = {
-    "audit": "lewm_probe.live",
-    "AuditCallback": "lewm_probe.live",
-    "load_model": "lewm_probe.models.load",
-    "save_released": "lewm_probe.models.released_save",
+    "audit": "lewm_probe.auditing.live",
+    "AuditCallback": "lewm_probe.auditing.live",
+    "load_model": "lewm_probe.models.checkpoints.load",
+    "save_released": "lewm_probe.models.checkpoints.swm_export",
 }
 """Names that are imported when they are first used, so that ``import lewm_probe`` stays light."""
 

@@ -14,7 +14,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from lewm_probe import __version__
-from lewm_probe.resources import recipe_names, suite_names
+from lewm_probe.core.resources import recipe_names, suite_names
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -59,7 +59,7 @@ def test_an_installed_wheel_finds_its_recipes_and_suites(wheel: Path, tmp_path: 
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     code = (
-        "import lewm_probe, lewm_probe.resources as r;"
+        "import lewm_probe, lewm_probe.core.resources as r;"
         "print(lewm_probe.__file__); print(*r.recipe_names()); print(*r.suite_names());"
         "print(r.find_recipe('training/two-room/lewm.yaml'))"
     )

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from lewm_probe import resources
 from lewm_probe.cli.main import app
-from lewm_probe.reports.figures.canvas import Drawn
-from lewm_probe.resources import find_suite
-from lewm_probe.results import Metric, ModelEntry, Provenance, Result
+from lewm_probe.core import resources
+from lewm_probe.core.resources import find_suite
+from lewm_probe.reports.figures.style import Drawn
+from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def draw_figures_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One report is drawn whole; the figures of the others, most of their time, are left blank."""
     blank = "<svg xmlns='http://www.w3.org/2000/svg'/>"
     monkeypatch.setattr(
-        "lewm_probe.reports.write.render",
+        "lewm_probe.reports.page.write.render",
         lambda plot, folder: Drawn(plot, {"full": blank, "column": blank}, ()),
     )
 
@@ -136,7 +136,7 @@ def test_the_demos_report_is_where_it_says() -> None:
     assert "`runs/demo/audit/report.html`" in README
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     assert "DEMO := runs/demo" in makefile
+    from lewm_probe.auditing.demo import plan
     from lewm_probe.cli.report import PAGE
-    from lewm_probe.demo import plan
 
     assert plan(Path("runs/demo")).audit / PAGE == Path("runs/demo/audit/report.html")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lewm_probe.auditing import ask
+from lewm_probe.auditing.request import Question, prepare, report_failures
+from lewm_probe.auditing.run import ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible
-from lewm_probe.questions import Question, prepare, report_failures
 
 HELP = {
     "probe": "Which physical quantities can be read from the latents, against its controls.",
@@ -42,7 +42,7 @@ def command(name: str) -> Callable[..., None]:
         debug: options.Debug = False,
     ) -> None:
         from lewm_probe.cli.summary import summarize
-        from lewm_probe.provenance import command_line
+        from lewm_probe.results.provenance import command_line
 
         console = Console(json=json, quiet=quiet)
         question = Question(

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lewm_probe.auditing import ANALYSES, ask
+from lewm_probe.auditing.request import Failure, Question, prepare, report_failures
+from lewm_probe.auditing.run import ANALYSES, ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
-from lewm_probe.errors import UsageError
-from lewm_probe.names import split_name
-from lewm_probe.questions import Failure, Question, prepare, report_failures
+from lewm_probe.core.errors import UsageError
+from lewm_probe.core.names import split_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lewm_probe.reports.gate import Gate
-    from lewm_probe.results import Result
+    from lewm_probe.results.result import Result
 
 Against = Annotated[
     list[str] | None,
@@ -82,7 +82,7 @@ def audit(
 ) -> None:
     """Ask everything of the checkpoints, then write the report and a model card for each."""
     from lewm_probe.cli.summary import summarize
-    from lewm_probe.provenance import command_line
+    from lewm_probe.results.provenance import command_line
 
     console = Console(json=json, quiet=quiet)
     question = Question(
@@ -104,7 +104,7 @@ def audit(
     error = None
     if gate is not None and thresholds is not None:
         from lewm_probe.reports.gate import check_gate, gate_failure, gate_table
-        from lewm_probe.results import merge
+        from lewm_probe.results.result import merge
 
         outcomes = check_gate(merge([done.result, *done.differences]), thresholds)
         columns, rows = gate_table(outcomes)
@@ -139,8 +139,8 @@ def run_audit(
         redraw: write the report even if one of these very results is there.
     """
     from lewm_probe.cli.report import PAGE, publish
-    from lewm_probe.reports.card import write_cards
-    from lewm_probe.results import Result, merge
+    from lewm_probe.reports.model_cards.model_card import write_cards
+    from lewm_probe.results.result import Result, merge
 
     with interruptible(
         "Analyses that were finished are kept and are not repeated when the same command is run "
@@ -181,7 +181,7 @@ def _gate(path: Path | None) -> Gate | None:
 
 def _others(against: Sequence[str]) -> dict[str, Result]:
     """Results of others by the name they go by: given, or their folder's."""
-    from lewm_probe.results import Result
+    from lewm_probe.results.result import Result
 
     found: dict[str, Result] = {}
     for text in against:
@@ -200,7 +200,7 @@ def _others(against: Sequence[str]) -> dict[str, Result]:
 def _check_comparable(world: str, others: dict[str, Result]) -> None:
     """Refuse results of other worlds before the work, not after it."""
     if others:
-        from lewm_probe.analyses.against import common_worlds
+        from lewm_probe.comparison.published import common_worlds
 
         for label, other in others.items():
             common_worlds([world], other, label)
@@ -208,7 +208,7 @@ def _check_comparable(world: str, others: dict[str, Result]) -> None:
 
 def _compared(own: Result, others: dict[str, Result]) -> tuple[list[Result], list[Result]]:
     """The numbers of others under names that say whose they are, and differences from each."""
-    from lewm_probe.analyses.against import against, renamed
+    from lewm_probe.comparison.published import against, renamed
 
     theirs = [renamed(other, label) for label, other in others.items()]
     return theirs, [against(own, other, label=label) for label, other in others.items()]

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from lewm_probe.errors import UsageError, UserError
-from lewm_probe.progress import Task
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.progress import Task
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -257,7 +257,7 @@ class Console:
 
 
 class Bars:
-    """``lewm_probe.progress.Progress`` on standard error.
+    """``lewm_probe.core.progress.Progress`` on standard error.
 
     In a terminal a bar appears once its work has taken two seconds, and goes when it is done.
     Elsewhere (a log file) a line is printed when such work ends.

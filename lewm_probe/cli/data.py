@@ -11,7 +11,7 @@ import typer
 
 from lewm_probe.cli.console import Console, interruptible, table
 from lewm_probe.cli.options import Debug, Json, Quiet
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.core.errors import UsageError, UserError
 
 app = typer.Typer(
     help="Data sets of episodes: collect them, look at them, check them, convert them.",
@@ -88,9 +88,9 @@ def collect(
 @app.command("info")
 def info(file: DataSet, json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
     """Say what a data set holds."""
-    from lewm_probe.data.opening import open_episodes
+    from lewm_probe.data.formats.registry import open_episodes
     from lewm_probe.data.quantities import data_quantities, released_world
-    from lewm_probe.data.statistics import ActionStatistics
+    from lewm_probe.data.sampling.action_statistics import ActionStatistics
 
     console = Console(json=json, quiet=quiet)
     with open_episodes(file) as data:
@@ -140,7 +140,7 @@ def preview(
     debug: Debug = False,
 ) -> None:
     """Draw a contact sheet (PNG) of a data set, or an animation (GIF) of an episode."""
-    from lewm_probe.data.opening import open_episodes
+    from lewm_probe.data.formats.registry import open_episodes
     from lewm_probe.data.preview import animate, contact_sheet
 
     console = Console(json=json, quiet=quiet)
@@ -167,8 +167,8 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Check a data set: alignment, NaN, lengths, duplicates, leakage. Exit code 1 if it fails."""
-    from lewm_probe.data.check import check_file
-    from lewm_probe.data.opening import open_episodes
+    from lewm_probe.data.check.run import check_file
+    from lewm_probe.data.formats.registry import open_episodes
 
     console = Console(json=json, quiet=quiet)
     if not 0 < validation_fraction < 1:

@@ -21,11 +21,11 @@ def demo(
     At most ten minutes on two cores without a GPU. Stop it whenever you like: called again, it goes
     on where it stopped and repeats nothing.
     """
-    from lewm_probe import demo as stages
+    from lewm_probe.auditing import demo as stages
+    from lewm_probe.auditing.request import Question
     from lewm_probe.cli.audit import run_audit
     from lewm_probe.cli.summary import summarize
-    from lewm_probe.provenance import command_line
-    from lewm_probe.questions import Question
+    from lewm_probe.results.provenance import command_line
 
     console = Console(json=json, quiet=quiet)
     folder = out or Path("runs/demo")

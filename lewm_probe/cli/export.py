@@ -24,8 +24,8 @@ def export(
     debug: options.Debug = False,
 ) -> None:
     """Write a checkpoint in the released shape: config.json, weights.pt, lewm_probe.json."""
-    from lewm_probe.models.load import examine_alone
-    from lewm_probe.models.released_save import save_released
+    from lewm_probe.models.checkpoints.load import examine_alone
+    from lewm_probe.models.checkpoints.swm_export import save_released
 
     console = Console(json=json, quiet=quiet)
     told = options.loading(action_stats, dataset, family)

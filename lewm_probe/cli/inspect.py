@@ -10,7 +10,7 @@ from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, table
 
 if TYPE_CHECKING:
-    from lewm_probe.models.load import Examined
+    from lewm_probe.models.checkpoints.load import Examined
 
 UNKNOWN = "unknown: give --action-stats or --dataset"
 """Shown for action statistics that a checkpoint does not carry."""
@@ -26,7 +26,7 @@ def inspect(
     debug: options.Debug = False,
 ) -> None:
     """Say what a checkpoint is: family, sizes, training, statistics, parameters."""
-    from lewm_probe.models.load import examine_alone
+    from lewm_probe.models.checkpoints.load import examine_alone
 
     console = Console(json=json, quiet=quiet)
     examined = examine_alone(checkpoint, options.loading(action_stats, dataset, family))
@@ -35,7 +35,7 @@ def inspect(
 
 
 def _facts(examined: Examined) -> dict[str, Any]:
-    from lewm_probe.models.checkpoint import read_header
+    from lewm_probe.models.checkpoints.native import read_header
 
     located, meta, model, config = (
         examined.located,
@@ -82,7 +82,7 @@ def _facts(examined: Examined) -> dict[str, Any]:
 
 
 def _plain(examined: Examined) -> dict[str, Any]:
-    from lewm_probe.models.checkpoint import read_header
+    from lewm_probe.models.checkpoints.native import read_header
 
     located, model, weights = examined.located, examined.model, examined.weights
     known = model.action_statistics if model else None

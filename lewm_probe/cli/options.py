@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lewm_probe import resources
+from lewm_probe.core import resources
 
 if TYPE_CHECKING:
-    from lewm_probe.models.load import LoadOptions
+    from lewm_probe.models.checkpoints.load import LoadOptions
 
 
 def _suites(incomplete: str) -> list[str]:
@@ -141,6 +141,6 @@ def loading(
     resize: ResizeName | None = None,
 ) -> LoadOptions:
     """What these options say about loading checkpoints."""
-    from lewm_probe.models.load import LoadOptions
+    from lewm_probe.models.checkpoints.load import LoadOptions
 
     return LoadOptions(action_stats or (), dataset or (), family or (), resize)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from lewm_probe import resources
 from lewm_probe.cli.console import Console, table
 from lewm_probe.cli.options import Debug, Json, Quiet
-from lewm_probe.errors import UserError, unknown_name
+from lewm_probe.core import resources
+from lewm_probe.core.errors import UserError, unknown_name
 
 app = typer.Typer(
     help="Recipes (what to train) and suites (what to ask): list them, copy one to change it.",
@@ -49,7 +49,7 @@ def cp(
     debug: Debug = False,
 ) -> None:
     """Copy a recipe or suite, to change it and give its path to `train` or `--suite`."""
-    from lewm_probe.files import write_text
+    from lewm_probe.core.files import write_text
 
     console = Console(json=json, quiet=quiet)
     recipes, suites = resources.recipe_names(), resources.suite_names()

@@ -12,7 +12,7 @@ from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible
 
 if TYPE_CHECKING:
-    from lewm_probe.results import Result
+    from lewm_probe.results.result import Result
 
 PAGE = "report.html"
 """The page of a report in its folder."""
@@ -31,7 +31,7 @@ def report(
 ) -> None:
     """Merge stored results into one report: HTML, Markdown, LaTeX, CSV and figures."""
     from lewm_probe.cli.summary import summarize
-    from lewm_probe.results import Result
+    from lewm_probe.results.result import Result
 
     console = Console(json=json, quiet=quiet)
     with interruptible("The report is not complete. Run the same command again to write it."):
@@ -44,8 +44,8 @@ def publish(
     results: Sequence[Result], folder: Path, title: str | None, console: Console
 ) -> tuple[Path, Result]:
     """Write the report of several results into ``folder``; return its page and their union."""
-    from lewm_probe.reports.write import write_report
-    from lewm_probe.results import merge
+    from lewm_probe.reports.page.write import write_report
+    from lewm_probe.results.result import merge
 
     merged = merge(results)
     with console.progress() as bars:

@@ -13,7 +13,7 @@ from lewm_probe.cli.console import table
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from lewm_probe.results import Metric, Result
+    from lewm_probe.results.result import Metric, Result
 
 Rows = list[list[object]]
 ByModel = Mapping[str, list["Metric"]]

@@ -77,7 +77,7 @@ def existing_data(recipe: Recipe) -> Path:
     Raises:
         UsageError: not there; says how to collect it.
     """
-    from lewm_probe.errors import UsageError
+    from lewm_probe.core.errors import UsageError
 
     path, asked = default_data(recipe), recipe.data.collect
     if path.is_file():

@@ -25,12 +25,12 @@ import hdf5plugin
 import numpy as np
 
 from lewm_probe import __version__
-from lewm_probe.data.episodes import EpisodeFile, EpisodeWriter
-from lewm_probe.errors import UsageError, UserError, unknown_name
-from lewm_probe.files import content_hash, write_error
-from lewm_probe.progress import NoProgress, Progress
-from lewm_probe.seeding import stream
-from lewm_probe.workers import become_worker, ctrl_c_ignored
+from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.files import content_hash, write_error
+from lewm_probe.core.processes import become_worker, ctrl_c_ignored
+from lewm_probe.core.progress import NoProgress, Progress
+from lewm_probe.core.seeding import stream
+from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import Policy, Snapshot, World
 

@@ -18,8 +18,11 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from lewm_probe.data.base import Episodes
-from lewm_probe.data.folder_table import (
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.files import atomic_folder
+from lewm_probe.core.progress import NoProgress, Progress
+from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.folder.table import (
     DESCRIPTION,
     DTYPES,
     QUANTITIES,
@@ -29,13 +32,10 @@ from lewm_probe.data.folder_table import (
     declarations_yaml,
     fields_of,
 )
-from lewm_probe.data.layout import EPISODE_COLUMNS, LARGEST_PICTURE
-from lewm_probe.data.opening import open_episodes, storage_of
-from lewm_probe.data.pictures import resized
+from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_PICTURE
+from lewm_probe.data.formats.images import resized
+from lewm_probe.data.formats.registry import open_episodes, storage_of
 from lewm_probe.data.quantities import ATTRIBUTE, parse_declarations
-from lewm_probe.errors import UsageError, UserError
-from lewm_probe.files import atomic_folder
-from lewm_probe.progress import NoProgress, Progress
 
 Columns = dict[str, np.ndarray]
 Part = tuple[Columns, Iterator[np.ndarray]]
@@ -140,7 +140,7 @@ def _pictures(data: Episodes, index: int, size: int | None) -> Iterator[np.ndarr
 def _write_hdf5(
     target: Path, episodes: Iterator[Part], data: Episodes, chosen: range, attrs: Attrs
 ) -> None:
-    from lewm_probe.data.episodes import EpisodeWriter
+    from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
 
     lengths = [int(data.lengths[i]) for i in chosen]
     column = data.episode_column or "ep_idx"
@@ -159,7 +159,7 @@ def _write_hdf5(
 def _write_lance(
     target: Path, episodes: Iterator[Part], data: Episodes, chosen: range, attrs: Attrs
 ) -> None:
-    from lewm_probe.data.lance_table import import_lance, write_lance
+    from lewm_probe.data.formats.lance.episodes import import_lance, write_lance
 
     import_lance(target)
     for name in _kept(data):

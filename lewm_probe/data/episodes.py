@@ -1,244 +1,225 @@
-"""Episodes on disk in the released HDF5 layout: read them, write them.
+"""What a data set of episodes offers, whatever it is stored as.
 
-Our own files differ from the released ones in one way: **one frame a chunk** instead of 100. A
-training window reads 4 frames, 5 rows apart; with one frame a chunk exactly those 4 are decoded,
-with 100 a chunk one or two hundred are. LZ4 without shuffling was measured on TwoRoom pictures to
-decode 2–3 times faster than zstd for files half as large again (1 kB a frame at 64 px).
-
->>> with EpisodeFile(Path("tests/golden/released_layout.h5")) as file:
-...     print(len(file), file.action_width, file.lengths.tolist())
-4 2 [31, 20, 19, 47]
+``open_episodes`` (``opening``) gives one of these for an HDF5 file in the released layout
+(``EpisodeFile``), a Lance table (``LanceEpisodes``) or a folder of pictures or videos beside a CSV
+file (``FolderEpisodes``). Rows are flat: every column has ``rows`` of them, and episode i is the
+rows ``offsets[i]`` up to ``offsets[i] + lengths[i]``. Row t holds the picture of moment t and the
+action taken there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-import h5py
-import hdf5plugin
 import numpy as np
 
-from lewm_probe.data.base import Episodes
-from lewm_probe.data.disk import DiskFile
-from lewm_probe.data.layout import guarded, read_layout
-from lewm_probe.errors import UserError
-from lewm_probe.files import atomic_path
+from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import content_hash
+from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS
 
-_CHUNK_CACHE_BYTES = 2**28
-"""HDF5's chunk cache: a dozen of the released 15 MB chunks, where the default 8 MB keeps none."""
-_COMPRESSION = hdf5plugin.Blosc(cname="lz4", clevel=5, shuffle=hdf5plugin.Blosc.NOSHUFFLE)
+FINGERPRINT_FRAMES = 256
+"""Frames that enter the fingerprint, evenly spaced, the first and the last among them."""
+BLOCK_BYTES = 2**26
+"""Pictures decoded in one go where an episode is gone through."""
+
+_fingerprints: dict[tuple[object, ...], str] = {}
+"""Fingerprints known to this process, by what ``_stamp`` says of the data set."""
 
 
-class EpisodeFile(Episodes):
-    """An HDF5 file in the released layout; what it offers is described in ``base``.
+class Episodes(ABC):
+    """A data set, checked on opening; use it as a context manager.
 
-    Raises:
-        UserError: not there, not HDF5, truncated, or not in the released layout.
+    Attributes:
+        path: the file or folder.
+        columns: names of the row columns, ``pixels`` and ``action`` included.
+        rows: rows of every column.
+        offsets: first row of each episode, int64 (episodes,).
+        lengths: rows of each episode, int64 (episodes,).
+        attrs: what the data set says of itself: ``world``, ``picture_size``, ``seed``, ``mode``,
+            ``length``, ``format_version`` and ``lewm_probe_version`` in our own files;
+            ``quantities`` (JSON, see ``quantities``) where its writer named them; ``note`` where
+            the storage is not exact.
+        chunk_rows: pictures that are decoded together when one of them is read.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        if not self.path.is_file():
-            what = "is a folder, not a file" if self.path.is_dir() else "does not exist"
-            raise UserError(
-                f"The data set {self.path} {what}. Check the path, or collect one with "
-                f"`lewm-probe data collect two-room --episodes 600 --out FILE.h5`."
-            )
-        self._file: h5py.File = guarded(
-            self.path,
-            lambda: h5py.File(self.path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES),
-        )
-        try:
-            layout = guarded(self.path, lambda: read_layout(self._file, self.path))
-        except UserError:
-            self._file.close()
-            raise
-        self.columns = layout.columns
-        self.rows = layout.rows
-        self.offsets = layout.offsets
-        self.lengths = layout.lengths
-        self.attrs = layout.attrs
-        self._datasets: dict[str, h5py.Dataset] = {name: self._file[name] for name in self.columns}
-        self.chunk_rows = int((self._datasets["pixels"].chunks or (1,))[0])
+    path: Path
+    columns: tuple[str, ...]
+    rows: int
+    offsets: np.ndarray
+    lengths: np.ndarray
+    attrs: dict[str, str | int | float]
+    chunk_rows: int = 1
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return len(self.lengths)
+
+    @abstractmethod
     def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+        """Let go of the files."""
 
+    @abstractmethod
     def row_type(self, column: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
-        """Type and shape of a row of a column."""
-        dataset = self._dataset(column)
-        return dataset.dtype, tuple(int(side) for side in dataset.shape[1:])
+        """Type and shape of a row of a column.
 
+        Raises:
+            UserError: no such column.
+        """
+
+    def describe(self, column: str) -> str:
+        """Type and shape of a row of a column in words, e.g. ``float32 (2,)``.
+
+        Raises:
+            UserError: no such column.
+        """
+        kind, shape = self.row_type(column)
+        return f"{kind} {shape}"
+
+    @property
+    def action_width(self) -> int:
+        """Width of one environment action."""
+        return self.row_type("action")[1][0]
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of a picture."""
+        height, width, channels = self.row_type("pixels")[1]
+        return height, width, channels
+
+    @property
+    def picture_size(self) -> int:
+        """Side of the square picture in pixels.
+
+        Raises:
+            UserError: the pictures are not square.
+        """
+        height, width, _ = self.frame_shape
+        if height != width:
+            raise UserError(
+                f"The pictures in {self.path} are {width}×{height} px; world models here need "
+                "square ones. Crop or resize them and write the file again."
+            )
+        return height
+
+    @property
+    def world(self) -> str | None:
+        """The world that our own files name; released files do not say."""
+        name = self.attrs.get("world")
+        return name if isinstance(name, str) else None
+
+    @property
+    def episode_column(self) -> str | None:
+        """``episode_idx`` (Push-T, Lance) or ``ep_idx`` (elsewhere), where there is one."""
+        return next((name for name in EPISODE_COLUMNS if name in self.columns), None)
+
+    @abstractmethod
     def read(self, column: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Rows ``start`` to ``stop`` of a column, as stored.
 
         Raises:
             UserError: no such column, or the stored bytes do not decode.
         """
-        dataset = self._dataset(column)
-        return guarded(self.path, lambda: dataset[start:stop])
 
     def read_into(self, column: str, start: int, into: np.ndarray) -> None:
-        """Fill ``into`` (rows, …) with the rows of a column from ``start`` on, without a copy."""
-        dataset = self._dataset(column)
-        guarded(self.path, lambda: dataset.read_direct(into, np.s_[start : start + len(into)]))
+        """Fill ``into`` (rows, …) with the rows of a column from ``start`` on."""
+        into[...] = self.read(column, start, start + len(into))
 
     def row(self, column: str, index: int) -> np.ndarray:
         """One row of a column."""
-        dataset = self._dataset(column)
-        return guarded(self.path, lambda: dataset[index])
+        return self.read(column, index, index + 1)[0]
 
+    def take(self, column: str, rows: np.ndarray) -> np.ndarray:
+        """Some rows of a column, in the order asked for (n, …), read in the order of rows."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        kind, shape = self.row_type(column)
+        found = np.empty((len(wanted), *shape), kind)
+        before = -1
+        for place in np.argsort(wanted, kind="stable"):
+            same = before >= 0 and wanted[before] == wanted[place]
+            # Row by row: h5py takes milliseconds for one slice with a stride.
+            found[place] = found[before] if same else self.row(column, int(wanted[place]))
+            before = int(place)
+        return found
+
+    def episode(self, index: int, columns: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """All rows of one episode, each column (length, …).
+
+        Raises:
+            UserError: no such episode or column.
+        """
+        if not 0 <= index < len(self):
+            raise UserError(
+                f"There is no episode {index} in {self.path}: it has {len(self)}, "
+                f"counted from 0. Choose one from 0 to {len(self) - 1}."
+            )
+        start = int(self.offsets[index])
+        stop = start + int(self.lengths[index])
+        names = self.columns if columns is None else tuple(columns)
+        return {name: self.read(name, start, stop) for name in names}
+
+    def pictures(self, index: int, block_bytes: int = BLOCK_BYTES) -> Iterator[np.ndarray]:
+        """An episode's pictures in blocks of neighbouring rows, uint8 (rows, H, W, C) each.
+
+        For episodes of any length: no more than ``block_bytes`` are decoded at a time.
+        """
+        longest = max(1, block_bytes // int(np.prod(self.frame_shape)))
+        start = int(self.offsets[index])
+        stop = start + int(self.lengths[index])
+        for at in range(start, stop, longest):
+            yield self.read("pixels", at, min(at + longest, stop))
+
+    def rows_of(self, episodes: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Row numbers of some episodes, one after the other, int64."""
+        ids = np.asarray(episodes, dtype=np.int64)
+        if not len(ids):
+            return np.zeros(0, dtype=np.int64)
+        starts, lengths = self.offsets[ids], self.lengths[ids]
+        before = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the content: equal for equal data, whatever its name, storage and compression.
+
+        Covers the names, lengths and every value of all columns but ``pixels``, and 256 evenly
+        spaced frames, so that a released file of 138 GB is not decoded whole. Computed once a
+        process for a data set that does not change.
+        """
+        key = self._stamp()
+        if key not in _fingerprints:
+            parts: list[Any] = [self.offsets, self.lengths, self.frame_shape]
+            for name in self.columns:
+                if name != "pixels":
+                    parts += [name, self.read(name)]
+            chosen = np.unique(np.linspace(0, self.rows - 1, FINGERPRINT_FRAMES).astype(np.int64))
+            parts += [self.row("pixels", int(row)) for row in chosen]
+            _fingerprints[key] = content_hash(*parts)
+        return _fingerprints[key]
+
+    @abstractmethod
     def stored_bytes(self) -> int:
         """Bytes on disk."""
-        return self.path.stat().st_size
 
+    @abstractmethod
     def _stamp(self) -> tuple[object, ...]:
-        facts = self.path.stat()
-        return str(self.path.resolve()), facts.st_size, facts.st_mtime_ns
+        """Something that differs when the stored bytes may have changed."""
 
-    def copy_pixels_to(self, target: h5py.Dataset, first: int) -> None:
-        """Copy all frames, still compressed, to the rows of ``target`` from ``first`` on.
+    def known_column(self, column: str) -> None:
+        """Check a name.
 
-        For files of our own only, which hold one frame a chunk.
+        Raises:
+            UserError: no such column.
         """
-        source = self._datasets["pixels"].id
-        for row in range(self.rows):
-            mask, frame = source.read_direct_chunk((row, 0, 0, 0))
-            target.id.write_direct_chunk((first + row, 0, 0, 0), frame, mask)
-
-    def _dataset(self, column: str) -> h5py.Dataset:
-        self.known_column(column)
-        return self._datasets[column]
-
-
-class EpisodeWriter:
-    """Write a data set file of episodes whose lengths are known; it appears only when complete.
-
-    Use it as a context manager; ``append`` every episode in order. The bytes depend on the
-    content alone: no times, no names of machines.
-
-    Args:
-        path: the file; replaced only when everything was written.
-        lengths: rows of each episode.
-        attrs: attributes of the file.
-        episode_column: ``ep_idx``, or ``episode_idx`` as in Push-T.
-
-    Raises:
-        UserError: the disk is full, or the folder may not be written.
-    """
-
-    def __init__(
-        self,
-        path: Path | str,
-        lengths: Sequence[int],
-        attrs: Mapping[str, str | int | float],
-        episode_column: str = "ep_idx",
-    ) -> None:
-        self.path = Path(path)
-        self._lengths = np.asarray(lengths, dtype=np.int64)
-        self._offsets = np.concatenate([[0], np.cumsum(self._lengths)[:-1]])
-        self._attrs = dict(attrs)
-        self._episode_column = episode_column
-        self._written = 0
-        self._exit = ExitStack()
-
-    def __enter__(self) -> EpisodeWriter:
-        with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_path(self.path))
-            self._disk = stack.enter_context(DiskFile(temporary))
-            # 1.10's file format (2016) indexes one-frame chunks more tightly than the oldest one.
-            self._file = stack.enter_context(
-                h5py.File(self._disk, "w", libver=("v110", "v110"), rdcc_nbytes=0)
+        if column not in self.columns:
+            raise UserError(
+                f"{self.path} has no column '{column}'. It has: {', '.join(self.columns)}."
             )
-            for name, value in self._attrs.items():
-                self._file.attrs[name] = value
-            self._column("ep_offset", self._offsets)
-            self._column("ep_len", self._lengths.astype(np.int32))
-            ids = np.repeat(np.arange(len(self._lengths), dtype=np.int32), self._lengths)
-            self._column(self._episode_column, ids)
-            self._column("step_idx", np.arange(len(ids)) - np.repeat(self._offsets, self._lengths))
-            self._exit = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None and self._written != len(self._lengths):
-            error = ValueError(f"{self._written} of {len(self._lengths)} episodes were written")
-            self._exit.__exit__(type(error), error, None)
-            raise error
-        self._exit.__exit__(kind, error, trace)
-
-    def append(
-        self, columns: Mapping[str, np.ndarray], pictures: Iterable[np.ndarray] | None = None
-    ) -> None:
-        """Write the next episode: ``pixels``, ``action`` and the others, each (length, …).
-
-        Args:
-            columns: the columns; with ``pictures`` all but ``pixels``.
-            pictures: the episode's pictures in blocks (rows, H, W, C), for long episodes.
-        """
-        rows = self._next(1)
-        at = rows.start
-        for block in [columns["pixels"]] if pictures is None else pictures:
-            self._pixels(block.shape[1:])[at : at + len(block)] = block
-            at += len(block)
-        if at != rows.stop:
-            raise ValueError(f"{at - rows.start} pictures for {rows.stop - rows.start} rows")
-        self._write({n: v for n, v in columns.items() if n != "pixels"}, rows)
-        self._disk.check()
-
-    def append_file(self, part: EpisodeFile) -> None:
-        """Write all episodes of a file that this class wrote, its frames not compressed anew."""
-        rows = self._next(len(part))
-        part.copy_pixels_to(self._pixels(part.frame_shape), rows.start)
-        own = {"pixels", "step_idx", self._episode_column}
-        self._write({n: part.read(n) for n in part.columns if n not in own}, rows)
-        self._disk.check()
-
-    def _next(self, episodes: int) -> slice:
-        upto = self._written + episodes
-        rows = slice(
-            int(self._offsets[self._written]),
-            int(self._offsets[self._written] + self._lengths[self._written : upto].sum()),
-        )
-        self._written = upto
-        return rows
-
-    def _pixels(self, frame: Sequence[int]) -> h5py.Dataset:
-        if "pixels" not in self._file:
-            self._file.create_dataset(
-                "pixels",
-                shape=(int(self._lengths.sum()), *frame),
-                dtype=np.uint8,
-                chunks=(1, *frame),
-                track_times=False,
-                **_COMPRESSION,
-            )
-        return self._file["pixels"]
-
-    def _write(self, columns: Mapping[str, np.ndarray], rows: slice) -> None:
-        for name in sorted(columns):
-            values = columns[name]
-            if len(values) != rows.stop - rows.start:
-                raise ValueError(f"'{name}' has {len(values)} rows, not {rows.stop - rows.start}")
-            if name not in self._file:
-                # Contiguous: these columns are small beside the pictures and read in one go.
-                self._file.create_dataset(
-                    name,
-                    shape=(int(self._lengths.sum()), *values.shape[1:]),
-                    dtype=values.dtype,
-                    track_times=False,
-                )
-            self._file[name][rows] = values
-
-    def _column(self, name: str, values: np.ndarray) -> None:
-        self._file.create_dataset(name, data=values, track_times=False)

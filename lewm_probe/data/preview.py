@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lewm_probe.data.base import Episodes
-from lewm_probe.errors import UsageError
-from lewm_probe.files import atomic_path
+from lewm_probe.core.errors import UsageError
+from lewm_probe.core.files import atomic_path
+from lewm_probe.data.episodes import Episodes
 
 CELL = 96
 """Smallest side of a shown picture in px; smaller ones are enlarged by a whole factor."""

@@ -23,10 +23,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from lewm_probe.configs import Config, parse
-from lewm_probe.data.base import Episodes
-from lewm_probe.data.layout import EPISODE_COLUMNS
-from lewm_probe.errors import UserError
+from lewm_probe.core.config import Config, parse
+from lewm_probe.core.errors import UserError
+from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS
 from lewm_probe.worlds.base import Quantity
 
 Kind = Literal["position", "velocity", "angle"]
@@ -158,7 +158,7 @@ _VARIANTS = {"push-t-gym": "push-t"}  # worlds with another's columns
 def released_world(data: Episodes) -> str | None:
     """The world whose released layout this is: as the data set says, else by its columns.
 
-    >>> from lewm_probe.data.opening import open_episodes
+    >>> from lewm_probe.data.formats.registry import open_episodes
     >>> with open_episodes("tests/golden/released_layout.h5") as data:
     ...     print(released_world(data))
     None

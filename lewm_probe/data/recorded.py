@@ -27,14 +27,14 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
-from lewm_probe.data.base import Episodes
-from lewm_probe.data.layout import LARGEST_PICTURE
-from lewm_probe.data.opening import open_episodes
-from lewm_probe.data.pictures import resized
+from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.files import content_hash
+from lewm_probe.core.seeding import stream
+from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.hdf5.layout import LARGEST_PICTURE
+from lewm_probe.data.formats.images import resized
+from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.quantities import Source, data_quantities
-from lewm_probe.errors import UsageError, UserError, unknown_name
-from lewm_probe.files import content_hash
-from lewm_probe.seeding import stream
 from lewm_probe.worlds import world_names
 from lewm_probe.worlds.base import Policy, Snapshot, World
 from lewm_probe.worlds.registry import register_world, worlds_of_this_process

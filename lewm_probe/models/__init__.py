@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lewm_probe.models.base import ModelSpec, WorldModel
-    from lewm_probe.models.conformance import check_world_model
-    from lewm_probe.models.registry import make_model, model_names
+    from lewm_probe.models.check.run import check_world_model
+    from lewm_probe.models.user_models import make_model, model_names
 
 __all__ = ["ModelSpec", "WorldModel", "check_world_model", "make_model", "model_names"]
 
 _PLACES = {
     "ModelSpec": "base",
     "WorldModel": "base",
-    "check_world_model": "conformance",
-    "make_model": "registry",
-    "model_names": "registry",
+    "check_world_model": "check.run",
+    "make_model": "user_models",
+    "model_names": "user_models",
 }
 
 

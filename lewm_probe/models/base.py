@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, get_args, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from lewm_probe.errors import UserError
+from lewm_probe.core.errors import UserError
 from lewm_probe.models.fingerprints import fingerprint_of
 
 Observation = Tensor | Mapping[str, Tensor]

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lewm_probe.configs import Config
-from lewm_probe.errors import UsageError
+from lewm_probe.core.config import Config
+from lewm_probe.core.errors import UsageError
 
 EncoderName = Literal[
     "vit-tiny", "vit-small", "vit-base", "vit-large", "vit-huge", "resnet18", "cnn"

@@ -22,7 +22,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from lewm_probe.files import content_hash
+from lewm_probe.core.files import content_hash
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), PurePath, torch.dtype)
 """Values that are what they look like."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lewm_probe.reports.write import Report, write_report
+from lewm_probe.reports.page.write import Report, write_report
 
 __all__ = ["Report", "write_report"]

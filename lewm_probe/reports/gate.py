@@ -24,11 +24,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from lewm_probe.configs import Config, load_yaml
-from lewm_probe.errors import UsageError, UserError
-from lewm_probe.reports import numbers
-from lewm_probe.reports.view import final
-from lewm_probe.results import Metric, Result
+from lewm_probe.core.config import Config, load_yaml
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.reports import formatting
+from lewm_probe.reports.results_view import final
+from lewm_probe.results.result import Metric, Result
 
 KEYS = (
     "world",
@@ -149,7 +149,7 @@ class Outcome:
         named = f"“{limits.name}”: " if limits.name else ""
         if self.measured is None:
             return f"{named}{what} of {self.model} could not be measured, {limits.asked} was asked"
-        found = numbers.number(self.measured, 4).replace(numbers.SPACE, " ")
+        found = formatting.number(self.measured, 4).replace(formatting.SPACE, " ")
         return f"{named}{what} of {self.model} is {found}, {limits.asked} was asked"
 
     def plain(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lewm_probe.reports import words
+from lewm_probe.reports import labels
 
 _COUNTED = re.compile(
     r"(?P<whose>(?:[^:]+: )?)(?P<condition>[a-z_]+): (?P<count>\d+ of \d+) cases (?P<says>.+)"
@@ -27,7 +27,7 @@ def folded(notes: Iterable[str]) -> list[str]:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for note in dict.fromkeys(notes):
         if counted := _COUNTED.fullmatch(note):
-            name = words.condition(counted["condition"])
+            name = labels.condition(counted["condition"])
             told = f"{name[:1].lower()}{name[1:]} {counted['count']}"
             # Of a single condition too: its name is then written out.
             key = counted["whose"], f"Cases {counted['says']}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from lewm_probe.configs import Config, load_yaml
-from lewm_probe.reports import words
+from lewm_probe.core.config import Config, load_yaml
+from lewm_probe.reports import labels
 
 
 class PaperProbe(Config):
@@ -78,7 +78,7 @@ class PaperValues(Config):
 
     def finding(self, world: str, family: str, condition: str) -> str:
         """What the paper found for a condition, or an empty string where it did not try it."""
-        kind, pair = words.condition_kind(condition), self.pair(world)
+        kind, pair = labels.condition_kind(condition), self.pair(world)
         if pair is not None and condition not in pair:
             return ""
         for one in self.findings:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 
-from lewm_probe.devices import resolve_device
-from lewm_probe.errors import UsageError
+from lewm_probe.core.devices import resolve_device
+from lewm_probe.core.errors import UsageError
 
 
 def make_fabric(device: str, precision: Literal["auto", "float32", "bf16"]) -> Fabric:

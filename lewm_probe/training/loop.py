@@ -12,18 +12,18 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from lewm_probe.data.base import Episodes
-from lewm_probe.data.opening import open_episodes
-from lewm_probe.data.split import split_episodes
-from lewm_probe.data.statistics import ActionStatistics
-from lewm_probe.data.windows import Windows
-from lewm_probe.errors import UserError
-from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
-from lewm_probe.models.lewm import LeWM
-from lewm_probe.seeding import stream, torch_seed
+from lewm_probe.core.errors import UserError
+from lewm_probe.core.seeding import stream, torch_seed
+from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.registry import open_episodes
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.data.sampling.split import split_episodes
+from lewm_probe.data.sampling.windows import Windows
+from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.jepa import LeWM
 from lewm_probe.training.diagnostics import diagnostics
 from lewm_probe.training.fabric import make_fabric
-from lewm_probe.training.objectives import Trainee, make_objective
+from lewm_probe.training.objective import Trainee, make_objective
 from lewm_probe.training.recipe import Recipe
 from lewm_probe.training.run_folder import RunFolder
 from lewm_probe.training.schedule import learning_rate

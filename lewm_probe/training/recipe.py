@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, field_validator
 
-from lewm_probe.configs import Config, load_yaml, parse
-from lewm_probe.errors import UsageError
+from lewm_probe.core.config import Config, load_yaml, parse
+from lewm_probe.core.errors import UsageError
+from lewm_probe.core.resources import find_recipe
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.resources import find_recipe
 from lewm_probe.training.sigreg import DIRECTIONS, KNOTS
 
 

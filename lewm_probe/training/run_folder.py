@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from lewm_probe.configs import load_yaml
-from lewm_probe.errors import UsageError
-from lewm_probe.files import write_error, write_text
+from lewm_probe.core.config import load_yaml
+from lewm_probe.core.errors import UsageError
+from lewm_probe.core.files import write_error, write_text
 from lewm_probe.training.recipe import Recipe
 from lewm_probe.training.state import RESUME_NAME
 

@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import nn
 from torch.optim import Optimizer
 
-from lewm_probe.errors import UserError
-from lewm_probe.files import atomic_path
+from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import atomic_path
 
 RESUME_NAME = "resume.safetensors"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lewm_probe.errors import UsageError
+from lewm_probe.core.errors import UsageError
 
 
 class TensorBoardLog:

@@ -1,7 +1,7 @@
 """Simulated scenes that can be asked, photographed and disturbed."""
 
 from lewm_probe.worlds.base import NotOffered, Policy, Quantity, Snapshot, World
-from lewm_probe.worlds.conformance import check_world
+from lewm_probe.worlds.check.run import check_world
 from lewm_probe.worlds.registry import make_world, world_names
 
 __all__ = [

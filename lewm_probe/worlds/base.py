@@ -19,8 +19,8 @@ from typing import Any, ClassVar, Literal, Protocol, Self, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from lewm_probe.errors import UsageError, UserError, unknown_name
-from lewm_probe.files import content_hash
+from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.files import content_hash
 
 Snapshot = dict[str, np.ndarray]
 """A full simulator state as named arrays; ``restore`` gives back exactly what was saved."""

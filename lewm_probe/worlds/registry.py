@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
-from lewm_probe.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.worlds.base import World
 
 GROUP = "lewm_probe.worlds"
 _BUILT_IN = {
-    "push-t": "lewm_probe.worlds.push_t:PushT",
-    "push-t-gym": "lewm_probe.worlds.push_t:GymPushT",
-    "two-room": "lewm_probe.worlds.two_room:TwoRoom",
+    "push-t": "lewm_probe.worlds.push_t.env:PushT",
+    "push-t-gym": "lewm_probe.worlds.push_t.env:GymPushT",
+    "two-room": "lewm_probe.worlds.two_room.env:TwoRoom",
 }
 """Loaded like entry points, so that a world's simulator is imported only when it is made."""
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 
 import lewm_probe
-from lewm_probe.data.statistics import ActionStatistics
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.checkpoints.swm_export import save_released
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.models.lewm import LeWM, count_parameters
-from lewm_probe.models.released_save import save_released
+from lewm_probe.models.jepa import LeWM, count_parameters
 
 
 def main() -> None:

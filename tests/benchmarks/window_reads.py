@@ -19,12 +19,12 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from lewm_probe.data import episodes
-from lewm_probe.data.base import Episodes
-from lewm_probe.data.chunk_order import ChunkReader
 from lewm_probe.data.convert import convert
-from lewm_probe.data.opening import open_episodes
-from lewm_probe.data.windows import Windows
+from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.hdf5 import episodes
+from lewm_probe.data.formats.registry import open_episodes
+from lewm_probe.data.sampling.chunk_order import ChunkReader
+from lewm_probe.data.sampling.windows import Windows
 from lewm_probe.worlds import make_world
 
 EPISODES, LENGTH, SIZE, CHUNK = 20, 100, 224, 100

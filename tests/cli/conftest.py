@@ -9,14 +9,14 @@ import pytest
 from typer.testing import CliRunner
 from typer.testing import Result as Answer
 
-from lewm_probe import auditing
-from lewm_probe.analyses.latents import LatentCache
-from lewm_probe.analyses.portions import SubjectFailed
-from lewm_probe.analyses.subjects import Subject
-from lewm_probe.analyses.suite import Suite
+from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.remembered.measurement_cache import SubjectFailed
+from lewm_probe.auditing import run as auditing
 from lewm_probe.cli.main import app
-from lewm_probe.progress import Progress
-from lewm_probe.results import Metric, Provenance, Result
+from lewm_probe.core.progress import Progress
+from lewm_probe.results.result import Metric, Provenance, Result
 
 Run = Callable[..., Answer]
 
@@ -44,10 +44,10 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         world: str | None = "two-room",
         **sizes: int,
     ) -> Path:
-        from lewm_probe.data.statistics import ActionStatistics
-        from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+        from lewm_probe.data.sampling.action_statistics import ActionStatistics
+        from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
         from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
-        from lewm_probe.models.lewm import LeWM
+        from lewm_probe.models.jepa import LeWM
 
         config = ModelConfig(
             **{"image_size": 32, "latent_width": 8, "projector_hidden": 8, **sizes},

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from lewm_probe import auditing
-from lewm_probe.analyses.suite import Suite
-from lewm_probe.auditing import ANALYSES
-from lewm_probe.configs import load_yaml
-from lewm_probe.questions import with_numbers
-from lewm_probe.resources import find_suite
-from lewm_probe.results import Metric, Provenance, Result
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.auditing import run
+from lewm_probe.auditing.request import with_numbers
+from lewm_probe.auditing.run import ANALYSES
+from lewm_probe.core.config import load_yaml
+from lewm_probe.core.resources import find_suite
+from lewm_probe.results.result import Metric, Provenance, Result
 
 from .conftest import Asked, Run
 
@@ -24,7 +24,7 @@ Make = Callable[..., Path]
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_every_analysis_is_found(name: str) -> None:
-    assert auditing.function(name).__name__ == name
+    assert run.function(name).__name__ == name
 
 
 @pytest.mark.parametrize("name", ANALYSES)
@@ -72,7 +72,7 @@ def test_the_same_question_is_not_asked_twice(
     make_checkpoint(seed=0, latent_width=9)
     run(*words, "-n", "20", "--seed", "8")
     assert len(asked.calls) == 4
-    monkeypatch.setattr("lewm_probe.provenance.code_version", lambda: "other code")
+    monkeypatch.setattr("lewm_probe.results.provenance.code_version", lambda: "other code")
     run(*words, "-n", "20", "--seed", "8")
     assert len(asked.calls) == 5
     Path("x/results.json").write_text("{")

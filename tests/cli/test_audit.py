@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lewm_probe.auditing import ANALYSES
-from lewm_probe.progress import Progress
-from lewm_probe.reports.write import Report
-from lewm_probe.results import Metric, Result
+from lewm_probe.auditing.run import ANALYSES
+from lewm_probe.core.progress import Progress
+from lewm_probe.reports.page.write import Report
+from lewm_probe.results.result import Metric, Result
 
 from .conftest import Asked, Run
 
@@ -30,7 +30,7 @@ def test_an_audit_asks_everything_then_reports(
         published.append((result, folder, title))
         return Report(folder, folder / "report.html", folder / "report.md", (), ())
 
-    monkeypatch.setattr("lewm_probe.reports.write.write_report", write_report)
+    monkeypatch.setattr("lewm_probe.reports.page.write.write_report", write_report)
     one, two = make_checkpoint("one.safetensors"), make_checkpoint("two.safetensors", "pldm")
     words = ["audit", f"a={one}", f"b={two}", "--title", "T", "--device", "cpu"]
     asked.stop_at = "rollout"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from lewm_probe.cli import console as module
 from lewm_probe.cli.console import Bars, Console, ReadableErrors, interruptible, table
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.core.errors import UsageError, UserError
 
 
 def command_that_raises(error: BaseException, kept: str | None = None) -> typer.Typer:

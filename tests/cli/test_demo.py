@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lewm_probe import demo
-from lewm_probe.errors import UsageError, UserError
-from lewm_probe.progress import NoProgress
+from lewm_probe.auditing import demo
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.progress import NoProgress
 from lewm_probe.training.run_folder import RunFolder
 
 PATIENCE = 400
@@ -43,9 +43,9 @@ DRIVER = f"""
 import os, sys
 from pathlib import Path
 
-import lewm_probe.demo as stages
-from lewm_probe import auditing
-from lewm_probe.results import Metric, Result
+import lewm_probe.auditing.demo as stages
+from lewm_probe.auditing import run as auditing
+from lewm_probe.results.result import Metric, Result
 
 stages.OVERRIDES = (*{TINY!r}, "optimizer.epochs=" + os.environ["EPOCHS"])
 

@@ -36,7 +36,7 @@ def test_for_machines_and_a_run_folder(run: Run, make_checkpoint: Callable[..., 
     assert told["header"]["meta"]["recipe"] == "two-room/tiny"
     parts = told["parameters"]
     assert parts.pop("total") == sum(parts.values())
-    from lewm_probe.models.checkpoint import load_checkpoint
+    from lewm_probe.models.checkpoints.native import load_checkpoint
 
     model = load_checkpoint(path)
     assert sum(parts.values()) == sum(p.numel() for p in model.parameters())

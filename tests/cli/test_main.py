@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import lewm_probe
-from lewm_probe.resources import recipe_names, suite_names
+from lewm_probe.core.resources import recipe_names, suite_names
 
 from .conftest import Run
 

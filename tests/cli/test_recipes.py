@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lewm_probe.resources import find_recipe, find_suite, recipe_names, suite_names
+from lewm_probe.core.resources import find_recipe, find_suite, recipe_names, suite_names
 
 from .conftest import Run
 

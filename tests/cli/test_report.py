@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lewm_probe.progress import Progress
-from lewm_probe.reports.write import Report
-from lewm_probe.results import Metric, ModelEntry, Provenance, Result
+from lewm_probe.core.progress import Progress
+from lewm_probe.reports.page.write import Report
+from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
 
 from .conftest import Run
 
@@ -30,7 +30,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Result, Path, str |
         calls.append((result, folder, title))
         return Report(folder, folder / "report.html", folder / "report.md", (), ())
 
-    monkeypatch.setattr("lewm_probe.reports.write.write_report", write_report)
+    monkeypatch.setattr("lewm_probe.reports.page.write.write_report", write_report)
     return calls
 
 

@@ -5,7 +5,7 @@ import io
 from rich.console import Console as RichConsole
 
 from lewm_probe.cli.summary import summarize
-from lewm_probe.results import Metric, ModelEntry, Provenance, Result
+from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
 
 
 def metric(analysis: str, name: str, value: float, **changes: object) -> Metric:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lewm_probe.cli import train as module
-from lewm_probe.data.episodes import EpisodeWriter
+from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
 
 from .conftest import Run
 

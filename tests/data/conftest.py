@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lewm_probe.data.collect import collect
-from lewm_probe.data.episodes import EpisodeWriter
+from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
 from lewm_probe.worlds import registry
 
 Columns = dict[str, np.ndarray]
@@ -84,7 +84,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("lewm_probe.data.disk.os.write", refuse)
+            patch.setattr("lewm_probe.data.formats.hdf5.disk.os.write", refuse)
             yield
 
     return full

@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 import pytest
 
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.seeding import stream
 from lewm_probe.data.collect import Recording, collect, record_episode
-from lewm_probe.data.episodes import EpisodeFile
-from lewm_probe.errors import UsageError, UserError
-from lewm_probe.seeding import stream
+from lewm_probe.data.formats.hdf5.episodes import EpisodeFile
 from lewm_probe.worlds import World, make_world
 
 SMALL = {"size": 16, "length": 12, "seed": 5}
@@ -315,7 +315,7 @@ def test_a_worker_that_dies_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
     (info / "entry_points.txt").write_text("[lewm_probe.worlds]\nfatal = fatal_world:Fatal\n")
     (tmp_path / "site" / "fatal_world.py").write_text(
         "import os\n"
-        "from lewm_probe.worlds.two_room import TwoRoom\n"
+        "from lewm_probe.worlds.two_room.env import TwoRoom\n"
         "class Fatal(TwoRoom):\n"
         "    def reset(self, **kw):\n"
         "        os._exit(9)\n"

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data import convert as converting
-from lewm_probe.data.base import Episodes
-from lewm_probe.data.check import check_file
+from lewm_probe.data.check.run import check_file
 from lewm_probe.data.convert import Converted, convert
-from lewm_probe.data.episodes import EpisodeFile, EpisodeWriter
-from lewm_probe.data.opening import open_episodes
-from lewm_probe.data.windows import Windows
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
+from lewm_probe.data.formats.registry import open_episodes
+from lewm_probe.data.sampling.windows import Windows
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

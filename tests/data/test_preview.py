@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lewm_probe.data.episodes import EpisodeFile
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.data.formats.hdf5.episodes import EpisodeFile
 from lewm_probe.data.preview import LABEL, MARGIN, animate, contact_sheet
-from lewm_probe.errors import UsageError, UserError
 
 
 def _cell(sheet: np.ndarray, line: int, column: int) -> np.ndarray:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lewm_probe.core.errors import UserError
 from lewm_probe.data.collect import collect
-from lewm_probe.data.opening import open_episodes
+from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.quantities import RELEASED, data_quantities, released_world, resolved
-from lewm_probe.errors import UserError
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import Quantity
 

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.collect import collect
-from lewm_probe.data.episodes import EpisodeFile, EpisodeWriter
-from lewm_probe.data.opening import open_episodes
+from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
+from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.recorded import SHARES, Recording, register_recorded
-from lewm_probe.errors import UsageError, UserError
 from lewm_probe.worlds import NotOffered, check_world, make_world, world_names
 
 pytestmark = pytest.mark.usefixtures("own_worlds")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from lewm_probe.errors import UserError
+from lewm_probe.core.errors import UserError
 
 SECONDS = 5.0
 """No hostile file may keep a user waiting longer."""

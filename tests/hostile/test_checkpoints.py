@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lewm_probe.models.load import load_model
+from lewm_probe.models.checkpoints.load import load_model
 
 from .conftest import CANARY, Hostile, marker
 
@@ -746,7 +746,7 @@ def _safe(change: Callable[[bytes], bytes]) -> Build:
     """Our own kind of file, changed byte by byte."""
 
     def build(folder: Path) -> Path:
-        from lewm_probe.models.checkpoint import CheckpointMeta, save_checkpoint
+        from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
 
         path = folder / "model.safetensors"
         model = load_model(GOLDEN, action_stats="identity")
@@ -848,7 +848,7 @@ def test_the_harness_sees_a_gadget_run(tmp_path: Path, hostile: Hostile) -> None
 
 
 def test_the_harness_sees_memory_grow(hostile: Hostile) -> None:
-    from lewm_probe.errors import UserError
+    from lewm_probe.core.errors import UserError
 
     def open_it(path: Path) -> object:
         assert len(b"x" * (600 * 2**20)) > 0

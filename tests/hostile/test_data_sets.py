@@ -22,10 +22,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from lewm_probe.data.check import check_file
-from lewm_probe.data.opening import open_episodes
+from lewm_probe.data.check.run import check_file
+from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.quantities import data_quantities
-from lewm_probe.data.statistics import ActionStatistics
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
 
 ROWS, EPISODES, SIDE = 40, 4, 8
 Hostile = Callable[[Callable[[Path], Path], Callable[[Path], object], str], str]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lewm_probe.data.statistics import ActionStatistics
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
-from lewm_probe.models.lewm import LeWM
+from lewm_probe.models.jepa import LeWM
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import lewm_probe.models
-from lewm_probe.errors import UserError
+from lewm_probe.core.errors import UserError
 from lewm_probe.models import ModelSpec, WorldModel
 
 

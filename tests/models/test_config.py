@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import lewm_probe.models
-from lewm_probe.configs import Config, parse
-from lewm_probe.errors import UsageError
+from lewm_probe.core.config import Config, parse
+from lewm_probe.core.errors import UsageError
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
 
 
@@ -145,7 +145,7 @@ def test_every_field_is_documented_and_read(schema: type[Config]) -> None:
     sources = "".join(
         path.read_text(encoding="utf-8")
         for folder in lewm_probe.models.__path__
-        for path in sorted(__import__("pathlib").Path(folder).glob("*.py"))
+        for path in sorted(__import__("pathlib").Path(folder).rglob("*.py"))
     )
     for field in schema.model_fields:
         assert f"{field}:" in (inspect.getdoc(schema) or "")

@@ -20,23 +20,23 @@ from torch import nn
 from typer.main import get_command
 
 import lewm_probe.models
-from lewm_probe import live
-from lewm_probe.analyses.geometry import geometry
-from lewm_probe.analyses.latents import LatentCache
-from lewm_probe.analyses.probing import probe
-from lewm_probe.analyses.rollout import rollout
-from lewm_probe.analyses.straightness import straightness
-from lewm_probe.analyses.subjects import check_fits, subject_from_model
-from lewm_probe.analyses.suite import Suite
-from lewm_probe.analyses.voe import voe
+from lewm_probe.analyses.engine.asked.checkpoint import check_fits, subject_from_model
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.geometry.measure import geometry
+from lewm_probe.analyses.probe.measure import probe
+from lewm_probe.analyses.rollout.measure import rollout
+from lewm_probe.analyses.straightness.measure import straightness
+from lewm_probe.analyses.voe.run import voe
+from lewm_probe.auditing import live
+from lewm_probe.auditing.request import Prepared
 from lewm_probe.cli.main import app
+from lewm_probe.core.errors import UserError
 from lewm_probe.data.collect import record_episode
-from lewm_probe.errors import UserError
 from lewm_probe.models import ModelSpec, WorldModel, check_world_model
-from lewm_probe.models.pixels import fit_pixels, take_pixels
-from lewm_probe.models.registry import GROUP
-from lewm_probe.questions import Prepared
-from lewm_probe.results import Result
+from lewm_probe.models.images import fit_pixels, take_pixels
+from lewm_probe.models.user_models import GROUP
+from lewm_probe.results.result import Result
 from lewm_probe.worlds import Quantity, World, check_world, make_world
 from lewm_probe.worlds import registry as worlds
 
@@ -327,7 +327,7 @@ def test_notebooks_and_training_loops(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(live, "ask", ask)
     drawn: list[Path] = []
     monkeypatch.setattr(
-        "lewm_probe.reports.write.write_report", lambda result, folder: drawn.append(folder)
+        "lewm_probe.reports.page.write.write_report", lambda result, folder: drawn.append(folder)
     )
     names: dict[str, object] = {"model": theirs()}
     with contextlib.redirect_stdout(io.StringIO()) as printed:

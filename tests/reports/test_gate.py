@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lewm_probe.errors import UsageError
+from lewm_probe.core.errors import UsageError
 from lewm_probe.reports.gate import Gate, Outcome, check_gate, gate_failure, gate_table, load_gate
-from lewm_probe.results import Metric, Result
+from lewm_probe.results.result import Metric, Result
 
 GATE = """
 thresholds:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lewm_probe.data.episodes import EpisodeWriter
+from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
 from lewm_probe.training.recipe import Recipe, load_recipe, override
 
 SMALL = [

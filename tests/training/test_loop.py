@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lewm_probe.data.episodes import EpisodeWriter
-from lewm_probe.errors import UsageError, UserError
-from lewm_probe.models.checkpoint import load_checkpoint, run_checkpoints
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
+from lewm_probe.models.checkpoints.native import load_checkpoint, run_checkpoints
 from lewm_probe.training.loop import train
 from lewm_probe.training.recipe import Recipe, override
 
@@ -97,7 +97,7 @@ def test_the_weighted_sum_is_the_papers(
 KILLED = """
 import sys, torch
 from pathlib import Path
-from lewm_probe.configs import load_yaml
+from lewm_probe.core.config import load_yaml
 from lewm_probe.training.loop import train
 from lewm_probe.training.recipe import Recipe
 torch.set_num_threads(1)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lewm_probe.data.statistics import ActionStatistics
-from lewm_probe.errors import UsageError
-from lewm_probe.models.lewm import LeWM, count_parameters
-from lewm_probe.resources import find_recipe, recipe_names
+from lewm_probe.core.errors import UsageError
+from lewm_probe.core.resources import find_recipe, recipe_names
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.jepa import LeWM, count_parameters
 from lewm_probe.training import sigreg
 from lewm_probe.training.recipe import LeWMObjectiveConfig, Recipe, load_recipe, override
 

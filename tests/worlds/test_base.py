@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.worlds import NotOffered, Quantity, World
 from lewm_probe.worlds.base import are_choices
 

@@ -17,13 +17,13 @@ import pytest
 from typer.testing import CliRunner
 
 import lewm_probe.worlds
-from lewm_probe.analyses.cases import matched_cases
-from lewm_probe.analyses.suite import Condition, Suite
+from lewm_probe.analyses.engine.asked.suite import Condition, Suite
+from lewm_probe.analyses.voe.matched_pairs import matched_cases
 from lewm_probe.cli.main import app
-from lewm_probe.configs import parse, read_yaml
+from lewm_probe.core.config import parse, read_yaml
+from lewm_probe.core.errors import UsageError
 from lewm_probe.data import collect as collecting
-from lewm_probe.data.episodes import EpisodeFile
-from lewm_probe.errors import UsageError
+from lewm_probe.data.formats.hdf5.episodes import EpisodeFile
 from lewm_probe.training.recipe import load_recipe
 from lewm_probe.worlds import World, make_world, world_names
 

@@ -4,10 +4,10 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from lewm_probe.errors import UsageError, UserError
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.worlds import World, make_world, registry, world_names
 from lewm_probe.worlds.registry import register_world
-from lewm_probe.worlds.two_room import TwoRoom
+from lewm_probe.worlds.two_room.env import TwoRoom
 
 
 def register(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -38,7 +38,7 @@ def test_unknown_world_answers_with_the_nearest_name() -> None:
 
 
 def test_third_parties_join_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, "my-maze", "lewm_probe.worlds.two_room:TwoRoom")
+    register(monkeypatch, "my-maze", "lewm_probe.worlds.two_room.env:TwoRoom")
     assert "my-maze" in world_names()
     assert isinstance(make_world("my-maze"), TwoRoom)
 
@@ -60,12 +60,12 @@ def test_an_entry_point_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_entry_point_that_is_no_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, "my-maze", "lewm_probe.errors:UserError")
+    register(monkeypatch, "my-maze", "lewm_probe.core.errors:UserError")
     with pytest.raises(UserError) as error:
         make_world("my-maze")
     assert str(error.value) == (
-        "World 'my-maze' is registered as lewm_probe.errors:UserError, which is not a subclass of "
-        "lewm_probe.worlds.World. Mend the package that registers it."
+        "World 'my-maze' is registered as lewm_probe.core.errors:UserError, which is not a "
+        "subclass of lewm_probe.worlds.World. Mend the package that registers it."
     )
 
 

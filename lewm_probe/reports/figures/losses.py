@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lewm_probe.reports import words
-from lewm_probe.reports.figures.canvas import FULL, Plot, grid, handle, legend, thousands
-from lewm_probe.reports.identity import MUTED
-from lewm_probe.reports.view import WorldView
-from lewm_probe.results import ModelEntry
+from lewm_probe.reports import labels
+from lewm_probe.reports.figures.style import FULL, Plot, grid, handle, legend, thousands
+from lewm_probe.reports.palette import MUTED
+from lewm_probe.reports.results_view import WorldView
+from lewm_probe.results.result import ModelEntry
 
 _NOT_DRAWN = {
     "step",
@@ -86,7 +86,7 @@ def loss_plot(view: WorldView) -> Plot | None:
             values = np.concatenate(drawn)
             if (values > 0).all() and values.max() > 30 * np.median(values[-len(values) // 2 :]):
                 ax.set_yscale("log")
-            ax.set_title(_TITLES.get(term, words.sentence(words.plain(term))), loc="left", pad=3)
+            ax.set_title(_TITLES.get(term, labels.sentence(labels.plain(term))), loc="left", pad=3)
             ax.grid(axis="y")
             ax.xaxis.set_major_formatter(thousands)
             if k + across >= len(terms):

@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lewm_probe.reports import words
-from lewm_probe.reports.figures.canvas import (
+from lewm_probe.analyses.probe.report.tables import WHOLE
+from lewm_probe.analyses.straightness.report.questions import poses
+from lewm_probe.reports import labels
+from lewm_probe.reports.figures.style import (
     FULL,
     Plot,
     band,
@@ -20,12 +22,10 @@ from lewm_probe.reports.figures.canvas import (
     legend,
     thousands,
 )
-from lewm_probe.reports.identity import MUTED
-from lewm_probe.reports.latent_questions import poses
-from lewm_probe.reports.tables.probes import WHOLE
+from lewm_probe.reports.palette import MUTED
+from lewm_probe.reports.results_view import WorldView, means, sample
 from lewm_probe.reports.tables.table import comma
-from lewm_probe.reports.view import WorldView, means, sample
-from lewm_probe.results import Metric
+from lewm_probe.results.result import Metric
 
 LEVELS: dict[str, tuple[str, Any]] = {
     "random_weights": ("random weights", (0, (1, 1.2))),
@@ -51,7 +51,7 @@ def training_plot(view: WorldView) -> Plot | None:
         at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
         panels.append(
             _Panel(
-                f"{words.sentence(words.quantity(quantity))}, linear probe",
+                f"{labels.sentence(labels.quantity(quantity))}, linear probe",
                 "Pearson r",
                 view.training("probe", "pearson_r", **at),
                 _levels(view, "probe", "pearson_r", **at),

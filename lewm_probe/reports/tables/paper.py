@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lewm_probe.reports import numbers, words
+from lewm_probe.analyses.probe.report.tables import METHODS, WHOLE, main_features, quantities
+from lewm_probe.analyses.voe.report.tables import ONSET, factor, main_pair
+from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.tables.probes import METHODS, WHOLE, main_features, quantities
+from lewm_probe.reports.results_view import WorldView, preferred, sample
 from lewm_probe.reports.tables.table import (
     Cell,
     Column,
@@ -20,8 +22,6 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
-from lewm_probe.reports.tables.voe import ONSET, factor, main_pair
-from lewm_probe.reports.view import WorldView, preferred, sample
 
 _SEEDS = "training seeds"
 _METRICS = {"mse": "MSE", "pearson_r": "r"}
@@ -38,9 +38,9 @@ def paper_probe_table(view: WorldView) -> Table | None:
     )
     rows = []
     for quantity in published:
-        bare = quantity.removesuffix(words.RAW)
+        bare = quantity.removesuffix(labels.RAW)
         raw = ", raw scalar" if bare != quantity else ""
-        group = words.sentence(words.quantity(bare)).replace("position", "location")
+        group = labels.sentence(labels.quantity(bare)).replace("position", "location")
         paper = {"whose": text(f"paper{raw}"), **_theirs(view, quantity)}
         rows += _ours(view, quantity, f"ours{raw}", group)
         rows.append(Row(paper, group=group, quiet=True))
@@ -55,12 +55,12 @@ def paper_probe_table(view: WorldView) -> Table | None:
     angle = (
         " Angles: the paper’s convention is the z-scored raw scalar, and its value stands beside "
         "ours of the raw scalar; sine and cosine, with the mean error in degrees, are ours only."
-        if any(quantity.endswith(words.RAW) for quantity in published)
+        if any(quantity.endswith(labels.RAW) for quantity in published)
         else ""
     )
     return table(
         f"{view.world}-paper-probes",
-        f"Probes of {words.world(view.world)}, laid out as in the paper",
+        f"Probes of {labels.world(view.world)}, laid out as in the paper",
         f"Test error on z-scored targets and Pearson r{comma(sample(seen))} test trajectories. "
         f"{several}Paper: {paper_values().sources['lewm_paper']}.{angle}",
         [
@@ -68,7 +68,7 @@ def paper_probe_table(view: WorldView) -> Table | None:
             *(
                 Column(
                     f"{model}_{method}_{metric}",
-                    f"{words.method(method)} {title}",
+                    f"{labels.method(method)} {title}",
                     over=view.label(model),
                 )
                 for model in view.models
@@ -94,13 +94,13 @@ def _ours(view: WorldView, quantity: str, name: str, group: str) -> list[Row]:
                     continue
                 key = f"{model}_{method}_{metric}"
                 places = 4 if metric == "mse" and mean.value < 0.0095 else 3
-                shown = numbers.number(mean.value, places)
+                shown = formatting.number(mean.value, places)
                 if degrees and metric == "mse":
-                    shown += f" · {numbers.number(degrees.value, 1)}°"
+                    shown += f" · {formatting.number(degrees.value, 1)}°"
                 low, high = min(mean.values), max(mean.values)
                 own[key] = Cell(shown, mean.value, low, high)
                 if mean.checkpoints > 1:
-                    told = dict.fromkeys(numbers.number(end, places) for end in (low, high))
+                    told = dict.fromkeys(formatting.number(end, places) for end in (low, high))
                     ends[key] = text((" – " if low < 0 else "–").join(told))
     rows = [Row(own, group=group)]
     return [*rows, Row(ends, group=group, quiet=True)] if len(ends) > 1 else rows
@@ -143,7 +143,7 @@ def paper_surprise_table(views: Sequence[WorldView]) -> Table | None:
                 if ratio:
                     ends = (factor(end) for end in (ratio.value, ratio.low, ratio.high))
                     cells["factor"] = cell(*ends)
-                group = f"{words.world(view.world)}: {words.condition(condition).lower()}"
+                group = f"{labels.world(view.world)}: {labels.condition(condition).lower()}"
                 rows.append(Row(cells, group=group))
     return table(
         "paper-surprise",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lewm_probe.reports import numbers, words
+from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Cell, Column, Row, Table, table, text
-from lewm_probe.reports.view import WorldView
-from lewm_probe.results import Provenance
+from lewm_probe.results.result import Provenance
 
 _DATA_KEYS = ("data_fingerprint", "data", "dataset", "fingerprint")
 
@@ -25,7 +25,7 @@ def models_table(view: WorldView) -> Table | None:
         width = entry.config.get("latent_width")
         cells = {
             "model": text(view.label(entry.name)),
-            "family": text(words.FAMILIES.get(entry.family, entry.family)),
+            "family": text(labels.FAMILIES.get(entry.family, entry.family)),
             "train_seed": _count(entry.train_seed),
             "step": _count(entry.step),
             "parameters": _count(entry.parameters),
@@ -69,9 +69,9 @@ def provenance_table(records: Iterable[Provenance]) -> Table | None:
         seconds = [one.wall_seconds for one in part if one.wall_seconds is not None]
         wall = sum(seconds) if seconds else None
         analyses = (one.settings.get("analysis") for one in part)
-        seeds = (f"{words.plain(k)} {v}" for one in part for k, v in sorted(one.seeds.items()))
+        seeds = (f"{labels.plain(k)} {v}" for one in part for k, v in sorted(one.seeds.items()))
         prints = (
-            f"{words.plain(k)} {v[:12]}"
+            f"{labels.plain(k)} {v[:12]}"
             for k, v in sorted({pair for one in part for pair in one.fingerprints.items()})
         )
         cells = {
@@ -80,7 +80,7 @@ def provenance_table(records: Iterable[Provenance]) -> Table | None:
             "version": text(version),
             "commit": Cell(commit[:12], commit or None),
             "hardware": text(hardware),
-            "wall": Cell(numbers.duration(wall), wall),
+            "wall": Cell(formatting.duration(wall), wall),
             "seeds": text(_listed(seeds)),
             "fingerprints": text(_listed(prints)),
             "packages": text(packages),
@@ -112,4 +112,4 @@ def _listed(found: Iterable[str]) -> str:
 
 
 def _count(value: int | None) -> Cell:
-    return Cell(numbers.count(value) if value is not None else "", value)
+    return Cell(formatting.count(value) if value is not None else "", value)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from lewm_probe.files import safe_name
-from lewm_probe.reports import numbers
-from lewm_probe.reports.view import Mean
-from lewm_probe.results import Metric
+from lewm_probe.core.files import safe_name
+from lewm_probe.reports import formatting
+from lewm_probe.reports.results_view import Mean
+from lewm_probe.results.result import Metric
 
 Value = float | int | str | None
 
@@ -40,15 +40,15 @@ def cell(
     decimals: int | None = None,
 ) -> Cell:
     """A number with its interval; "–" where it is missing."""
-    if not numbers.known(value):
-        return Cell(numbers.MISSING)
-    low, high = (low, high) if numbers.known(low) and numbers.known(high) else (None, None)
-    return Cell(numbers.estimate(value, low, high, decimals=decimals), value, low, high)
+    if not formatting.known(value):
+        return Cell(formatting.MISSING)
+    low, high = (low, high) if formatting.known(low) and formatting.known(high) else (None, None)
+    return Cell(formatting.estimate(value, low, high, decimals=decimals), value, low, high)
 
 
 def p_cell(p: float | None) -> Cell:
     """A p-value."""
-    return Cell(numbers.p_value(p), p if numbers.known(p) else None)
+    return Cell(formatting.p_value(p), p if formatting.known(p) else None)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,9 @@ def table(
     kept = [
         column
         for column in columns
-        if any(row.cells.get(column.key, EMPTY).text not in ("", numbers.MISSING) for row in rows)
+        if any(
+            row.cells.get(column.key, EMPTY).text not in ("", formatting.MISSING) for row in rows
+        )
     ]
     if not rows or not any(column.numeric for column in kept) and len(kept) < 2:
         return None
@@ -129,7 +131,7 @@ def table(
 def mean_cell(mean: Mean | None, *, decimals: int | None = None, bare: bool = False) -> Cell:
     """A mean over training seeds; ``bare`` keeps its interval for the CSV only."""
     if mean is None:
-        return Cell(numbers.MISSING)
+        return Cell(formatting.MISSING)
     whole = cell(mean.value, mean.low, mean.high, decimals=decimals)
     return replace(whole, text=whole.text.split(" [")[0]) if bare else whole
 
@@ -137,26 +139,26 @@ def mean_cell(mean: Mean | None, *, decimals: int | None = None, bare: bool = Fa
 def spread_cell(mean: Mean | None) -> Cell:
     """A mean over training seeds with the smallest and the largest checkpoint."""
     if mean is None:
-        return Cell(numbers.MISSING)
+        return Cell(formatting.MISSING)
     low, high = min(mean.values), max(mean.values)
     places = 4 if abs(mean.value) < 0.01 else 3
-    shown = numbers.number(mean.value, places)
+    shown = formatting.number(mean.value, places)
     if mean.checkpoints > 1:
-        shown += f" ({numbers.number(low, places)} – {numbers.number(high, places)})"
+        shown += f" ({formatting.number(low, places)} – {formatting.number(high, places)})"
     return Cell(shown, mean.value, low, high)
 
 
 def count_cell(value: float | None, high: float | None = None) -> Cell:
     """A whole number, or a range of them."""
-    if not numbers.known(value):
+    if not formatting.known(value):
         return EMPTY
-    return Cell(numbers.count_range(value, value if high is None else high), int(value))
+    return Cell(formatting.count_range(value, value if high is None else high), int(value))
 
 
 def largest_p(rows: Iterable[Metric]) -> Cell:
     """The largest p-value of several checkpoints."""
     found = [row.value for row in rows if row.value is not None]
-    return p_cell(max(found)) if found else Cell(numbers.MISSING)
+    return p_cell(max(found)) if found else Cell(formatting.MISSING)
 
 
 def comma(n: str) -> str:

@@ -12,22 +12,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lewm_probe.reports.content import content
-from lewm_probe.reports.figures import canvas
-from lewm_probe.reports.figures.auroc import auroc_plot
-from lewm_probe.reports.figures.canvas import COLUMN, FULL, Plot
-from lewm_probe.reports.figures.dose import dose_plot
-from lewm_probe.reports.figures.filmstrip import filmstrip_plot, onset, strips
-from lewm_probe.reports.figures.latents import latents_plot
+from lewm_probe.analyses.geometry.report.figure import latents_plot
+from lewm_probe.analyses.probe.report.scatter import paired, scatter_plots
+from lewm_probe.analyses.rollout.report.figure import rollout_plot
+from lewm_probe.analyses.straightness.report.figure import straightness_plot
+from lewm_probe.analyses.voe.report.auroc import auroc_plot
+from lewm_probe.analyses.voe.report.dose import dose_plot
+from lewm_probe.analyses.voe.report.filmstrip import filmstrip_plot, onset, strips
+from lewm_probe.analyses.voe.report.paper import paper_surprise_plot
+from lewm_probe.analyses.voe.report.surprise import surprise_plot
+from lewm_probe.reports.figures import style
 from lewm_probe.reports.figures.losses import loss_plot
 from lewm_probe.reports.figures.over_training import training_plot
-from lewm_probe.reports.figures.paper_surprise import paper_surprise_plot
-from lewm_probe.reports.figures.probe_scatter import paired, scatter_plots
-from lewm_probe.reports.figures.rollout import rollout_plot
-from lewm_probe.reports.figures.straightness import straightness_plot
-from lewm_probe.reports.figures.surprise import surprise_plot
-from lewm_probe.reports.view import WorldView, views
-from lewm_probe.results import Metric, Result
+from lewm_probe.reports.figures.style import COLUMN, FULL, Plot
+from lewm_probe.reports.page.sections import content
+from lewm_probe.reports.results_view import WorldView, views
+from lewm_probe.results.result import Metric, Result
 
 Maker = Callable[[WorldView], Plot | None]
 MAKERS: list[Maker] = [
@@ -47,7 +47,7 @@ DRAWN += [(maker, "push_t") for maker in (*MAKERS[:3], MAKERS[-1], dose_plot)]
 
 
 def laid_out(plot: Plot, width: float) -> Figure:
-    with mpl.rc_context(canvas._STYLE):
+    with mpl.rc_context(style._STYLE):
         figure = plot.draw(width)
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()

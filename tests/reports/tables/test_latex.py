@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lewm_probe.reports.content import content
+from lewm_probe.reports.page.sections import content
+from lewm_probe.reports.results_view import views
 from lewm_probe.reports.tables.latex import escape, latex
 from lewm_probe.reports.tables.table import Column, Row, Table, text
-from lewm_probe.reports.view import views
-from lewm_probe.results import Result
+from lewm_probe.results.result import Result
 
 
 def commands_removed(text: str) -> str:

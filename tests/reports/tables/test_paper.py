@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_table
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.reports.view import WorldView, views
-from lewm_probe.results import Metric, Result
+from lewm_probe.results.result import Metric, Result
 
 Change = Callable[..., Result]
 

@@ -1,0 +1,1 @@
+"""What learned nothing about the world, for comparison."""

@@ -1,0 +1,1 @@
+"""What is asked: checkpoints, suites, trajectories."""

@@ -1,0 +1,367 @@
+"""The checkpoints under analysis: found by name and path, loaded, and checked against a world."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from torch import nn
+
+from lewm_probe.core.errors import LONGEST, NotThere, UsageError, UserError, brief
+from lewm_probe.core.names import split_name
+from lewm_probe.models.base import WorldModel, spec_fault
+from lewm_probe.models.checkpoints.action_source import CHECKPOINT
+from lewm_probe.models.checkpoints.load import LoadOptions, load_located, origin_of
+from lewm_probe.models.checkpoints.locate import locate
+from lewm_probe.results.result import ModelEntry
+from lewm_probe.worlds.base import World, are_choices
+
+CURVE_POINTS = 400
+"""Most points kept of a training curve: twice what a figure a column wide can show."""
+
+
+_RENAMED = {"effective_rank": "centered_effective_rank"}
+"""What runs of earlier versions logged under another name."""
+
+
+class Identity(TypedDict):
+    """The keys by which a metric or a row names its checkpoint."""
+
+    model: str
+    family: str
+    train_seed: int | None
+    step: int | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to be analysed, under the name it has in reports.
+
+    Attributes:
+        name: label in reports; several training seeds of one method share it.
+        model: the frozen model, in eval mode.
+        entry: what the results say about it.
+        source: file it was loaded from, if any.
+        history: all checkpoints of its run in step order (empty without a run folder).
+        options: how it was loaded; checkpoints of its history are loaded alike.
+    """
+
+    name: str
+    model: WorldModel
+    entry: ModelEntry
+    source: Path | None = None
+    history: tuple[Path, ...] = ()
+    options: LoadOptions = LoadOptions()
+
+    @property
+    def identity(self) -> Identity:
+        """Keys that name this checkpoint in ``Metric`` and in rows (rows have no family)."""
+        entry = self.entry
+        return Identity(
+            model=self.name, family=entry.family, train_seed=entry.train_seed, step=entry.step
+        )
+
+    @property
+    def label(self) -> str:
+        """Name with training seed and step, for messages."""
+        return self.entry.label
+
+    def at(self, model: WorldModel) -> Subject:
+        """The same subject at another checkpoint of its run."""
+        changed = {"step": model.spec.step, "fingerprint": model.fingerprint}
+        return replace(self, model=freeze(model), entry=self.entry.model_copy(update=changed))
+
+
+def subject_from_model(
+    name: str,
+    model: WorldModel,
+    *,
+    source: Path | None = None,
+    history: Sequence[Path] = (),
+    curves: dict[str, list[float | None]] | None = None,
+    data_fingerprint: str | None = None,
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+) -> Subject:
+    """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way.
+
+    Raises:
+        UserError: its spec says what cannot be, or it has no fingerprint.
+    """
+    spec = model.spec
+    if fault := spec_fault(spec):
+        raise UserError(f"The model '{name}' cannot be analysed: its {fault}. Mend its spec.")
+    config: Any = getattr(model, "config", None)
+    told = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
+    if data_fingerprint is not None:
+        told["data_fingerprint"] = data_fingerprint
+    if (statistics := getattr(model, "statistics_source", None)) is not None:
+        told["action_statistics"] = statistics
+    entry = ModelEntry(
+        name=name,
+        family=spec.family,
+        train_seed=spec.train_seed,
+        step=spec.step,
+        world=spec.world,
+        fingerprint=_fingerprint(name, model),
+        parameters=sum(p.numel() for p in model.parameters())
+        if isinstance(model, nn.Module)
+        else None,
+        source=str(source) if source else None,
+        config=told,
+        curves=curves or {},
+    )
+    return Subject(name, freeze(model), entry, source, tuple(history), options)
+
+
+def _fingerprint(name: str, model: WorldModel) -> str:
+    why: Exception | None = None
+    try:
+        found: object = model.fingerprint
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 a stranger's property may raise anything
+        why, told = error, brief(error)
+    else:
+        if isinstance(found, str):
+            return found
+        told = repr(found)
+    raise UserError(
+        f"The fingerprint of the model '{name}' is no string ({told}). Let it be one that follows "
+        "the weights, or leave it out: by default it is a hash of all that the model holds."
+    ) from why
+
+
+def load_subjects(
+    specs: Sequence[str],
+    device: str | torch.device = "cpu",
+    world: World | None = None,
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+    left_out: Callable[[str, UserError], None] | None = None,
+) -> list[Subject]:
+    """Load ``name=path`` or ``path`` arguments.
+
+    A path is all that ``lewm_probe.load_model`` takes. A bare one is named after its folder or
+    repository. The same name may come several times with different training seeds or steps.
+
+    Args:
+        specs: the arguments.
+        device: where the models compute.
+        world: where they are to be asked, if they must fit it.
+        options: what holds for which checkpoint.
+        left_out: told the argument of a checkpoint that cannot be loaded, and why; the others go
+            on. Without it, the first failure is raised.
+
+    Raises:
+        UsageError: nothing given, an empty name, twice the same checkpoint under one name, or
+            options for a name that is not there.
+        UserError: nothing there, no checkpoint in the folder, or (given ``world``) a misfit.
+    """
+    if not specs:
+        raise UsageError(
+            "No checkpoint was given. Name at least one, for example "
+            "`lewm-probe voe lewm=runs/lewm pldm=runs/pldm`."
+        )
+    if len(specs) == 1:
+        options = options.meant()
+    given = {name for name, _ in map(_parse, specs) if name is not None}
+    if all(_parse(spec)[0] is not None for spec in specs):
+        options.check_names(sorted(given))  # before a checkpoint lacks what went astray
+    subjects: list[Subject] = []
+    for spec in specs:
+        try:
+            subject = load_subject(spec, device, options)
+        except (UsageError, NotThere):
+            raise
+        except UserError as error:
+            if left_out is None:
+                raise
+            left_out(spec, error)
+            continue
+        check_names_differ([*subjects, subject])
+        if world is not None:
+            check_fits(subject, world)
+        subjects.append(subject)
+    options.check_names(sorted(given | {subject.name for subject in subjects}))
+    given_stats = (*options.action_stats, *options.dataset)
+    unused = next((v for v in given_stats if split_name(v)[0] is None), None)
+    carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
+    if unused is not None and not options.insist and subjects and all(carried):
+        raise UsageError(
+            f"The action statistics '{unused}' are for checkpoints that carry none, but all of "
+            "these carry their own. Leave them out."
+        )
+    return subjects
+
+
+def check_names_differ(subjects: Sequence[Subject]) -> None:
+    """Refuse two checkpoints that results could not tell apart.
+
+    Raises:
+        UsageError: same name, training seed and step.
+    """
+    for i, subject in enumerate(subjects):
+        for other in subjects[:i]:
+            if other.identity == subject.identity:
+                which = [str(s.source) if s.source else "A model" for s in (other, subject)]
+                raise UsageError(
+                    f"{which[0]} and {which[1]} are both called {subject.label}. Results could not "
+                    "tell them apart: give one of them another name, as in name=path."
+                )
+
+
+def load_subject(
+    spec: str,
+    device: str | torch.device = "cpu",
+    options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
+) -> Subject:
+    """Load one ``name=path`` or ``path`` argument; see ``load_subjects``.
+
+    Raises:
+        UsageError: an empty name or path, or options that contradict each other.
+        UserError: nothing there, or a checkpoint that cannot be read.
+    """
+    try:
+        return _load_subject(spec, device, options)
+    except OSError as error:
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EISDIR,
+            errno.ELOOP,
+            errno.ENAMETOOLONG,
+        ):
+            why = os.strerror(error.errno)
+            raise UserError(
+                f"{_brief_path(error.filename or spec)} cannot be read ({why}). Check the path and "
+                "its permissions."
+            ) from error
+        raise
+
+
+def _load_subject(spec: str, device: str | torch.device, options: LoadOptions) -> Subject:
+    name, path = _parse(spec)
+    located = locate(path, hint=f" (given for '{name}')" if name else "")
+    for earlier in located.history:
+        earlier.open("rb").close()  # told now, of this checkpoint, and not in the middle of all
+    name = name or located.name
+    choice = options.chosen(name)
+    subject = subject_from_model(
+        name,
+        load_located(located, choice, device),
+        source=located.weights,
+        history=located.history,
+        curves=training_curves(located.run) if located.run is not None else {},
+        data_fingerprint=origin_of(located).data_fingerprint,
+        options=options,
+    )
+    if located.shown is None:
+        return subject
+    # A repository's name is worth more to readers than the place of this machine's cache.
+    return replace(subject, entry=subject.entry.model_copy(update={"source": located.shown}))
+
+
+def _brief_path(path: str) -> str:
+    return path if len(path) <= LONGEST else f"{path[:LONGEST]} …"
+
+
+def check_fits(subject: Subject, world: World) -> None:
+    """Refuse a model whose actions or frame-skip are not the world's.
+
+    Raises:
+        UserError: actions of another width or kind, or another frame-skip. A model without actions
+            has frames at distances that it was trained on all the same.
+    """
+    spec = subject.model.spec
+    shape = world.action_space.shape
+    per_step = int(np.prod(shape)) if shape else 1
+    expected = world.frame_skip * per_step
+    advice = (
+        f"Give a checkpoint that was trained on {world.name} episodes with frame_skip "
+        f"{world.frame_skip}, or name the world it was trained on with --world."
+    )
+    kind = "discrete" if are_choices(world.action_space) else "continuous"
+    if spec.action_kind not in (kind, "none"):
+        raise UserError(
+            f"The checkpoint {subject.label} takes {spec.action_kind} actions, but those of the "
+            f"world {world.name} are {kind}. {advice}"
+        )
+    if spec.frame_skip != world.frame_skip:
+        raise UserError(
+            f"The checkpoint {subject.label} was trained with frame-skip {spec.frame_skip}, but "
+            f"the world {world.name} has frame-skip {world.frame_skip}. {advice}"
+        )
+    if spec.action_kind != "none" and spec.action_width != expected:
+        raise UserError(
+            f"The checkpoint {subject.label} takes action blocks of width {spec.action_width}, but "
+            f"the world {world.name} gives blocks of width {expected} ({world.frame_skip} steps of "
+            f"{per_step} numbers). {advice}"
+        )
+
+
+def check_all_fit(subjects: Iterable[Subject], world: World) -> None:
+    """``check_fits`` for each subject."""
+    for subject in subjects:
+        check_fits(subject, world)
+
+
+def freeze(model: WorldModel, device: str | torch.device | None = None) -> WorldModel:
+    """Put a model in eval mode without gradients, and on ``device`` if one is given."""
+    if isinstance(model, nn.Module):
+        model.eval().requires_grad_(False)
+        if device is not None:
+            model.to(device)
+    return model
+
+
+def training_curves(run: Path) -> dict[str, list[float | None]]:
+    """Curves of a run folder's ``metrics.jsonl``: ``step`` and every number logged at it.
+
+    Training values keep their name; validation values get the prefix ``validation_``. Where a name
+    was not logged at a step, or was not finite, its value is None. A last line that was cut short
+    is left out. Long curves are thinned evenly to ``CURVE_POINTS`` steps; steps with validation
+    stay.
+    """
+    path = run / "metrics.jsonl"
+    if not path.is_file():
+        return {}
+    by_step: dict[int, dict[str, float]] = {}
+    validated: set[int] = set()
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+            step, split = int(record.pop("step")), record.pop("split", "train")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # cut short by a kill: the run logs this step again when it is resumed
+        prefix = "" if split == "train" else f"{split}_"
+        if prefix:
+            validated.add(step)
+        values = by_step.setdefault(step, {})
+        for key, value in record.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if number and math.isfinite(value):
+                values[prefix + _RENAMED.get(key, key)] = float(value)
+    steps = sorted(by_step)
+    thinned = set(steps[:: max(1, math.ceil(len(steps) / CURVE_POINTS))]) | validated
+    steps = [s for s in steps if s in thinned or s == steps[-1]]
+    names = dict.fromkeys(key for step in steps for key in by_step[step])
+    curves: dict[str, list[float | None]] = {"step": [float(s) for s in steps]}
+    for name in names:
+        curves[name] = [by_step[step].get(name) for step in steps]
+    return curves
+
+
+def _parse(spec: str) -> tuple[str | None, str]:
+    name, path = split_name(spec)
+    if name == "" or (name is not None and not path):
+        raise UsageError(
+            f"'{spec}' names no checkpoint. Write name=path, for example lewm=runs/lewm."
+        )
+    return name, path

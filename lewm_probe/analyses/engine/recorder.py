@@ -1,0 +1,126 @@
+"""Where an analysis writes its numbers down: metrics and raw rows with the same keys filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.results.result import Metric, Provenance, Result, as_rows
+from lewm_probe.stats.bootstrap import Estimate
+
+HIGHER_IS_BETTER = {
+    "mse": False,
+    "mse_over_copy_last": False,
+    "pearson_r": True,
+    "r2": True,
+    "rmse": False,
+    "angle_error_deg": False,
+    "selectivity": True,
+}
+"""Metrics with a better end; the others describe."""
+
+
+class Ledger:
+    """Collects the metrics and rows of one analysis of one suite.
+
+    Every metric of a subject carries its name, family, training seed and step; keys of ``Metric``
+    that do not apply are left out by the caller.
+    """
+
+    def __init__(self, analysis: str, suite: Suite) -> None:
+        self.analysis = analysis
+        self.suite = suite
+        self.metrics: list[Metric] = []
+        self.notes: dict[str, None] = {}
+        self._rows: list[pd.DataFrame] = []
+
+    def metric(
+        self, subject: Subject, metric: str, estimate: Estimate | float | None, /, **keys: Any
+    ) -> None:
+        """Write one number down; not finite becomes null. ``keys`` are other ones of ``Metric``."""
+        if not isinstance(estimate, Estimate):
+            estimate = Estimate(estimate)
+        value, low, high = map(_finite, estimate[:3])
+        identity: dict[str, Any] = {**subject.identity}
+        shared: dict[str, Any] = {
+            "world": self.suite.world,
+            "analysis": self.analysis,
+            "metric": metric,
+            "value": value,
+            "ci_low": low,
+            "ci_high": high,
+            "n": estimate.n,
+            "eval_seed": self.suite.seed,
+            "higher_is_better": HIGHER_IS_BETTER.get(metric),
+        }
+        self.metrics.append(Metric(**(identity | shared | keys)))
+
+    def rows(
+        self,
+        subject: Subject,
+        metric: str,
+        values: np.ndarray,
+        ids: Sequence[str],
+        /,
+        frames: np.ndarray | None = None,
+        **keys: Any,
+    ) -> None:
+        """Write down a raw value for each of ``ids`` (trajectories), with frame numbers if given.
+
+        Values that are not finite are left out: a row that is missing says as much.
+        """
+        there = np.isfinite(values)
+        table = pd.DataFrame({"value": values, "trajectory_id": list(ids)})
+        if frames is not None:
+            table["frame"] = frames
+        identity = {key: subject.identity[key] for key in ("model", "train_seed", "step")}
+        shared = {"world": self.suite.world, "analysis": self.analysis, "metric": metric}
+        self._rows.append(table[there].assign(**identity, **shared, **keys))
+
+    def note(self, text: str) -> None:
+        """A warning that a reader of the numbers must see; said once."""
+        self.notes.setdefault(text)
+
+    def cannot_rebuild(self, subject: Subject, rival: str) -> None:
+        """Say that a rival of this model's own architecture is missing."""
+        self.note(
+            f"{subject.label}: {rival} is missing, because this kind of model cannot be built anew "
+            "with random weights."
+        )
+
+    def table(self) -> pd.DataFrame | None:
+        """All raw rows written down so far; None where there are none."""
+        return pd.concat([as_rows(r) for r in self._rows]) if self._rows else None
+
+    def take(
+        self, metrics: Sequence[Metric], rows: pd.DataFrame | None, notes: Sequence[str]
+    ) -> None:
+        """Write down what another ledger of the same analysis and suite held."""
+        self.metrics += metrics
+        if rows is not None:
+            self._rows.append(rows)
+        for text in notes:
+            self.note(text)
+
+    def result(self, subjects: Sequence[Subject], settings: dict[str, Any]) -> Result:
+        """Everything written down so far."""
+        from lewm_probe.results.provenance import provenance
+
+        stamp: Provenance = provenance(
+            self.analysis,
+            seeds={"eval": self.suite.seed},
+            fingerprints={s.label: s.entry.fingerprint for s in subjects},
+            settings=settings,
+            notes=list(self.notes),
+        )
+        return Result([stamp], [s.entry for s in subjects], self.metrics, self.table())
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,233 @@
+"""Geometry: how latents fill their space. Collapse shows here first.
+
+Effective rank (RankMe, arXiv 2210.02885) and participation ratio count directions in use, tr Cov z
+their spread; SIGReg (LeJEPA, arXiv 2511.08544), what LeWM is trained to keep small, stands beside
+its value for a true Gaussian sample of the same size; R² from time says how much of z is a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
+
+from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
+    CURVE_TRAJECTORIES,
+    at_checkpoint,
+    earlier_checkpoints,
+)
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
+from lewm_probe.analyses.engine.features import encoded, pooled
+from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, Values
+from lewm_probe.analyses.readout.targets import body_positions
+from lewm_probe.core.progress import NoProgress, Progress
+from lewm_probe.core.seeding import stream, torch_seed
+from lewm_probe.results.result import Result
+from lewm_probe.stats import bootstrap
+from lewm_probe.stats.bootstrap import Estimate, interval
+from lewm_probe.stats.spectrum import participation_ratio, rank_of_moments
+from lewm_probe.training.sigreg import sigreg, unit_directions
+from lewm_probe.worlds import make_world
+
+SPECTRUM_RESAMPLES = 200
+"""Resamples for intervals of ranks, each of which needs an eigendecomposition."""
+
+DIRECTIONS = 256
+"""Random directions of SIGReg: a quarter of training's, since here it is averaged over frames."""
+
+KNOTS, RANGE = 17, 3.0
+"""The metric's own quadrature, as released: a change of training's must not move it."""
+
+GAUSSIAN_DRAWS = 3
+"""Gaussian samples of the latents' size whose SIGReg is averaged."""
+
+SCATTER_POINTS = 1000
+"""Frames drawn by their first two principal components."""
+
+
+def geometry(
+    subjects: Sequence[Subject],
+    suite: Suite,
+    *,
+    cache: LatentCache,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Result:
+    """Shape of each subject's latents on unperturbed trajectories (the suite's disjoint set).
+
+    Metrics, ``features`` z: ``effective_rank``; ``participation_ratio``; ``trace_cov``;
+    ``dimension_variance`` with ``window`` ``min``, ``median`` and ``max`` over axes; ``sigreg``
+    (per frame over trajectories, averaged over frames and directions) and the same for the control
+    ``gaussian``; ``r2`` with ``subject`` ``time_index``: the share of the latents' variance that is
+    linear in time. The first three also for the earlier checkpoints of each run, on fewer
+    trajectories. Raw rows: ``pc1`` and ``pc2`` of some frames beside the bodies' positions there.
+
+    Raises:
+        UserError: a model that does not fit the world, or whose latents are not finite.
+    """
+    world = make_world(suite.world)
+    check_all_fit(subjects, world)
+    for subject in subjects:
+        freeze(subject.model, device)
+    ledger = Ledger("geometry", suite)
+    portions = Portions(ledger, cache, device)
+
+    def look(own: Ledger, subject: Subject) -> Values:
+        data = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
+        view = pooled(subject, encoded(subject, data.pixels, data.actions, cache)["z"])
+        _spectrum(own, subject, view)
+        _variances(own, subject, view)
+        _gaussianity(own, subject, view)
+        _scatter(own, subject, view, data, body_positions(world))
+        _curve(own, subject, earlier_checkpoints(subject), cache)
+        return {}
+
+    with (
+        threadpool_limits(1, user_api="blas"),
+        (progress or NoProgress()).task("geometry", len(subjects)) as bar,
+    ):
+        for subject in subjects:
+            portions.of(subject, partial(look, subject=subject))
+            bar.advance()
+    return ledger.result(subjects, {"disjoint": suite.voe.disjoint})
+
+
+def _spectrum(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
+    """Ranks and total variance with intervals, from second moments of each trajectory."""
+    z = view.astype(np.float64)  # (N, T, D)
+    n, frames = z.shape[:2]
+    moments = np.einsum("ntd,nte->nde", z, z, optimize=True) / frames
+    means = z.mean(axis=1)  # (N, D)
+    rng = stream(ledger.suite.seed, "geometry", "bootstrap")
+    weights = np.concatenate(
+        [np.full((1, n), 1 / n), bootstrap.resamples(n, SPECTRUM_RESAMPLES, rng)]
+    )
+    draws = np.empty((len(weights), 3))
+    for i, weight in enumerate(weights):
+        second = np.tensordot(weight, moments, axes=1)  # (D, D)
+        centre = weight @ means
+        covariance = second - np.outer(centre, centre)
+        draws[i] = rank_of_moments(second), participation_ratio(covariance), np.trace(covariance)
+    for name, column in zip(
+        ("effective_rank", "participation_ratio", "trace_cov"), draws.T, strict=True
+    ):
+        # A resample holds fewer different trajectories and so uses fewer directions: the whole
+        # cloud of draws lies low, and is moved to where the value is.
+        column[1:] += column[0] - column[1:].mean()
+        _write(ledger, subject, name, column, n)
+
+
+def _variances(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
+    """Variance of the least, middle and most varying axis, and the share that time explains."""
+    z = view.astype(np.float64)
+    n, frames, width = z.shape
+    z = z - z.mean(axis=(0, 1))  # moments about the mean lose no digits
+    rng = stream(ledger.suite.seed, "geometry", "bootstrap of variances")
+    drawn = bootstrap.resamples(n, ledger.suite.statistics.bootstrap, rng)
+    weights = np.concatenate([np.full((1, n), 1 / n), drawn])
+    time = np.linspace(-1, 1, frames)  # centred: a resample keeps every frame of a trajectory
+    means = weights @ z.mean(axis=1)  # (R, D)
+    variance = np.maximum(weights @ np.square(z).mean(axis=1) - means**2, 0)
+    shared = weights @ np.einsum("ntd,t->nd", z, time / frames)  # covariance with time
+    for window, of_axes in (("min", np.min), ("median", np.median), ("max", np.max)):
+        _write(ledger, subject, "dimension_variance", of_axes(variance, axis=1), n, window=window)
+    explained = np.square(shared).sum(axis=1) / np.square(time).mean()
+    total = variance.sum(axis=1)
+    nothing = 1e-12 * width * max(1.0, float(np.square(view).mean()))  # rounding of float32
+    share = np.divide(explained, total, out=np.full_like(total, np.nan), where=total > nothing)
+    _write(ledger, subject, "r2", share, n, subject_="time_index")
+
+
+def _gaussianity(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
+    """SIGReg of the latents and of Gaussian samples, in the same random directions."""
+    seed, (n, frames, width) = ledger.suite.seed, view.shape
+    generator = torch.Generator().manual_seed(torch_seed(seed, "geometry", "directions"))
+    directions = unit_directions(width, DIRECTIONS, generator)
+    own = _sigreg(torch.tensor(view), directions)
+    ledger.metric(subject, "sigreg", Estimate(own, n=n), features="z")
+    drawn = [
+        _sigreg(torch.randn(n, frames, width, generator=generator), directions)
+        for _ in range(GAUSSIAN_DRAWS)
+    ]
+    level = Estimate(float(np.mean(drawn)), n=n)
+    ledger.metric(subject, "sigreg", level, features="z", control="gaussian")
+
+
+def _sigreg(latents: torch.Tensor, directions: torch.Tensor) -> float:
+    """Mean over frames, one at a time: all at once would need N · T · M · 17 cosines in memory."""
+    frames = latents.split(1, dim=1)
+    return float(np.mean([float(sigreg(frame, directions, KNOTS, RANGE)) for frame in frames]))
+
+
+def _scatter(
+    ledger: Ledger,
+    subject: Subject,
+    view: np.ndarray,
+    data: Trajectories,
+    positions: Sequence[str],
+) -> None:
+    """The same random frames for every model: two principal components, and where bodies are."""
+    n, frames, width = view.shape
+    components = min(2, width)
+    with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance of one point
+        pca = PCA(components, svd_solver="full").fit(view.reshape(-1, width))
+    flat = pca.transform(view.reshape(-1, width)).reshape(n, frames, components)
+    rng = stream(ledger.suite.seed, "geometry", "scatter")
+    trajectory, frame = np.divmod(np.sort(rng.permutation(n * frames)[:SCATTER_POINTS]), frames)
+    ids = [data.ids[i] for i in trajectory]
+    for k in range(components):
+        ledger.rows(subject, f"pc{k + 1}", flat[trajectory, frame, k], ids, frame, features="z")
+    for name in positions:
+        axes = make_world(data.world).quantities[name].axes
+        for k, axis in enumerate(axes):
+            ledger.rows(
+                subject,
+                name,
+                data.state[name][trajectory, frame, k],
+                ids,
+                frame,
+                features="z",
+                axis=axis,
+            )
+
+
+def _curve(
+    ledger: Ledger,
+    subject: Subject,
+    history: Sequence[Path],
+    cache: LatentCache,
+) -> None:
+    """The spectrum at the earlier checkpoints of a run, on the trajectories of straightness."""
+    if not history:
+        return
+    whole = suite_trajectories(ledger.suite, subject.model.spec.image_size, "disjoint")
+    some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
+    for path in history:
+        earlier = at_checkpoint(subject, path)
+        latents = encoded(earlier, some.pixels, some.actions, cache)["z"]
+        _spectrum(ledger, earlier, pooled(earlier, latents))
+
+
+def _write(
+    ledger: Ledger,
+    subject: Subject,
+    metric: str,
+    draws: np.ndarray,
+    n: int,
+    subject_: str | None = None,
+    window: str | None = None,
+) -> None:
+    """The first of ``draws`` is the value, the others are resamples."""
+    confidence = ledger.suite.statistics.confidence
+    bounds = interval(draws[1:], confidence) if np.isfinite(draws[0]) else (None, None)
+    estimate = Estimate(float(draws[0]), *bounds, n)
+    ledger.metric(subject, metric, estimate, subject=subject_, features="z", window=window)

@@ -1,0 +1,1 @@
+"""How geometry is shown."""

@@ -1,0 +1,1 @@
+"""Which quantities can be read from latents."""

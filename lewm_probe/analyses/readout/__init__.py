@@ -1,0 +1,1 @@
+"""Regression from latents to physical quantities."""

@@ -1,0 +1,1 @@
+"""How far imagination stays with what happens."""

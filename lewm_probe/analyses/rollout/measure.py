@@ -1,0 +1,217 @@
+"""Rollouts: how far do imagined latents stay with what happens, and what do they still say?
+
+From H encoded frames on, the model sees nothing but the recorded actions (open loop). Its error is
+set against copying the last latent, which is what a model without dynamics would imagine, and
+probes trained on encoded latents say how wrong it is in pixels or degrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
+from lewm_probe.analyses.engine.batching import in_batches
+from lewm_probe.analyses.engine.features import encoded, pooled
+from lewm_probe.analyses.engine.imagination import Imagined, imagine
+from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, Values
+from lewm_probe.analyses.readout.linear import LinearProbe, fit_linear
+from lewm_probe.analyses.readout.scores import score
+from lewm_probe.analyses.readout.targets import Target, targets_of, varying
+from lewm_probe.core.errors import unknown_name
+from lewm_probe.core.progress import NoProgress, Progress
+from lewm_probe.core.seeding import stream
+from lewm_probe.models.base import device_of
+from lewm_probe.results.result import Result
+from lewm_probe.stats import bootstrap
+from lewm_probe.stats.bootstrap import Estimate, interval
+from lewm_probe.worlds import make_world
+from lewm_probe.worlds.base import World
+
+PLACES = 4
+"""Rollouts of each trajectory, from evenly spaced contexts; averaged before anything else."""
+
+READ = ("rmse", "angle_error_deg", "r2")
+"""Scores of the probes that are reported."""
+
+
+def rollout(
+    subjects: Sequence[Subject],
+    suite: Suite,
+    *,
+    cache: LatentCache,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Result:
+    """Error of imagined latents k blocks ahead, in latent space and in the quantities' units.
+
+    Metrics for each horizon k: ``mse``, the model's surprise at the frame that came, and the same
+    for the control ``copy_last``; ``mse_over_copy_last``, the ratio of their means (below 1: better
+    than imagining nothing). For each quantity that is not a velocity: ``rmse`` in its unit or
+    ``angle_error_deg``, and ``r2``, of linear probes that were trained on encoded latents of the
+    probe's training trajectories and read imagined ones; controls ``copy_last`` (read from the last
+    encoded latent) and ``encoded`` (read from the latent of the frame itself: the probe's own
+    error). Raw rows: both ``mse`` of every trajectory and horizon. Trajectories are the suite's
+    disjoint set; horizons that do not fit into them are left out with a note.
+
+    Raises:
+        UsageError: a quantity that the world does not know.
+        UserError: a model that does not fit the world, trajectories shorter than H + 1 frames, or
+            latents that are not finite.
+    """
+    world = make_world(suite.world)
+    check_all_fit(subjects, world)
+    for name in suite.probe.quantities:
+        if name not in world.quantities:
+            raise unknown_name("quantity", name, world.quantities)
+    for subject in subjects:
+        freeze(subject.model, device)
+    ledger = Ledger("rollout", suite)
+    portions = Portions(ledger, cache, device)
+    draws = stream(suite.seed, "rollout", "bootstrap")
+    weights = bootstrap.resamples(suite.voe.disjoint, suite.statistics.bootstrap, draws)
+    with (
+        threadpool_limits(1, user_api="blas"),
+        (progress or NoProgress()).task("rollout", len(subjects)) as bar,
+    ):
+        for subject in subjects:
+            portions.of(
+                subject,
+                partial(_roll, subject=subject, world=world, weights=weights, cache=cache),
+            )
+            bar.advance()
+    return ledger.result(subjects, suite.rollout.model_dump(mode="json"))
+
+
+def _roll(
+    ledger: Ledger, subject: Subject, world: World, weights: np.ndarray, cache: LatentCache
+) -> Values:
+    suite = ledger.suite
+    trajectories = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
+    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]  # (N, T, …)
+    horizons = _fitting(ledger, subject, trajectories.frames)
+    imagined = imagine(subject, latents, trajectories.actions, max(horizons), PLACES)
+    frames, ends = imagined.frames(), imagined.ends  # (E, K), (E,)
+    last = np.broadcast_to(latents[:, ends][:, :, None], imagined.latents.shape)
+    wrong = _surprise(subject, imagined.latents, latents[:, frames])  # (N, K)
+    copied = _surprise(subject, last, latents[:, frames])
+    confidence = suite.statistics.confidence
+    for k in horizons:
+        own, copy = wrong[:, k - 1], copied[:, k - 1]
+        estimate = bootstrap.mean(own, weights, confidence)
+        ledger.metric(subject, "mse", estimate, features="z", horizon=k)
+        for values, rival in ((own, None), (copy, "copy_last")):
+            at: dict[str, Any] = {"features": "z", "horizon": k, "control": rival}
+            ledger.rows(subject, "mse", values, trajectories.ids, **at)
+        for metric, found, control in (
+            ("mse", bootstrap.mean(copy, weights, confidence), "copy_last"),
+            ("mse_over_copy_last", _ratio(own, copy, weights, confidence), None),
+        ):
+            ledger.metric(subject, metric, found, features="z", horizon=k, control=control)
+    view = pooled(subject, latents)
+    for target, probe in _teachers(ledger, subject, world, cache):
+        values = targets_of(trajectories.state, world.quantities, [target.name])[0].values
+        columns = [world_axis in target.axes for world_axis in _axes(world, target)]
+        true = replace(target, values=values[..., columns])
+        reads: dict[str | None, np.ndarray] = {
+            None: probe.predict(_view(subject, imagined)),
+            "copy_last": probe.predict(view[:, ends])[:, :, None],
+            "encoded": probe.predict(view[:, frames]),
+        }  # (N, E, K or 1, axes)
+        for control, read in reads.items():
+            for k in horizons:
+                there = replace(true, values=true.values[:, frames[:, k - 1]])
+                at_k = read[:, :, min(k, read.shape[2]) - 1]
+                scores = score(there, at_k[None], probe.targets, weights, confidence).estimates
+                for metric in READ:
+                    if metric in scores:
+                        unit = {"rmse": target.unit, "angle_error_deg": "deg"}.get(metric)
+                        keys: dict[str, Any] = {"subject": target.name, "features": "z"}
+                        keys |= {"method": "linear", "horizon": k, "control": control}
+                        ledger.metric(subject, metric, scores[metric], unit=unit, **keys)
+    return {}
+
+
+def _fitting(ledger: Ledger, subject: Subject, frames: int) -> list[int]:
+    """The suite's horizons that fit into the trajectories; at least one is tried."""
+    asked = sorted(set(ledger.suite.rollout.horizons))
+    longest = frames - subject.model.spec.history
+    fitting = [k for k in asked if k <= longest]
+    if fitting != asked:
+        ledger.note(
+            f"Rollouts of {subject.label} go up to {longest} blocks: trajectories of {frames} "
+            f"frames, of which it first sees {subject.model.spec.history}, hold no more."
+        )
+    return fitting or asked[:1]
+
+
+def _surprise(subject: Subject, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The model's own measure of error, averaged over places: (N, E, K, …) twice → (N, K)."""
+    model, device = subject.model, device_of(subject.model)
+    parts = []
+    for guess, truth in zip(predicted, target, strict=True):  # a trajectory: E rollouts
+
+        def score(rows: slice, guess: np.ndarray = guess, truth: np.ndarray = truth) -> Tensor:
+            pair = [torch.tensor(a[rows], device=device) for a in (guess, truth)]
+            return model.surprise(*pair)
+
+        found = in_batches(score, len(guess), len(guess), doing="scoring rollouts", model=model)
+        parts.append(torch.cat(found).mean(dim=0).cpu().double().numpy())
+    return np.stack(parts)
+
+
+def _ratio(
+    numerator: np.ndarray, denominator: np.ndarray, weights: np.ndarray, confidence: float
+) -> Estimate:
+    """Ratio of means over trajectories (N,) with its interval; None when nothing ever moves."""
+    below = float(denominator.mean())
+    if not below > 0:
+        return Estimate(None, n=len(numerator))
+    bottom = weights @ denominator
+    draws = np.divide(
+        weights @ numerator, bottom, out=np.full_like(bottom, np.nan), where=bottom > 0
+    )
+    return Estimate(float(numerator.mean()) / below, *interval(draws, confidence), len(numerator))
+
+
+def _teachers(
+    ledger: Ledger, subject: Subject, world: World, cache: LatentCache
+) -> list[tuple[Target, LinearProbe]]:
+    """A linear probe of encoded latents for each quantity that is not a velocity."""
+    suite = ledger.suite
+    train = suite_trajectories(suite, subject.model.spec.image_size, "probe-train")
+    view = pooled(subject, encoded(subject, train.pixels, train.actions, cache)["z"])
+    found = []
+    for name in suite.probe.quantities:
+        if world.quantities[name].kind == "velocity":
+            continue
+        target, _ = varying(targets_of(train.state, world.quantities, [name])[0])
+        if target is not None:
+            found.append((target, fit_linear(view, target.values, suite.probe.linear)))
+    return found
+
+
+def _axes(world: World, target: Target) -> list[str]:
+    """All axes of a target before near-constant ones were left out."""
+    axes = world.quantities[target.name].axes
+    if target.kind == "angle":
+        return [f"{wave}_{axis}" for wave in ("sin", "cos") for axis in axes]
+    return list(axes)
+
+
+def _view(subject: Subject, imagined: Imagined) -> np.ndarray:
+    """The view z of imagined latents: (N, E, K, …) → (N, E, K, D)."""
+    shape = imagined.latents.shape
+    flat = imagined.latents.reshape(-1, *shape[2:])  # (N·E, K, …)
+    return pooled(subject, flat).reshape(*shape[:3], -1)

@@ -1,0 +1,1 @@
+"""How straight latent paths are."""

@@ -1,0 +1,289 @@
+"""Straightness: do latents move along straight lines when the world moves on?
+
+S = mean over trajectories and time of cos(v_t, v_{t+1}), v_t = z_{t+1} − z_t (LeWorldModel, arXiv
+2603.19312, where it rises over training though no loss asks for it). Cosine ignores scale, so a
+collapsed latent looks straight too: effective rank and what a linear probe reads stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lewm_probe.analyses.controls.random_networks import random_weights
+from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
+    CURVE_TRAJECTORIES,
+    at_checkpoint,
+    earlier_checkpoints,
+)
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
+from lewm_probe.analyses.engine.features import encoded, pooled
+from lewm_probe.analyses.engine.imagination import imagine
+from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, Values
+from lewm_probe.analyses.readout.linear import fit_linear
+from lewm_probe.analyses.readout.scaling import Scaler
+from lewm_probe.analyses.readout.scores import score
+from lewm_probe.analyses.readout.targets import body_positions, targets_of, varying
+from lewm_probe.analyses.straightness.paths import (
+    Turns,
+    noise_straightness,
+    overall_sd,
+    per_trajectory,
+    turns,
+)
+from lewm_probe.comparison.difference import write_differences
+from lewm_probe.core.progress import NoProgress, Progress
+from lewm_probe.core.seeding import stream
+from lewm_probe.results.result import Result
+from lewm_probe.stats import bootstrap
+from lewm_probe.stats.bootstrap import Estimate
+from lewm_probe.stats.spectrum import effective_rank
+from lewm_probe.worlds import World, make_world
+
+CONTACT = "contact"
+"""A world that knows contact has a quantity of this name, above ½ while bodies touch."""
+
+
+def straightness(
+    subjects: Sequence[Subject],
+    suite: Suite,
+    *,
+    cache: LatentCache,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Result:
+    """Straightness and local curvature of each subject's latent paths, over training too.
+
+    Paths are whole unperturbed trajectories (the suite's disjoint set): ``method`` ``encoded``, and
+    ``imagined``: one open-loop rollout from the first H frames to the end, of which only the
+    imagined latents count. Metrics for each stride: ``cosine`` (mean over time, then over
+    trajectories), ``curvature_deg``, ``masked_share`` of turns whose steps are too short to have a
+    direction; split by ``window`` ``contact`` and ``free`` where the world knows contact. Controls:
+    ``random_weights``, ``time_shuffled`` (the same latents in random order), ``pixel_space``,
+    ``state_space`` (positions of the bodies), ``iid_noise`` (the expected value for independent
+    Gaussian noise of the latents' width). Beside them: ``effective_rank``, and ``r2`` of a linear
+    probe of each body's position, trained on one half of the trajectories and tested on the other.
+    Differences between models: ``cosine`` with ``versus``. Raw rows: ``cosine`` of every
+    trajectory.
+
+    Raises:
+        UserError: a model that does not fit the world, or whose latents are not finite.
+    """
+    world = make_world(suite.world)
+    check_all_fit(subjects, world)
+    for subject in subjects:
+        freeze(subject.model, device)
+    ledger = Ledger("straightness", suite)
+    portions = Portions(ledger, cache, device)
+    spaces: dict[int, _Spaces] = {}
+
+    def look(own: Ledger, subject: Subject) -> Values:
+        size = subject.model.spec.image_size
+        trajectories = suite_trajectories(suite, size, "disjoint")
+        if size not in spaces:
+            spaces[size] = _Spaces(trajectories, world, suite)
+        values = _whole(own, subject, trajectories, spaces[size], cache)
+        _curve(own, subject, earlier_checkpoints(subject), world, cache)
+        return values
+
+    with (
+        threadpool_limits(1, user_api="blas"),
+        (progress or NoProgress()).task("straightness", len(subjects)) as bar,
+    ):
+        values = []
+        for subject in subjects:
+            values.append(portions.of(subject, partial(look, subject=subject)))
+            bar.advance()
+        weights = _resamples(suite, suite.voe.disjoint)
+        write_differences(ledger, "cosine", subjects, values, weights)
+    return ledger.result(subjects, suite.straightness.model_dump(mode="json"))
+
+
+def _resamples(suite: Suite, n: int) -> np.ndarray:
+    draws = stream(suite.seed, "straightness", "bootstrap")
+    return bootstrap.resamples(n, suite.statistics.bootstrap, draws)
+
+
+class _Spaces:
+    """What does not depend on the model: paths of pixels and of the true state, and resamples."""
+
+    def __init__(self, trajectories: Trajectories, world: World, suite: Suite) -> None:
+        self.weights = _resamples(suite, len(trajectories))
+        self.positions = body_positions(world)
+        settings = suite.straightness
+        strides = [s for s in settings.strides if trajectories.frames > 2 * s]
+        self.turns: dict[str, dict[int, Turns]] = {"pixel_space": {}}
+        flat = trajectories.pixels.reshape(len(trajectories), trajectories.frames, -1)
+        scale = float(np.sqrt(flat.var(axis=(0, 1), dtype=np.float64).mean()))
+        for stride in strides:
+            # A trajectory at a time: pictures as floats are large.
+            each = [turns(flat[[i]], stride, settings.epsilon, scale) for i in range(len(flat))]
+            self.turns["pixel_space"][stride] = Turns(
+                *(np.concatenate(parts) for parts in zip(*each, strict=True))
+            )
+        if self.positions:
+            state = np.concatenate([trajectories.state[name] for name in self.positions], axis=-1)
+            self.turns["state_space"] = {s: turns(state, s, settings.epsilon) for s in strides}
+
+
+def _whole(
+    ledger: Ledger,
+    subject: Subject,
+    trajectories: Trajectories,
+    spaces: _Spaces,
+    cache: LatentCache,
+) -> Values:
+    """Everything about a subject at its own step; its cosines, for the differences."""
+    suite, weights = ledger.suite, spaces.weights
+    values, view = _paths(ledger, subject, trajectories, weights, cache)
+    _beside(ledger, subject, view, trajectories, spaces.positions, weights)
+    for control, by_stride in spaces.turns.items():
+        for stride, turned in by_stride.items():
+            _write(ledger, subject, turned, weights, stride=stride, control=control)
+    order = stream(suite.seed, "straightness", "shuffle").permuted(
+        np.broadcast_to(np.arange(view.shape[1]), view.shape[:2]), axis=1
+    )
+    paths = {"time_shuffled": np.take_along_axis(view, order[..., None], axis=1)}
+    rival = random_weights(subject.model, trajectories.pixels, seed=suite.seed)
+    if rival is None:
+        ledger.cannot_rebuild(subject, "the control random_weights")
+    else:
+        other = subject.at(rival)
+        found = encoded(other, trajectories.pixels, trajectories.actions, cache)
+        paths["random_weights"] = pooled(other, found["z"])
+    for control, path in paths.items():
+        for stride in _strides(suite, path):
+            turned = turns(path, stride, suite.straightness.epsilon)
+            keys: dict[str, Any] = {"features": "z", "method": "encoded", "stride": stride}
+            _write(ledger, subject, turned, weights, control=control, **keys)
+    for stride in _strides(suite, view):
+        level = Estimate(noise_straightness(view.shape[-1]))
+        keys = {"features": "z", "method": "encoded", "stride": stride, "control": "iid_noise"}
+        ledger.metric(subject, "cosine", level, **keys)
+    return values
+
+
+def _paths(
+    ledger: Ledger,
+    subject: Subject,
+    trajectories: Trajectories,
+    weights: np.ndarray,
+    cache: LatentCache,
+) -> tuple[Values, np.ndarray]:
+    """Write encoded and imagined paths down; their cosines and the encoded view (N, T, D)."""
+    suite = ledger.suite
+    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]
+    view = pooled(subject, latents)
+    paths = {"encoded": view}
+    first = {"encoded": 0}
+    horizon = trajectories.frames - subject.model.spec.history
+    if horizon >= 3:  # two steps make a turn
+        imagined = imagine(subject, latents, trajectories.actions, horizon, places=1)
+        paths["imagined"] = pooled(subject, imagined.latents[:, 0])
+        first["imagined"] = int(imagined.frames()[0, 0])
+    contact = trajectories.state.get(CONTACT)
+    scale = overall_sd(view)
+    values: dict[tuple[tuple[str, Any], ...], np.ndarray] = {}
+    for method, path in paths.items():
+        for stride in _strides(suite, path):
+            turned = turns(path, stride, suite.straightness.epsilon, scale)
+            keys: dict[str, Any] = {"features": "z", "method": method, "stride": stride}
+            values[tuple(keys.items())] = per_trajectory(turned.cosine)
+            _write(ledger, subject, turned, weights, **keys)
+            ledger.rows(subject, "cosine", per_trajectory(turned.cosine), trajectories.ids, **keys)
+            if contact is None:
+                continue
+            begin = first[method] + stride  # the frame of the first turn
+            touching = contact[:, begin : begin + turned.cosine.shape[1], 0] > 0.5
+            for window, chosen in (("contact", touching), ("free", ~touching)):
+                part = Turns(*(np.where(chosen, angle, np.nan) for angle in turned))
+                _write(ledger, subject, part, weights, chosen, window=window, **keys)
+    return values, view
+
+
+def _write(
+    ledger: Ledger,
+    subject: Subject,
+    turned: Turns,
+    weights: np.ndarray,
+    counted: np.ndarray | None = None,
+    **keys: Any,
+) -> None:
+    """Cosine, curvature and masked share; ``counted`` says which turns are asked about, (N, T)."""
+    confidence = ledger.suite.statistics.confidence
+    masked = np.isnan(turned.cosine).astype(float)
+    if counted is not None:
+        masked = np.where(counted, masked, np.nan)
+    for metric, values in (
+        ("cosine", turned.cosine),
+        ("curvature_deg", turned.degrees),
+        ("masked_share", masked),
+    ):
+        estimate = bootstrap.mean(per_trajectory(values), weights, confidence)
+        unit = "deg" if metric == "curvature_deg" else None
+        ledger.metric(subject, metric, estimate, unit=unit, **keys)
+
+
+def _beside(
+    ledger: Ledger,
+    subject: Subject,
+    view: np.ndarray,
+    trajectories: Trajectories,
+    positions: Sequence[str],
+    weights: np.ndarray,
+) -> None:
+    """Effective rank, and what a linear probe trained on half of the trajectories reads."""
+    rank = Estimate(effective_rank(view), n=len(view))
+    ledger.metric(subject, "effective_rank", rank, features="z")
+    half = len(view) // 2
+    quantities = make_world(ledger.suite.world).quantities
+    for target in targets_of(trajectories.state, quantities, positions):
+        train, _ = varying(target.of(slice(None, half)))
+        if train is None or len(train.axes) < len(target.axes):
+            continue
+        fitted = fit_linear(view[:half], train.values, ledger.suite.probe.linear)
+        test = target.of(slice(half, None))
+        predicted = fitted.predict(view[half:])[None]
+        scaler = Scaler.fit(train.values.reshape(-1, train.values.shape[-1]))
+        later = weights[:, half:]
+        total = later.sum(axis=1, keepdims=True)
+        shares = np.divide(later, total, out=np.zeros_like(later), where=total > 0)
+        confidence = ledger.suite.statistics.confidence
+        read = score(test, predicted, scaler, shares, confidence).estimates["r2"]
+        keys = {"subject": target.name, "features": "z", "method": "linear"}
+        ledger.metric(subject, "r2", read, **keys)
+
+
+def _curve(
+    ledger: Ledger,
+    subject: Subject,
+    history: Sequence[Path],
+    world: World,
+    cache: LatentCache,
+) -> None:
+    """The earlier checkpoints of a run, on its first trajectories."""
+    if not history:
+        return
+    suite = ledger.suite
+    whole = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
+    some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
+    draws = stream(suite.seed, "straightness", "curve bootstrap")
+    weights = bootstrap.resamples(len(some), suite.statistics.bootstrap, draws)
+    for path in history:
+        earlier = at_checkpoint(subject, path)
+        _, view = _paths(ledger, earlier, some, weights, cache)
+        _beside(ledger, earlier, view, some, body_positions(world), weights)
+
+
+def _strides(suite: Suite, path: np.ndarray) -> list[int]:
+    """The suite's strides of which a path (N, T, D) holds at least one turn."""
+    return [stride for stride in suite.straightness.strides if path.shape[1] > 2 * stride]

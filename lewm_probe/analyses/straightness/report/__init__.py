@@ -1,0 +1,1 @@
+"""How straightness is shown."""

@@ -1,0 +1,1 @@
+"""Ways to break an expectation."""

@@ -1,0 +1,141 @@
+"""Is this checkpoint being fed what it was trained on? Asked before its surprise is believed.
+
+A model with wrong action statistics, another frame-skip or other pictures still gives numbers. Some
+betray it on clean data: it predicts no better than copying the last latent, it does not mind
+another trajectory's actions, or the world's actions are not of unit size once the model has scaled
+them. A collapsed model, calm everywhere, is caught here too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.voe.metrics import Evidence, Resamples
+from lewm_probe.analyses.voe.surprise import MODEL, onset_values
+from lewm_probe.stats import bootstrap
+from lewm_probe.stats.bootstrap import Estimate
+
+SWAP_MARGIN = 0.05
+"""An action-swap AUROC this close to 0.5, or not told from 0.5 by its interval, earns a warning."""
+
+ACTION_SD = (0.5, 2.0)
+"""Actions like those a model was trained on have an SD of 1 after scaling. The suite's policy in
+place of the training data's moves it by less than 7 % in both worlds here; beyond these bounds the
+statistics are another world's, or none."""
+
+ACTION_MEAN = 1.0
+"""Largest mean of scaled actions, in SDs of the training data."""
+
+FEW_DIRECTIONS = 2.0
+"""An effective rank below this is a line or a point, in any world with two dimensions of motion."""
+
+
+def preflight(ledger: Ledger, evidence: Evidence, suite: Suite, resamples: Resamples) -> None:
+    """Write clean s / s_copy-last and the action-swap AUROC down, and warnings as notes."""
+    subject, confidence = evidence.subject, suite.statistics.confidence
+    disjoint = evidence.scores.disjoint
+    weights = resamples.of(len(disjoint[MODEL]))
+    ratio = ratio_of_means(disjoint[MODEL], disjoint["copy_last"], weights, confidence)
+    swap = action_swap_auroc(evidence, resamples, confidence)
+    keys = {"subject": "preflight", "features": "z"}
+    ledger.metric(
+        subject, "clean_over_copy_last", ratio, **keys, window=None, higher_is_better=False
+    )
+    ledger.metric(subject, "action_swap_auroc", swap, **keys, window="onset", higher_is_better=True)
+    if evidence.rival_copy is not None:
+        rival = ratio_of_means(disjoint["random_encoder"], evidence.rival_copy, weights, confidence)
+        ledger.metric(
+            subject,
+            "clean_over_copy_last",
+            rival,
+            **keys,
+            control="random_encoder",
+            higher_is_better=False,
+        )
+    if subject.model.spec.action_kind == "none":
+        ledger.note(
+            f"Preflight, {subject.label}: this model takes no actions, so that swapped actions are "
+            "nothing to be surprised by; conditions of actions say nothing about it."
+        )
+        swap = Estimate(None)
+    for warning in warnings(subject.label, ratio, swap, evidence.rank):
+        ledger.note(warning)
+    if evidence.action_scale is not None:
+        means, sds = evidence.action_scale
+        n = len(disjoint[MODEL])
+        for window, sd in (("min", sds.min()), ("max", sds.max())):
+            size = Estimate(float(sd), n=n)
+            ledger.metric(subject, "scaled_action_sd", size, subject="preflight", window=window)
+        for warning in action_warnings(subject.label, means, sds):
+            ledger.note(warning)
+
+
+def ratio_of_means(
+    own: np.ndarray, copied: np.ndarray, weights: np.ndarray, confidence: float = 0.95
+) -> Estimate:
+    """Mean surprise over that of predicting no change, (N, T) each; None where nothing moves."""
+    above, below = np.nanmean(own, axis=1), np.nanmean(copied, axis=1)
+    if not below.mean() > 0:
+        return Estimate(None, n=len(above))
+    total = weights @ below
+    draws = np.divide(weights @ above, total, out=np.full(len(total), np.nan), where=total > 0)
+    low, high = bootstrap.interval(draws, confidence)
+    return Estimate(float(above.mean() / below.mean()), low, high, len(above))
+
+
+def action_swap_auroc(
+    evidence: Evidence, resamples: Resamples, confidence: float = 0.95
+) -> Estimate:
+    """AUROC of surprise at t0, another trajectory's actions against the true ones."""
+    swapped = onset_values(evidence.swapped, evidence.onset)
+    clean = onset_values(evidence.scores.clean[MODEL], evidence.onset)
+    compared = bootstrap.comparisons(swapped, clean)
+    return bootstrap.auroc_estimate(compared, resamples.of(len(clean)), confidence)
+
+
+def warnings(label: str, ratio: Estimate, swap: Estimate, rank: float) -> list[str]:
+    """What a reader of this checkpoint's numbers must know, a sentence each."""
+    found = []
+    advice = (
+        "Its action statistics, frame-skip or pictures may not be those it was trained with, or "
+        "it was hardly trained."
+    )
+    if ratio.value is None:
+        found.append(
+            f"Preflight, {label}: the latents do not change from frame to frame. The model has "
+            "collapsed; its calm says nothing about physics."
+        )
+    elif rank < FEW_DIRECTIONS:
+        found.append(
+            f"Preflight, {label}: the latents have an effective rank of {rank:.2f}. The model has "
+            "nearly collapsed; calm says nothing about physics."
+        )
+    if ratio.value is not None and ratio.value > 1:
+        found.append(
+            f"Preflight, {label}: surprise on clean data is {ratio.value:.2f} times that of "
+            f"copying the last latent, and should be below 1. {advice}"
+        )
+    if swap.value is not None and swap.low is not None:
+        near = abs(swap.value - 0.5) < SWAP_MARGIN
+        if near or swap.low <= 0.5:
+            found.append(
+                f"Preflight, {label}: the AUROC of swapped actions is {swap.value:.2f} (interval "
+                f"from {swap.low:.2f}), near 0.5: the model hardly uses its actions. {advice}"
+            )
+    return found
+
+
+def action_warnings(label: str, means: np.ndarray, sds: np.ndarray) -> list[str]:
+    """A warning where the world's actions, as the model scales them, are not of unit size, (A,)."""
+    least, most = ACTION_SD
+    off = float(np.abs(means).max())
+    if least <= sds.min() and sds.max() <= most and off <= ACTION_MEAN:
+        return []
+    return [
+        f"Preflight, {label}: scaled by its action statistics, this world's actions have an SD of "
+        f"{sds.min():.2g} to {sds.max():.2g} and a mean of up to {off:.2g}, where about 1 and 0 "
+        "are expected. Its action statistics do not fit this world: give those of the data that it "
+        "was trained on (--action-stats or --dataset)."
+    ]

@@ -1,0 +1,1 @@
+"""How surprise is shown."""

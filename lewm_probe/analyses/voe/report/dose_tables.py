@@ -1,0 +1,184 @@
+"""Dose–response: how small a violation is still told apart, and from where a jump detector fails.
+
+A dose is a share: of the arena's width for distances, of the way to the target for colours. A model
+beats copy-last at a dose when the lower end of the interval of ΔAUROC over copy-last lies above 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lewm_probe.analyses.voe.report.tables import ONSET
+from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.results_view import ANY, WorldView, means, samples
+from lewm_probe.reports.tables.table import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    comma,
+    count_cell,
+    mean_cell,
+    table,
+    text,
+)
+from lewm_probe.results.result import Metric
+
+BESIDE = ("copy_last", "random_encoder")
+"""Baselines shown beside the model, in order of display."""
+
+_GAIN = "delta_auroc_over_copy_last"
+
+
+def dosed(view: WorldView) -> list[str]:
+    """Conditions measured at doses, in order of display."""
+    found = {row.subject for row in dose_rows(view, "auroc") if row.subject}
+    return sorted(found, key=lambda name: labels.kind_order(name.removeprefix(labels.DOSED)))
+
+
+def dose_rows(view: WorldView, metric: str, **keys: Any) -> list[Metric]:
+    """Metrics at onset that have a dose."""
+    at = {"window": ONSET, "dose": ANY, **keys}
+    return [row for row in view.pick("voe", metric, **at) if row.dose is not None]
+
+
+def gains(view: WorldView, condition: str, model: str, seed: int | None) -> list[Metric]:
+    """ΔAUROC over copy-last of a checkpoint, by growing dose."""
+    at = {"subject": condition, "model": model, "train_seed": seed}
+    rows = dose_rows(view, _GAIN, versus=("copy_last", None), **at)
+    return sorted(rows, key=lambda row: row.dose or 0)
+
+
+def first_dose(view: WorldView, condition: str, model: str, seed: int | None) -> float | None:
+    """The smallest dose at which a checkpoint beats copy-last, as stored or by the same rule."""
+    at = {"subject": condition, "model": model, "train_seed": seed}
+    stored = [row.value for row in view.pick("voe", "first_dose_over_copy_last", window=ANY, **at)]
+    beaten = [
+        row.dose
+        for row in gains(view, condition, model, seed)
+        if row.ci_low is not None and row.ci_low > 0
+    ]
+    return min((dose for dose in stored or beaten if dose is not None), default=None)
+
+
+def first_doses(view: WorldView, condition: str, model: str) -> list[float | None]:
+    """``first_dose`` of each checkpoint that was measured at doses."""
+    seeds = {row.train_seed for row in dose_rows(view, "auroc", subject=condition, model=model)}
+    return [
+        first_dose(view, condition, model, seed)
+        for seed in view.checkpoints(model)
+        if seed in seeds
+    ]
+
+
+def by_color(view: WorldView, condition: str) -> bool:
+    """Whether doses are parts of the way to a colour, not distances."""
+    return view.kind(condition) == "color"
+
+
+def scale(view: WorldView, condition: str) -> str:
+    """What a dose is a share of."""
+    return "of the way to the colour" if by_color(view, condition) else "of the arena’s width"
+
+
+def dose_tables(view: WorldView) -> list[Table]:
+    """Means over training seeds; then, where there are several, checkpoint by checkpoint."""
+    found = [_table(view, by_checkpoint=False), _table(view, by_checkpoint=True)]
+    return [one for one in found if one is not None]
+
+
+def _table(view: WorldView, *, by_checkpoint: bool) -> Table | None:
+    found = dose_rows(view, "auroc", control=(None, *BESIDE))
+    rows: list[Row] = []
+    for condition in dosed(view):
+        group = f"{labels.condition(condition)} (share {scale(view, condition)})"
+        before = len(rows)
+        for model in view.models:
+            mine = [row for row in found if row.subject == condition and row.model == model]
+            seeds = [s for s in view.checkpoints(model) if any(r.train_seed == s for r in mine)]
+            if not by_checkpoint:
+                first = _first(first_doses(view, condition, model))
+                rows += _model_rows(view, model, mine, first, group)
+            for seed in seeds if by_checkpoint and len(seeds) > 1 else []:
+                part = [row for row in mine if row.train_seed == seed]
+                first = _first([first_dose(view, condition, model, seed)])
+                named = {"train_seed": Cell(f"{seed}", seed)}
+                rows += _model_rows(view, model, part, first, group, named)
+        counted = _counts([row for row in found if row.subject == condition])
+        if len({cell.text for cell in counted.values()}) > 1 and len(rows) > before:
+            rows.append(Row({"model": text("n at each dose"), **counted}, group=group, quiet=True))
+    doses = sorted({row.dose for row in found if row.dose is not None})
+    what = "checkpoint by checkpoint" if by_checkpoint else "AUROC at every dose"
+    several = (
+        "One row a training seed."
+        if by_checkpoint
+        else "Several training seeds: mean of AUROC, and the smallest and largest first dose (in "
+        "how many of the checkpoints, where not in all)."
+    )
+    return table(
+        f"{view.world}-dose{'-checkpoints' if by_checkpoint else ''}",
+        f"Dose–response, {what}",
+        f"AUROC of surprise at onset{comma(samples(found))}; grey: the same with copy-last in "
+        "place of the model (its own latents), and with a predictor trained on a random encoder. "
+        "First dose: the smallest at which the 95 % interval of ΔAUROC over copy-last lies above "
+        "0; at large doses copy-last notices too, and little is left to add. "
+        f"{several} Intervals are in the CSV.",
+        [
+            Column("model", "Model or baseline", numeric=False),
+            Column("train_seed", "seed"),
+            Column("first_dose", "first dose that beats copy-last"),
+            *(Column(f"dose_{dose:g}", formatting.percent(dose)) for dose in doses),
+            Column("n", "n"),
+        ],
+        rows,
+    )
+
+
+def _model_rows(
+    view: WorldView,
+    model: str,
+    found: Sequence[Metric],
+    first: Cell,
+    group: str,
+    named: dict[str, Cell] | None = None,
+) -> list[Row]:
+    """The model's row, and a quiet one for each baseline."""
+    rows = []
+    for control in (None, *BESIDE):
+        part = [row for row in found if row.control == control]
+        if not part:
+            continue
+        name = view.label(model) + (f", {labels.control(control)}" if control else "")
+        cells = {"model": text(name), **(named or {})}
+        for mean in means(part, "dose"):
+            cells[f"dose_{mean.key['dose']:g}"] = mean_cell(mean, decimals=3, bare=True)
+        n = [row.n for row in part if row.n is not None]
+        cells["n"] = count_cell(min(n), max(n)) if n else Cell("")
+        if control is None:
+            cells["first_dose"] = first
+        rows.append(Row(cells, group=group, quiet=control is not None))
+    return rows
+
+
+def _counts(found: Sequence[Metric]) -> dict[str, Cell]:
+    """How many cases there were at each dose."""
+    n: dict[float, list[int]] = {}
+    for row in found:
+        if row.dose is not None and row.n is not None:
+            n.setdefault(row.dose, []).append(row.n)
+    return {f"dose_{dose:g}": count_cell(min(of), max(of)) for dose, of in n.items()}
+
+
+def _first(doses: Sequence[float | None]) -> Cell:
+    """First doses of checkpoints: the largest as the value, when all of them have one."""
+    known = [dose for dose in doses if dose is not None]
+    if not known:
+        return Cell("none" if doses else "")
+    low, high = min(known), max(known)
+    shown = formatting.percent(high)
+    if low < high:
+        shown = f"{formatting.percent(low)} – {shown}"
+    if len(known) < len(doses):
+        shown += f" ({len(known)} of {len(doses)})"
+    return Cell(shown, high if len(known) == len(doses) else None, low, high)

@@ -1,0 +1,1 @@
+"""Asking everything of some checkpoints: commands, notebooks, training loops, the demo."""

@@ -1,0 +1,338 @@
+"""What is asked of which checkpoints: found, loaded, and set before the world and suite that fit.
+
+A checkpoint that cannot be loaded or does not fit the world is left out and named; the others go on
+without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lewm_probe.core.errors import UsageError, UserError, unknown_name
+
+if TYPE_CHECKING:
+    from lewm_probe.analyses.engine.asked.checkpoint import Subject
+    from lewm_probe.analyses.engine.asked.suite import Suite
+    from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+    from lewm_probe.models.checkpoints.load import LoadOptions
+    from lewm_probe.worlds import World
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of which checkpoints.
+
+    Attributes:
+        checkpoints: ``name=path`` or ``path``.
+        cache: folder of latents.
+        models: further models, as ``lewm_probe.models.user_models.make_model`` takes them.
+        options: how checkpoints are loaded; None: as they are.
+        world: None: the checkpoints' own. The path of a data set: its recorded episodes.
+        suite: file or name; None: the world's.
+        trajectories: instead of the suite's number; the probe's sets are scaled alike.
+        seed: evaluation seed instead of the suite's.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        curve: follow probes and straightness over a run folder's checkpoints.
+    """
+
+    checkpoints: Sequence[str]
+    cache: Path
+    models: Sequence[str] = ()
+    options: LoadOptions | None = None
+    world: str | None = None
+    suite: str | None = None
+    trajectories: int | None = None
+    seed: int | None = None
+    device: str = "auto"
+    curve: bool = True
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A checkpoint that was left out.
+
+    Attributes:
+        label: the checkpoint.
+        stage: ``loading``, or the analysis that it failed in.
+        why: a paragraph.
+    """
+
+    label: str
+    stage: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.label} was left out of {self.stage}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A question with its checkpoints loaded and its suite read.
+
+    Attributes:
+        subjects: the checkpoints, on ``device``.
+        failures: those left out; more are added while analyses run.
+        notes: what a reader of every result must know.
+    """
+
+    subjects: list[Subject]
+    suite: Suite
+    device: str
+    cache: LatentCache
+    failures: list[Failure] = field(default_factory=list)
+    notes: Sequence[str] = ()
+
+
+def prepare(question: Question, say: Callable[[str], None] = lambda _: None) -> Prepared:
+    """Load the checkpoints, find the world and its suite, and check that they fit.
+
+    Args:
+        question: what is asked.
+        say: told at once of a checkpoint that is left out.
+
+    Raises:
+        UsageError: no world is known, worlds differ, no such suite.
+        UserError: not one of the checkpoints could be loaded and fits the world.
+    """
+    from lewm_probe.analyses.engine.asked.checkpoint import check_fits
+    from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+    from lewm_probe.core.devices import resolve_device
+    from lewm_probe.worlds import make_world
+
+    device = resolve_device(question.device)
+    failures: list[Failure] = []
+
+    def leave_out(label: str, error: UserError) -> None:
+        failures.append(Failure(label, "all analyses", str(error)))
+        say(str(failures[-1]))
+
+    subjects = _load(question, device, leave_out)
+    suite = find_suite_for(question, subjects)
+    world = make_world(suite.world)
+    fitting = []
+    for subject in subjects:
+        try:
+            check_fits(subject, world)
+        except UserError as error:
+            if len(subjects) == 1:
+                raise
+            leave_out(subject.label, error)
+        else:
+            fitting.append(subject)
+    if not fitting:
+        report_failures(failures, None)
+    notes = notes_on(fitting, world)
+    return Prepared(fitting, suite, device, LatentCache(question.cache), failures, notes)
+
+
+def notes_on(subjects: Sequence[Subject], world: World) -> list[str]:
+    """What a reader of every result must know of these checkpoints and of where they are asked."""
+    return [*_recorded(world), *(note for s in subjects for note in _origins(s, world))]
+
+
+def _recorded(world: World) -> list[str]:
+    """What of a data set is not exact or cannot be asked for."""
+    from lewm_probe.data.recorded import RecordedWorld
+
+    if not isinstance(world, RecordedWorld):
+        return []
+    recording = world.recording
+    inexact = recording.data.attrs.get("note")
+    return [
+        *([f"{world.name}: {inexact}."] if inexact else []),
+        *(
+            f"{world.name}: the quantity {name} was left out, as it is {why}."
+            for name, why in recording.left_out.items()
+        ),
+    ]
+
+
+def _origins(subject: Subject, world: World) -> list[str]:
+    """Where a checkpoint's action statistics are from, if not its own; what it sees, and saw."""
+    from lewm_probe.data.recorded import RecordedWorld
+    from lewm_probe.models.checkpoints.action_source import CHECKPOINT, GIVEN, IDENTITY
+
+    notes = []
+    source = subject.entry.config.get("action_statistics")
+    if source == IDENTITY:
+        notes.append(
+            f"{subject.label}: its actions are not scaled, as --action-stats identity says. If it "
+            "was trained on scaled actions, what it predicts means nothing."
+        )
+    elif source not in (None, CHECKPOINT):
+        whose = "were given in Python" if source == GIVEN else f"are of {source}"
+        notes.append(f"{subject.label}: its action statistics are not its own, but {whose}.")
+    if not isinstance(world, RecordedWorld):
+        return notes
+    side, wanted = world.recording.side, subject.model.spec.image_size
+    if side != wanted:
+        notes.append(
+            f"{subject.label}: pictures of {side} px were recorded, and resized by area to the "
+            f"{wanted} px that it takes."
+        )
+    if subject.entry.config.get("data_fingerprint") == world.recording.data.fingerprint:
+        notes.append(
+            f"{subject.label} was trained on this very data set: its numbers here are of episodes "
+            "that it has seen, and flatter it."
+        )
+    return notes
+
+
+def _load(
+    question: Question, device: str, leave_out: Callable[[str, UserError], None]
+) -> list[Subject]:
+    """The checkpoints and models of a question.
+
+    Raises:
+        UsageError: none is named, or two under one name.
+        UserError: the only one cannot be loaded, or none of them can.
+    """
+    from lewm_probe.analyses.engine.asked.checkpoint import (
+        check_names_differ,
+        load_subjects,
+        subject_from_model,
+    )
+    from lewm_probe.models.checkpoints.load import LoadOptions
+    from lewm_probe.models.user_models import make_model
+
+    alone = len(question.checkpoints) + len(question.models) == 1
+    failed: list[tuple[str, UserError]] = []
+
+    def left_out(label: str, error: UserError) -> None:
+        if alone:
+            raise error
+        failed.append((label, error))
+        leave_out(label, error)
+
+    subjects = []
+    if question.checkpoints or not question.models:
+        subjects = load_subjects(
+            question.checkpoints,
+            device,
+            options=question.options or LoadOptions(),
+            left_out=left_out,
+        )
+    for text in question.models:
+        try:
+            name, model = make_model(text)
+            subjects.append(subject_from_model(name or _module(text), model))
+        except UsageError:
+            raise
+        except UserError as error:
+            left_out(text, error)
+    check_names_differ(subjects)
+    if not subjects:
+        raise UserError(
+            "None of the checkpoints could be loaded. "
+            + " ".join(f"{label}: {error}" for label, error in failed)
+        )
+    if not question.curve:
+        subjects = [replace(subject, history=()) for subject in subjects]
+    return subjects
+
+
+def _module(text: str) -> str:
+    """What a model is called that the user gave no name: the last part of its module's.
+
+    >>> _module("my_package.dreamers:load@weights.pt")
+    'dreamers'
+    """
+    return text.partition("@")[0].partition(":")[0].rpartition(".")[2].strip()
+
+
+def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
+    """The suite asked for, with the question's numbers in it."""
+    from lewm_probe.analyses.engine.asked.recorded_suite import recorded_suite
+    from lewm_probe.analyses.engine.asked.suite import Suite
+    from lewm_probe.core.config import load_yaml
+    from lewm_probe.core.resources import find_suite, suite_names
+    from lewm_probe.worlds import world_names
+
+    known = {subject.model.spec.world for subject in subjects} - {None}
+    world = question.world
+    # A simulated world goes by its name, whatever lies in this folder; ./two-room is a path.
+    if world is not None and world not in world_names() and Path(world).exists():
+        from lewm_probe.data.recorded import register_recorded
+
+        world = register_recorded(world, frame_skip=subjects[0].model.spec.frame_skip)
+        if question.suite is None:
+            seed = {} if question.seed is None else {"seed": question.seed}
+            return with_numbers(recorded_suite(world, **seed), question.trajectories, None)
+    name = question.suite or world
+    if question.suite is None and name not in (None, *world_names(), *suite_names()):
+        raise unknown_name("world or data set", str(name), {*world_names(), *suite_names()})
+    if name is None:
+        if len(known) != 1:
+            worlds = ", ".join(sorted(str(w) for w in known))
+            why = f"come from several worlds ({worlds})" if known else "do not say their world"
+            raise UsageError(f"The checkpoints {why}. Name the one to ask in with --world.")
+        name = str(known.pop())
+    suite = load_yaml(find_suite(name), Suite, "suite")
+    if world is not None and suite.world != world:
+        raise UsageError(
+            f"The suite {name} asks in the world {suite.world}, but --world says {world}. Give "
+            "only one of --suite and --world."
+        )
+    return with_numbers(suite, question.trajectories, question.seed)
+
+
+def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Suite:
+    """The suite with n trajectories a condition, the probe's sets in proportion, and a seed.
+
+    Raises:
+        UsageError: fewer than 4 trajectories, a seed below 0, or no whole numbers.
+    """
+    if seed is not None:
+        seed = whole("seed", seed)
+        suite = suite.model_copy(update={"seed": seed})
+    if trajectories is None:
+        return suite
+    trajectories = whole("trajectories", trajectories, least=4)
+    share = trajectories / suite.voe.trajectories
+    probe = suite.probe
+    sizes = {
+        # Never below what the schema takes as the least.
+        "train": max(10, round(probe.train * share)),
+        "validation": max(5, round(probe.validation * share)),
+        "test": max(5, round(probe.test * share)),
+    }
+    voe = {"trajectories": trajectories, "disjoint": max(4, round(suite.voe.disjoint * share))}
+    return suite.model_copy(
+        update={
+            "probe": probe.model_copy(update=sizes),
+            "voe": suite.voe.model_copy(update=voe),
+        }
+    )
+
+
+def whole(name: str, value: object, least: int = 0) -> int:
+    """A whole number, of Python, numpy or torch.
+
+    Raises:
+        UsageError: it is none, or too small.
+    """
+    with contextlib.suppress(TypeError, ValueError):
+        number = operator.index(value)  # type: ignore[arg-type]  # that is the question
+        if number >= least:
+            return number
+    raise UsageError(f"{name} is {value!r}; expected a whole number from {least} up.")
+
+
+def report_failures(failures: Sequence[Failure], where: Path | None) -> None:
+    """Say at the end which checkpoints were left out.
+
+    Raises:
+        UserError: some were.
+    """
+    if not failures:
+        return
+    left = list(dict.fromkeys(failure.label for failure in failures))
+    written = f" What was found is in {where}." if where is not None else ""
+    told = " ".join(str(failure) for failure in failures)
+    count = f"{len(left)} checkpoint{'s were' if len(left) > 1 else ' was'}"
+    raise UserError(f"{count} left out ({', '.join(left)}).{written} {told}")

@@ -1,0 +1,1 @@
+"""One method against another, fresh or from stored rows."""

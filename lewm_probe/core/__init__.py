@@ -1,0 +1,1 @@
+"""Ground floor: errors, configuration, registry, files, seeding, progress. No word of the field."""

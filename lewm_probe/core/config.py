@@ -1,0 +1,172 @@
+"""Closed, typed configurations: read YAML, refuse unknown keys and wrong types readably."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lewm_probe.core.errors import LONGEST, UsageError
+
+
+class Config(BaseModel):
+    """Base of recipes and suites: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def load_yaml(path: Path, schema: type[C], kind: str) -> C:
+    """Read a YAML file as ``schema``.
+
+    Raises:
+        UsageError: not there, not YAML, an unknown key, or a value of the wrong type.
+    """
+    try:
+        raw = read_yaml(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no {kind} at {path}. Check the path.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else ""
+        fresh = ", or copy a fresh one with `lewm-probe recipes cp`" if kind == "recipe" else ""
+        raise UsageError(
+            f"{path} is not a YAML file that can be read ({type(error).__name__}{where}). "
+            f"Mend its syntax{fresh}."
+        ) from error
+    return parse(raw, schema, f"{kind} {path}")
+
+
+def read_yaml(text: str) -> Any:
+    """Plain data from YAML; ``1e-3`` is a number; a key that stands twice and aliases are errors.
+
+    >>> read_yaml("{learning_rate: 1e-3, name: lewm}")
+    {'learning_rate': 0.001, 'name': 'lewm'}
+    """
+    return yaml.load(text, _Loader)
+
+
+class _Loader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases (*name) can unfold without end; write the value out", mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                break  # PyYAML tells where it is
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1, which PyYAML speaks, reads 1e-3 and 1.5e3 as words, for want of a point or a sign.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def parse(raw: Any, schema: type[C], where: str) -> C:
+    """Validate plain data as ``schema``; ``where`` names the source in errors.
+
+    Raises:
+        UsageError: not a mapping, an unknown or missing key, or a value of the wrong type.
+    """
+    if not isinstance(raw, dict):
+        raise UsageError(f"{where} must be a mapping of keys to values, not {_type_name(raw)}.")
+    try:
+        text = json.dumps(raw)
+    except (TypeError, ValueError, RecursionError) as error:  # a date, or a list within itself
+        raise UsageError(f"{where} holds a value that is not plain data: {error}.") from error
+    try:
+        # JSON mode lets YAML lists stand for tuples while numbers stay strictly typed.
+        return schema.model_validate_json(text)
+    except ValidationError as error:
+        errors = error.errors()
+        # A misspelt key is both unknown and, if required, missing: the former says more.
+        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+        steps = list(_walk(schema, first["loc"]))
+        key = ".".join(name for name, _ in steps)
+        context = first.get("ctx", {})
+        if first["type"] == "extra_forbidden":
+            known = sorted(steps[-1][1].model_fields)
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise UsageError(
+                f"{where} has an unknown key '{key}'.{hint} Known keys there: {', '.join(known)}."
+            ) from error
+        if first["type"] == "missing":
+            raise UsageError(f"{where} lacks the key '{key}'. Add it.") from error
+        if first["type"] == "union_tag_not_found":
+            choice = context["discriminator"].strip("'")
+            raise UsageError(f"{where} lacks the key '{key}.{choice}'. Add it.") from error
+        if first["type"] == "union_tag_invalid":
+            choice = context["discriminator"].strip("'")
+            raise UsageError(
+                f"{where}: '{key}.{choice}' is '{context['tag']}'. "
+                f"Choose one of {context['expected_tags']}."
+            ) from error
+        message = first["msg"].removeprefix("Value error, ")
+        problem = f"'{key}' is {_shown(first['input'])}. " if key else ""  # no key: the whole
+        raise UsageError(f"{where}: {problem}{message}. Mend this value.") from error
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} …"
+
+
+def _walk(
+    schema: type[BaseModel], location: tuple[int | str, ...]
+) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The keys along pydantic's location, each with the model it belongs to.
+
+    Pydantic's locations also name the chosen member of a union, which no file does; it is left out.
+    """
+    model = schema
+    members: list[type[BaseModel]] = []
+    for part in location:
+        chosen = [m for m in members if isinstance(part, str) and _has_tag(m, part)]
+        if len(members) > 1 and chosen:
+            model, members = chosen[0], []
+            continue
+        if len(members) == 1 and isinstance(part, str):
+            model = members[0]
+        yield str(part), model
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        if field is not None:
+            members = list(_models_in(field.annotation))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
+def _has_tag(model: type[BaseModel], tag: str) -> bool:
+    return any(tag in get_args(field.annotation) for field in model.model_fields.values())
+
+
+def _type_name(value: Any) -> str:
+    names = {type(None): "nothing", list: "a list", str: "a string", bool: "true or false"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,162 @@
+"""Writing files so that a half-written one is never taken for a whole one, and hashing content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from lewm_probe.core.errors import NotWritten
+
+
+@contextmanager
+def atomic_path(path: Path, option: str = "--out") -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it over ``path`` when the block succeeds.
+
+    The file is flushed to disk before the rename. When the block fails, the temporary file is
+    removed and ``path`` is left as it was.
+
+    Args:
+        path: the file.
+        option: what a user says to have it elsewhere, for messages.
+
+    Raises:
+        NotWritten: the disk is full, or the folder may not be written.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=f".partial{path.suffix}", dir=path.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # some writers replace the file by a private one
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error, option) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``path``; it takes the place of ``path`` when the block succeeds.
+
+    When the block fails, ``path`` is left as it was.
+
+    Raises:
+        UserError: the disk is full, or the folder may not be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(f".partial{path.suffix}", f".{path.name}.", path.parent))
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            aside = Path(tempfile.mkdtemp(".old", f".{path.name}.", path.parent))
+            os.replace(path, aside / path.name)
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                os.replace(aside / path.name, path)
+                raise
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path`` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def safe_name(text: str, limit: int = 100) -> str:
+    """``text`` as the name of a file: letters, digits and ``._-``, never empty, hidden or a path.
+
+    What had to be changed gets a short hash, so that different texts keep different names.
+
+    >>> safe_name("two-room-probes"), safe_name("../a b")
+    ('two-room-probes', 'a-b-9cbc3e')
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
+    if plain == text and 0 < len(text) <= limit:
+        return text
+    return f"{plain[: limit - 7].rstrip('-.') or 'unnamed'}-{content_hash(text)[:6]}"
+
+
+def write_error(path: Path, error: OSError, option: str = "--out") -> NotWritten | OSError:
+    """Turn the operating system's refusal to write into a readable error; pass others through."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NotWritten(
+            f"The disk is full: {path} could not be written. Nothing half-written was left behind. "
+            f"Free some space, or choose another place with {option}, and run the command again."
+        )
+    if error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EEXIST,
+        errno.EISDIR,
+    ):
+        return NotWritten(
+            f"{path} cannot be written ({os.strerror(error.errno)}). "
+            f"Choose another place with {option}, or change the folder's permissions."
+        )
+    return error
+
+
+def content_hash(*parts: object) -> str:
+    """SHA-256 (first 32 hex digits) of arrays, bytes, plain values, with types and shapes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"array{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+        elif isinstance(part, bytes):
+            digest.update(b"bytes" + part)
+        else:
+            digest.update(f"{type(part).__name__}{part!r}".encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+_file_hashes: dict[tuple[str, int, int], str] = {}
+"""Hashes known to this process, by path, size and time of change."""
+
+
+def file_hash(path: Path) -> str:
+    """``content_hash`` of a file's bytes; read once a process while the file does not change."""
+    facts = path.stat()
+    key = (str(path.resolve()), facts.st_size, facts.st_mtime_ns)
+    if key not in _file_hashes:
+        _file_hashes[key] = content_hash(path.read_bytes())
+    return _file_hashes[key]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

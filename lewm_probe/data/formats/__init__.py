@@ -1,0 +1,1 @@
+"""Ways to store episodes, one sub-room a family of formats."""

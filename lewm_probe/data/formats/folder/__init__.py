@@ -1,0 +1,1 @@
+"""Episodes as folders of images or videos with a CSV file."""

@@ -1,0 +1,120 @@
+"""A folder of PNG pictures or films with a CSV file, for people with robot data.
+
+    my-data/
+        episodes.csv          episode, step, action_0 …, gripper_position_x …: one line a step
+        pick-01/000000.png …  one picture a line, or
+        pick-02.mp4           a film of as many pictures
+        quantities.yaml       optional: units of the states
+
+``README.md`` here describes it exactly. Random reads from films are slow (each goes back to the
+film's start): ``lewm-probe data convert`` once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import content_hash
+from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.folder.frames import Film, Frames, find_frames
+from lewm_probe.data.formats.folder.table import TABLE, read_table
+
+FILM_NOTE = "pictures come from compressed films: numbers differ from those on the originals"
+_OPEN_FILMS = 8
+
+
+class FolderEpisodes(Episodes):
+    """A folder data set; what it offers is described in ``base``.
+
+    Raises:
+        UserError: no table, a table that does not describe the pictures, or links.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        table = read_table(self.path)
+        self.rows = int(table.lengths.sum())
+        self.lengths = table.lengths
+        self.offsets = np.cumsum(table.lengths) - table.lengths
+        self.attrs = table.attrs
+        episode_column = table.description.episode_column
+        ids = np.repeat(np.arange(len(table.lengths), dtype=np.int32), table.lengths)
+        steps = np.arange(self.rows) - np.repeat(self.offsets, self.lengths)
+        self._values = {**table.columns, episode_column: ids, "step_idx": steps}
+        self.columns = tuple(sorted((*self._values, "pixels")))
+        self._frames: list[Frames] = [
+            find_frames(self.path, name, int(length))
+            for name, length in zip(table.names, table.lengths, strict=True)
+        ]
+        self._opened: list[Frames] = []
+        self._shape = self._frames[0].read(0).shape
+        if any(isinstance(frames, Film) for frames in self._frames):
+            self.attrs.setdefault("note", FILM_NOTE)
+            self.chunk_rows = max(1, round(float(self.lengths.mean())))
+
+    def close(self) -> None:
+        """Let go of the films."""
+        for frames in self._opened:
+            frames.close()
+        self._opened.clear()
+
+    def row_type(self, column: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """Type and shape of a row of a column."""
+        self.known_column(column)
+        if column == "pixels":
+            return np.dtype(np.uint8), self._shape
+        values = self._values[column]
+        return values.dtype, values.shape[1:]
+
+    def read(self, column: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Rows ``start`` to ``stop`` of a column.
+
+        Raises:
+            UserError: no such column, or a picture that does not decode.
+        """
+        self.known_column(column)
+        rows = range(self.rows)[start:stop]
+        if column != "pixels":
+            return self._values[column][rows.start : rows.stop].copy()
+        pixels = np.empty((len(rows), *self._shape), np.uint8)
+        self.read_into("pixels", rows.start, pixels)
+        return pixels
+
+    def read_into(self, column: str, start: int, into: np.ndarray) -> None:
+        """Fill ``into`` (rows, …) with the rows of a column from ``start`` on."""
+        if column != "pixels":
+            into[...] = self.read(column, start, start + len(into))
+            return
+        for place in range(len(into)):
+            into[place] = self._picture(start + place)
+
+    def _picture(self, row: int) -> np.ndarray:
+        episode = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        frames = self._frames[episode]
+        if frames not in self._opened:
+            self._opened.append(frames)
+            if len(self._opened) > _OPEN_FILMS:
+                self._opened.pop(0).close()
+        step = row - int(self.offsets[episode])
+        picture = frames.read(step)
+        if picture.shape != self._shape:
+            raise UserError(
+                f"The picture of step {step} of episode {episode} in {self.path} has the shape "
+                f"{picture.shape}, but the first one {self._shape}. All pictures of a data set "
+                "must have one size: resize them and write them again."
+            )
+        return picture
+
+    def stored_bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(p.lstat().st_size for p in self.path.rglob("*") if p.is_file())
+
+    def _stamp(self) -> tuple[object, ...]:
+        facts = [
+            (str(p), p.lstat().st_size, p.lstat().st_mtime_ns) for p in sorted(self.path.rglob("*"))
+        ]
+        return str(self.path.resolve()), TABLE, content_hash(*facts)

@@ -1,0 +1,1 @@
+"""Episodes in the released HDF5 layouts."""

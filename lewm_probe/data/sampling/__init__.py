@@ -1,0 +1,1 @@
+"""Windows and splits of episodes, and the statistics of their actions."""

@@ -1,0 +1,180 @@
+"""Write a model in the released shape, so that users of the published code can load it.
+
+A folder with ``config.json`` (the Hydra tree), ``weights.pt`` (the bare state dict under the names
+of transformers 4.x) and ``lewm_probe.json``: what that shape has no place for, read back by
+``lewm_probe.load_model``, so that the round trip is identity.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import lewm_probe
+from lewm_probe.core.config import Config
+from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import atomic_path, write_text
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.checkpoints.native import CheckpointMeta
+from lewm_probe.models.config import ModelConfig
+from lewm_probe.models.jepa import LeWM
+
+SIDECAR_VERSION = 1
+
+MODEL_NAMES = {
+    "lewm": ("stable_worldmodel.wm.lewm.LeWM", "stable_worldmodel.wm.lewm.module"),
+    "pldm": ("stable_worldmodel.wm.pldm.pldm.PLDM", "stable_worldmodel.wm.pldm.module"),
+}
+"""Each family's class in stable-worldmodel 0.1.1, and the module of its parts."""
+
+
+class Sidecar(Config):
+    """What the released shape has no place for (``lewm_probe.json``).
+
+    Attributes:
+        schema_version: of this file.
+        written_by: version of lewm-probe.
+        meta: where the checkpoint comes from.
+        action_mean: of each dimension of one environment action, in the training data.
+        action_std: likewise.
+        action_source: where they came from when this was written (``LeWM.statistics_source``).
+    """
+
+    schema_version: int
+    written_by: str
+    meta: CheckpointMeta
+    action_mean: tuple[float, ...]
+    action_std: tuple[float, ...]
+    action_source: str | None = None
+
+    @property
+    def statistics(self) -> ActionStatistics:
+        """The action statistics."""
+        return ActionStatistics(mean=self.action_mean, std=self.action_std)
+
+
+def save_released(folder: Path, model: LeWM, *, meta: CheckpointMeta | None = None) -> None:
+    """Write ``config.json``, ``weights.pt`` and ``lewm_probe.json`` into ``folder``.
+
+    The same model gives the same bytes.
+
+    Args:
+        folder: made if it is not there.
+        model: a LeWM or PLDM with a ViT encoder.
+        meta: where it comes from; what ``model.spec`` says where not given.
+
+    Raises:
+        UserError: the model has no released shape, or the folder holds another checkpoint or
+            cannot be written.
+    """
+    folder = Path(folder)
+    tree = released_tree(model.config, model.spec.family)
+    others = [p.name for p in folder.glob("*") if p.suffix in (".pt", ".ckpt", ".safetensors")]
+    if others and others != ["weights.pt"]:
+        raise UserError(
+            f"{folder} holds other checkpoints ({', '.join(sorted(others)[:3])}), and one folder "
+            "holds one run. Choose another folder."
+        )
+    spec = model.spec
+    meta = meta or CheckpointMeta(
+        family=spec.family, world=spec.world, seed=spec.train_seed, step=spec.step
+    )
+    sidecar = Sidecar(
+        schema_version=SIDECAR_VERSION,
+        written_by=lewm_probe.__version__,
+        meta=meta,
+        action_mean=model.action_statistics.mean,
+        action_std=model.action_statistics.std,
+        action_source=model.statistics_source,
+    )
+    tensors = OrderedDict(
+        (name, tensor.detach().cpu().contiguous())
+        for part in tree
+        for name, tensor in model.state_dict().items()
+        if name.startswith(f"{part}.")
+    )
+    # Into memory first: an archive is named after its file, and a temporary name would be in it.
+    buffer = io.BytesIO()
+    torch.save(tensors, buffer)
+    with atomic_path(folder / "weights.pt") as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    write_text(folder / "config.json", json.dumps(tree, indent=2) + "\n")
+    write_text(folder / "lewm_probe.json", sidecar.model_dump_json(indent=2) + "\n")
+
+
+def released_tree(config: ModelConfig, family: str) -> dict[str, Any]:
+    """The Hydra tree of a model.
+
+    Raises:
+        UserError: another encoder than a ViT, a family that was not published, or an attention
+            that the published code builds otherwise.
+    """
+    config = config.resolved()
+    if not config.encoder.is_vit:
+        raise UserError(
+            f"A model with the encoder {config.encoder.name} has no released shape: the published "
+            "code knows ViT encoders only. Keep it as the .safetensors file it is."
+        )
+    if family not in MODEL_NAMES:
+        raise UserError(
+            f"A model of the family {family} has no released shape: only "
+            f"{' and '.join(MODEL_NAMES)} were published. Keep it as the .safetensors file it is."
+        )
+    predictor, vit = config.predictor, config.encoder.vit
+    if predictor.heads == 1 and predictor.head_width == config.predictor_width:
+        raise UserError(
+            "A predictor with one attention head as wide as itself has no released shape: the "
+            "published code leaves out its output layer. Keep it as the .safetensors file it is."
+        )
+    target, home = MODEL_NAMES[family]
+    width, hidden = config.latent_width, config.projector_hidden
+
+    def projector(incoming: int) -> dict[str, Any]:
+        return {
+            "_target_": f"{home}.MLP",
+            "input_dim": incoming,
+            "output_dim": width,
+            "hidden_dim": hidden,
+            "norm_fn": {"_target_": "torch.nn.BatchNorm1d", "_partial_": True},
+        }
+
+    return {
+        "_target_": target,
+        "encoder": {
+            "_target_": "stable_pretraining.backbone.utils.vit_hf",
+            "size": config.encoder.name.removeprefix("vit-"),
+            "patch_size": vit.patch_size,
+            "image_size": config.image_size,
+            "pretrained": False,
+            "use_mask_token": False,
+            "hidden_size": vit.width,
+            "num_hidden_layers": vit.layers,
+            "num_attention_heads": vit.heads,
+            "intermediate_size": vit.mlp_width,
+        },
+        "predictor": {
+            "_target_": f"{home}.Predictor",
+            "num_frames": config.history,
+            "input_dim": width,
+            "hidden_dim": config.predictor_width,
+            "output_dim": config.predictor_output_width,
+            "depth": predictor.layers,
+            "heads": predictor.heads,
+            "mlp_dim": predictor.mlp_width,
+            "dim_head": predictor.head_width,
+            "dropout": predictor.dropout,
+            "emb_dropout": predictor.embedding_dropout,
+        },
+        "action_encoder": {
+            "_target_": f"{home}.Embedder",
+            "input_dim": config.action_width,
+            "emb_dim": width,
+        },
+        "projector": projector(config.encoder.output_width),
+        "pred_proj": projector(config.predictor_output_width),
+    }

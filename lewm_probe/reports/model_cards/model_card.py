@@ -1,0 +1,355 @@
+"""Model cards: a page of Markdown for each checkpoint, with the header that Hugging Face reads.
+
+The header's ``model-index`` holds the headline numbers with n and interval as arguments of the
+metric, so that a hub can list them; the page says the same in tables, and what the numbers do and
+do not mean. Names come from people's command lines and from strangers' results: they are flattened
+to one line, escaped, and never make a path.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lewm_probe import __version__
+from lewm_probe.analyses.probe.report.tables import probe_tables
+from lewm_probe.analyses.voe.report.tables import baselines_table, collapse_table
+from lewm_probe.core.files import content_hash, safe_name, write_text
+from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.model_cards.headlines import TASKS, Headline, headlines
+from lewm_probe.reports.notes import folded
+from lewm_probe.reports.results_view import WorldView, views
+from lewm_probe.reports.tables.plain import markdown
+from lewm_probe.reports.tables.sources import provenance_table
+from lewm_probe.reports.tables.table import (
+    Column,
+    Row,
+    Table,
+    cell,
+    count_cell,
+    table,
+    text,
+)
+from lewm_probe.reports.verdicts.verdicts import cautions
+from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result, step_order
+
+FOLDER = "cards"
+
+STATISTICS = "action_statistics"
+"""Key of a checkpoint's configuration that says where its action statistics came from."""
+
+MEANING = (
+    "**What they mean.** The checkpoint was frozen. Probes say what a small regression reads from "
+    "its latents on trajectories it never saw; surprise says how much further a frame is from the "
+    "prediction when physics, actions or appearance were tampered with at a known moment. The unit "
+    "of every analysis is the trajectory; intervals are {confidence:g} % and speak of *this "
+    "checkpoint*.\n\n"
+    "**What they do not mean.** They say nothing of other training seeds of the same method, of "
+    "other worlds, or of pictures unlike those of the suite. A quantity that a probe reads need "
+    "not be used by the model. Being told apart from an unperturbed trajectory after a far "
+    "teleport proves little: copying the last latent notices that too, so read ΔAUROC over "
+    "copy-last. A collapsed model is calm and straight everywhere, so read the effective rank "
+    "first."
+)
+
+
+def write_cards(result: Result, folder: Path, *, command: str) -> list[Path]:
+    """Write ``cards/<model>[-<training seed>].md`` into ``folder``, one for each checkpoint.
+
+    Each speaks of the checkpoint's last step. Checkpoints without a number get no card.
+
+    Args:
+        result: everything that was measured of them.
+        folder: the report's folder.
+        command: what was typed to make the cards.
+
+    Raises:
+        UserError: the folder may not be written.
+    """
+    last: dict[tuple[str, int | None], ModelEntry] = {}
+    for entry in result.models:
+        held = last.get((entry.name, entry.train_seed))
+        if held is None or step_order(entry.step) >= step_order(held.step):
+            last[entry.name, entry.train_seed] = entry
+    names = [name for name, _ in last]
+    written: list[Path] = []
+    for entry in last.values():
+        page = card(result, entry, command=command)
+        if page is None:
+            continue
+        several = names.count(entry.name) > 1 and entry.train_seed is not None
+        stem = safe_name(f"{entry.name}-{entry.train_seed}" if several else entry.name)
+        path = folder / FOLDER / f"{stem}.md"
+        if path in written:  # "a-1" beside the seed 1 of "a"
+            path = path.with_name(f"{stem}-{safe_name(entry.fingerprint)[:8]}.md")
+        write_text(path, page)
+        written.append(path)
+    return written
+
+
+def card(result: Result, entry: ModelEntry, *, command: str) -> str | None:
+    """The card of one checkpoint; None when nothing was measured of it."""
+    parts = views(_alone(result, entry))
+    found = {view.world: headlines(view) for view in parts}
+    if not any(found.values()):
+        return None
+    label = _flat(labels.model(entry.name, entry.family))
+    whose = [f"training seed {entry.train_seed}"] if entry.train_seed is not None else []
+    whose += [f"step {formatting.count(entry.step)}"] if entry.step is not None else []
+    family = labels.FAMILIES.get(entry.family, entry.family)
+    worlds = labels.listing([_flat(labels.world(view.world)) for view in parts])
+    blocks = [
+        f"# {_escaped(', '.join([label, *whose[:1]]))}",
+        f"{_escaped(family)} world model{''.join(f', {w}' for w in whose)}, audited in "
+        f"{_escaped(worlds)} by lewm-probe {__version__}. Every number here was written by the "
+        "audit.",
+        *_warnings(result, entry, parts),
+    ]
+    for view in parts:
+        blocks += _world(view, found[view.world])
+    blocks += ["## What these numbers mean", MEANING.format(confidence=_confidence(parts))]
+    blocks += _checkpoint(entry)
+    blocks += _made(result.provenance, command)
+    return f"---\n{_header(entry, found, parts)}\n---\n\n" + "\n\n".join(blocks) + "\n"
+
+
+# ---- the header
+
+
+def _header(entry: ModelEntry, found: dict[str, list[Headline]], parts: list[WorldView]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    results = [
+        EvalResult(
+            task_type="other",
+            task_name=TASKS.get(one.row.analysis, labels.plain(one.row.analysis)),
+            dataset_type=f"lewm-probe/{_flat(view.world)}",
+            dataset_name=f"{_flat(labels.world(view.world))}, suite of lewm-probe",
+            dataset_config=one.row.analysis,  # tells the analyses of one suite apart
+            dataset_revision=_revision(view),
+            dataset_args=_told(eval_seed=one.row.eval_seed),
+            metric_type=one.type,
+            metric_name=_flat(one.title),
+            metric_value=one.row.value,
+            metric_args=_told(n=one.row.n, ci_low=one.row.ci_low, ci_high=one.row.ci_high),
+        )
+        for view in parts
+        for one in found[view.world]
+    ]
+    tags = ["world-model", "jepa", _flat(entry.family), "lewm-probe"]
+    tags += [_flat(view.world) for view in parts]
+    data = ModelCardData(
+        library_name="lewm-probe",
+        tags=list(dict.fromkeys(tags)),
+        model_name=_flat(entry.name) or "unnamed",
+        eval_results=results,
+    )
+    return data.to_yaml(line_break="\n")
+
+
+def _revision(view: WorldView) -> str | None:
+    """A hash of the suite that was asked."""
+    suite = view.setting("suite", default=None)
+    return content_hash(json.dumps(suite, sort_keys=True))[:12] if suite else None
+
+
+def _told(**values: Any) -> dict[str, Any] | None:
+    return {key: value for key, value in values.items() if value is not None} or None
+
+
+# ---- the page
+
+
+def _alone(result: Result, entry: ModelEntry) -> Result:
+    """What a result holds of one checkpoint at its last step; rows and pictures are not needed.
+
+    Words that tables show lose what Markdown would read as a link or a tag.
+    """
+    metrics = [
+        m.model_copy(update=_harmless(m))
+        for m in result.metrics
+        if (m.model, m.train_seed) == (entry.name, entry.train_seed)
+        and m.step in (None, entry.step)
+    ]
+    return Result(result.provenance, [entry.model_copy(update=_harmless(entry))], metrics)
+
+
+def _harmless(record: Metric | ModelEntry) -> dict[str, str]:
+    """The record's texts, where they have to be changed."""
+    texts = {key: value for key, value in record if isinstance(value, str)}
+    return {key: _dull(value) for key, value in texts.items() if _dull(value) != value}
+
+
+def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> list[str]:
+    """What a reader must know first: collapse, and notes but those on other checkpoints."""
+    others = [e.label for e in result.models if e.label != entry.label]
+    notes = [
+        note
+        for record in result.provenance
+        for note in record.notes
+        if _is_about(entry.label, note)
+        or not (" against " in note or _LEFT_OUT in note or any(_is_about(o, note) for o in others))
+    ]
+    lines = [
+        f"{_flat(labels.world(v.world))}: {why}" for v in parts for why in cautions(v).values()
+    ]
+    told = any(_is_about(entry.label, note) and "are not scaled" in note for note in notes)
+    if entry.config.get(STATISTICS) == "identity" and not told:
+        lines.append("actions were not scaled, as no statistics of them were at hand (identity).")
+    # Notes are sentences already, and may begin with a name, which is not to be changed.
+    lines = [*map(labels.sentence, lines), *folded(notes)]
+    if not lines:
+        return []
+    listed = "\n".join(f"- {_escaped(_pathless(line))}" for line in lines)
+    return ["## Read this first", listed]
+
+
+_LEFT_OUT = " was left out of "
+"""In notes on checkpoints that failed, of which results hold nothing else."""
+
+
+def _is_about(label: str, note: str) -> bool:
+    """Whether a note is on the checkpoint of this label, by how such notes begin."""
+    return note.removeprefix("Preflight, ").startswith((f"{label}:", f"{label} was "))
+
+
+def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
+    rows = [
+        Row(
+            {
+                "measure": text(one.title),
+                "value": cell(one.row.value, one.row.ci_low, one.row.ci_high),
+                "n": count_cell(one.row.n),
+            },
+            group=TASKS.get(one.row.analysis, labels.plain(one.row.analysis)),
+        )
+        for one in found
+    ]
+    percent = f"{100 * float(view.setting('statistics', 'confidence', default=0.95)):g}"
+    columns = [
+        Column("measure", "Measure", numeric=False),
+        Column("value", f"Value [{percent}\N{NO-BREAK SPACE}%]"),
+        Column("n", "n, trajectories"),
+    ]
+    caption = "The same numbers stand in the header of this card."
+    tables = [
+        table("headlines", "Headline numbers", caption, columns, rows),
+        *probe_tables(view)[:1],
+        baselines_table(view),
+        collapse_table(view),
+    ]
+    blocks = [f"## Results in {_escaped(labels.world(view.world))}"]
+    for one in tables:
+        blocks += _table(one) if one is not None else []
+    return blocks
+
+
+def _table(one: Table) -> list[str]:
+    return [f"### {one.title}", markdown(one), one.caption]
+
+
+def _confidence(parts: Sequence[WorldView]) -> float:
+    stated = (view.setting("statistics", "confidence", default=0.95) for view in parts)
+    return 100 * float(next(stated, 0.95))
+
+
+def _checkpoint(entry: ModelEntry) -> list[str]:
+    """What the checkpoint is: size, fingerprint, how training ended, configuration."""
+    facts = [
+        ("Family", labels.FAMILIES.get(entry.family, entry.family)),
+        ("Training seed", entry.train_seed),
+        ("Step", None if entry.step is None else formatting.count(entry.step)),
+        ("Parameters", None if entry.parameters is None else formatting.count(entry.parameters)),
+        ("Fingerprint", entry.fingerprint),
+        ("Action statistics from", entry.config.get(STATISTICS)),
+        ("Source", None if entry.source is None else _pathless(entry.source)),
+        *((f"Last {labels.plain(k)}", v) for k, v in _last_losses(entry).items()),
+    ]
+    lines = [f"- {_escaped(k)}: {_escaped(str(v))}" for k, v in facts if v is not None]
+    blocks = ["## The checkpoint", "\n".join(lines)]
+    if entry.config:
+        plain = json.dumps(_without_paths(entry.config), indent=2, ensure_ascii=False, default=str)
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+        blocks += ["Configuration:", f"{fence}json\n{plain}\n{fence}"]
+    return blocks
+
+
+def _last_losses(entry: ModelEntry) -> dict[str, str]:
+    """The last value of each loss term that the run logged."""
+    found = {}
+    for name in ("loss", "prediction", "validation_loss", "validation_prediction"):
+        values = [v for v in entry.curves.get(name, []) if v is not None]
+        if values:
+            found[name] = formatting.number(values[-1], 4)
+    return found
+
+
+def _made(records: Sequence[Provenance], command: str) -> list[str]:
+    clean = [
+        record.model_copy(
+            update={
+                "command": _dull(_pathless(record.command)),
+                "version": _dull(record.version),
+                "hardware": _dull(record.hardware),
+                "fingerprints": {},
+            }
+        )
+        for record in records
+    ]
+    blocks = [
+        "## How it was made",
+        f"This card: {_code(_pathless(command))}, lewm-probe {__version__}. The fingerprint of the "
+        "checkpoint covers its weights, configuration and action statistics.",
+    ]
+    made = provenance_table(clean)
+    return blocks + (_table(made)[1:] if made else [])
+
+
+# ---- words of others
+
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
+_FOLDERS = re.compile(r"(?<![\w./:~\\])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"]+)*[/\\](?=[^\s/\\'\"])")
+
+
+def _flat(words_: str) -> str:
+    """On one line, without characters that cannot be seen."""
+    return " ".join("".join(c if c.isprintable() else " " for c in words_).split())
+
+
+def _escaped(words_: str) -> str:
+    """On one line, with everything that Markdown reads as more than text escaped."""
+    return _SPECIAL.sub(r"\\\1", _flat(words_))
+
+
+def _dull(words_: str) -> str:
+    """On one line, without what Markdown reads as code, a link or a tag; for cells of tables."""
+    return _flat(re.sub(r"[`\[\]<>\\|]", " ", words_)) if words_ else words_
+
+
+def _code(words_: str) -> str:
+    """As code, whatever backticks it holds."""
+    plain = _flat(words_)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    pad = " " if "`" in plain else ""
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def _pathless(words_: str) -> str:
+    """Without the folders of absolute paths, which say where somebody's files lie.
+
+    >>> _pathless("audit lewm=/home/me/runs/lewm hf://user/repo runs/x")
+    'audit lewm=lewm hf://user/repo runs/x'
+    """
+    return _FOLDERS.sub("", words_)
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_pathless(str(k)): _without_paths(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_paths(v) for v in value]
+    return _pathless(value) if isinstance(value, str) else value

@@ -1,0 +1,69 @@
+"""A report as one HTML file that asks nothing of a network."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lewm_probe.reports import labels
+from lewm_probe.reports.figures.style import inline, theme_colors
+from lewm_probe.reports.page.sections import Content, Figures
+from lewm_probe.reports.palette import Identity, palette
+from lewm_probe.reports.tables.table import Row, Table
+
+_HERE = Path(__file__).parent
+
+CHIPS = {"yes": "●", "mixed": "◐", "no": "✕", "not shown": "○", "not measured": "–"}
+"""A sign for each answer, so that it does not hang on colour."""
+
+
+def html(content: Content, figures: Figures, looks: dict[str, Identity]) -> str:
+    """The page: style, figures and tables inside."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "figure": lambda name: _figure(figures, name),
+        "groups": _groups,
+        "chips": CHIPS,
+        "looks": looks,
+        "sentence": labels.sentence,
+    }
+    css = Markup(_HERE.joinpath("report.css").read_text(encoding="utf-8"))
+    page = environment.get_template("template.html.j2")
+    return page.render(content=content, css=css, light=_light(), dark=_dark()) + "\n"
+
+
+def _figure(figures: Figures, name: str) -> dict[str, Markup]:
+    drawn = figures[name]
+    label = f"{drawn.plot.title}. {drawn.plot.caption}"
+    return {
+        width: Markup(inline(svg, f"{name}-{width}", label, themed=drawn.plot.themed))
+        for width, svg in drawn.svg.items()
+    }
+
+
+def _groups(table: Table) -> list[tuple[str, list[Row]]]:
+    return [(name, list(rows)) for name, rows in groupby(table.rows, key=lambda row: row.group)]
+
+
+def _light() -> dict[str, str]:
+    return theme_colors()
+
+
+def _dark() -> dict[str, str]:
+    """Figure colours on the dark scheme: greys turned, model colours lightened."""
+    turned = {"ink": "#e8e6e3", "muted": "#9aa0a6", "faint": "#3a3f45", "paper": "#1a1d21"}
+    return turned | {f"c{color[1:]}": _lighter(color) for color in palette()}
+
+
+def _lighter(color: str, share: float = 0.38) -> str:
+    channels = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+    return "#" + "".join(f"{round(c + (255 - c) * share):02x}" for c in channels)

@@ -1,0 +1,100 @@
+"""One visual identity for each model — colour, marker and line style — the same in all figures.
+
+Colours are Okabe and Ito's colour-blind-safe set (jfly.uni-koeln.de/color). A family owns a base
+colour; a second and third name of the same family get a tint of it with another marker and line,
+so that a black-and-white print still tells models apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lewm_probe.reports import labels
+
+INK = "#1c1e21"
+MUTED = "#6a6f76"
+FAINT = "#d5d8dc"
+PAPER = "#ffffff"
+
+_FAMILY_COLORS = {  # base, then tints for further names
+    "lewm": ("#0072b2", "#4aa8dc", "#00456b"),
+    "pldm": ("#d55e00", "#e69f00", "#8a3d00"),
+    "dino_wm": ("#009e73", "#5cc9a7", "#00604a"),
+    "": ("#b0588c", "#cc79a7", "#7a2f5d"),
+}
+_MARKERS = {"lewm": "oDP", "pldm": "s^X", "dino_wm": "v<p", "": "*>h"}
+_DASH = {
+    "lewm": ((0, ()), (0, (1.2, 1.2)), (0, (6, 1.5, 1, 1.5))),
+    "pldm": ((0, (4.5, 1.6)), (0, (2.2, 1.2)), (0, (8, 2))),
+    "dino_wm": ((0, (5, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 2.5))),
+    "": ((0, (1, 1.6)), (0, (7, 1.2, 2, 1.2)), (0, (3, 3))),
+}
+
+CONTROL_MARKERS = {
+    "copy_last": "o",
+    "linear_extrapolation": "^",
+    "pixel_difference": "x",
+    "random_encoder": "D",
+    "random_weights": "D",
+    "pixel_pca": "x",
+    "pixel_space": "x",
+    "time_index": "|",
+    "mean": "_",
+    "state_space": "P",
+    "time_shuffled": "v",
+    "gaussian": "_",
+}
+"""Markers of controls, drawn hollow in grey."""
+
+Dash = tuple[int, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How a model looks."""
+
+    name: str
+    label: str
+    family: str
+    color: str
+    marker: str
+    dash: Dash
+
+
+def identities(models: Iterable[tuple[str, str]]) -> dict[str, Identity]:
+    """Identities of (name, family) pairs, in order of display: known families first, then names.
+
+    A name gets the same look in every figure of a report. The shortest name of a family gets its
+    base colour.
+    """
+    families = dict(models)
+    known = list(labels.FAMILIES)
+
+    def order(name: str) -> tuple[int, str, int, str]:
+        family = families[name]
+        rank = known.index(family) if family in known else len(known)
+        return rank, family if rank == len(known) else "", len(name), name
+
+    looks: dict[str, Identity] = {}
+    used: dict[str, int] = {}
+    for name in sorted(families, key=order):
+        family = families[name]
+        pool = family if family in _FAMILY_COLORS else ""
+        k = used.get(pool, 0)
+        used[pool] = k + 1
+        round_, lap = k // 3, k // 9
+        looks[name] = Identity(
+            name=name,
+            label=labels.model(name, family),
+            family=family,
+            color=_FAMILY_COLORS[pool][k % 3],
+            marker=_MARKERS[pool][(k + round_) % 3],
+            dash=_DASH[pool][(k + 2 * round_ + lap) % 3],
+        )
+    return looks
+
+
+def palette() -> tuple[str, ...]:
+    """Every model colour there is, for the page's dark scheme."""
+    return tuple(color for colors in _FAMILY_COLORS.values() for color in colors)

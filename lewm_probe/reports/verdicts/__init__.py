@@ -1,0 +1,1 @@
+"""Questions answered in words, by rules fixed before the data."""

@@ -1,0 +1,399 @@
+"""One method against another: what training seeds can carry, measure by measure.
+
+Rule: the exact two-sided permutation test over training seeds (which of all splits of the pooled
+checkpoints differ in mean at least as much), Holm-adjusted over the measures of a pair, below the
+suite's α. With m against n seeds its p cannot go below 1 / C(m + n, n), twice that for m = n, where
+the sides can be swapped: 0.1 for three against three, 0.029 for three against four. Where that
+bound exceeds α nothing is shown of the methods, and differences are stated of "these checkpoints"
+only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from statistics import fmean
+
+from lewm_probe.analyses.probe.report.tables import WHOLE
+from lewm_probe.analyses.straightness.report.questions import STRAIGHT, poses
+from lewm_probe.analyses.voe.report.tables import ONSET
+from lewm_probe.reports import labels
+from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred
+from lewm_probe.reports.tables.table import (
+    Column,
+    Row,
+    Table,
+    cell,
+    p_cell,
+    spread_cell,
+    table,
+    text,
+)
+from lewm_probe.reports.verdicts.judging import alpha
+from lewm_probe.results.result import PAIRED, UNPAIRED, Metric
+
+MOST_SPLITS = 20_000
+"""Beyond this many splits (9 against 9 seeds) the exact test is left out."""
+
+MOST_PAIRS = 6
+"""Pairs of models compared in one report."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something two models can be compared by.
+
+    Attributes:
+        ahead: how being ahead is said, e.g. "reads the agent position better".
+        higher: whether more is ahead.
+        rows: metrics of a model, one a checkpoint.
+        difference: metrics of the stored difference (first, second), if the analysis wrote it.
+    """
+
+    name: str
+    ahead: str
+    higher: bool
+    rows: Callable[[str], list[Metric]]
+    difference: Callable[[str, str], list[Metric]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A pair by one measure; ``lead`` is the name of the model ahead in these checkpoints."""
+
+    measure: Measure
+    first: Mean
+    second: Mean
+    lead: str
+    separated: bool
+    p: float | None
+    p_holm: float | None
+    difference: Mean | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models compared.
+
+    Attributes:
+        smallest: the smallest p these seeds can give; null below two seeds on a side.
+        shown: measures on which a difference between the methods is shown.
+        sentence: all of it in prose.
+        table: measure by measure.
+    """
+
+    first: str
+    second: str
+    smallest: float | None
+    shown: tuple[Compared, ...]
+    sentence: str
+    table: Table
+
+
+def smallest_p(first: int, second: int) -> float | None:
+    """Smallest two-sided p of a permutation test of so many seeds; null below two on a side.
+
+    Sides of equal size can be swapped, which makes a second split as extreme as the first.
+
+    >>> smallest_p(3, 3), smallest_p(1, 3), round(smallest_p(3, 4) or 0, 3)
+    (0.1, None, 0.029)
+    """
+    if min(first, second) < 2:
+        return None
+    return (2 if first == second else 1) / comb(first + second, second)
+
+
+def permutation_p(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Exact two-sided permutation test of a difference of means.
+
+    >>> permutation_p([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    0.1
+    """
+    pooled, size = [*first, *second], len(first)
+    splits = comb(len(pooled), size)
+    if min(size, len(second)) < 2 or splits > MOST_SPLITS:
+        return None
+    total, observed = sum(pooled), abs(fmean(first) - fmean(second))
+    extreme = 0
+    for chosen in combinations(pooled, size):
+        own = sum(chosen)
+        difference = abs(own / size - (total - own) / (len(pooled) - size))
+        extreme += difference >= observed * (1 - 1e-9) - 1e-300
+    return extreme / splits
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's adjustment.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted, running = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        running = max(running, min(1.0, (len(ps) - rank) * ps[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def comparisons(view: WorldView) -> list[Comparison]:
+    """Every pair of families, or of models where all are of one family."""
+    pairs = list(combinations(view.models, 2))
+    across = [(a, b) for a, b in pairs if view.family(a) != view.family(b)]
+    found = [_compare(view, a, b) for a, b in (across or pairs)[:MOST_PAIRS]]
+    return [one for one in found if one is not None]
+
+
+def measures(view: WorldView) -> list[Measure]:
+    """What models of this world can be compared by."""
+    found = []
+    for condition in view.conditions():
+        kind = view.kind(condition)
+        if kind not in ("teleport", "step_teleport", "action_swap"):
+            continue
+        base = kind == "teleport"
+        metric = "auroc" if base else "delta_auroc_over_copy_last"
+        name = "AUROC" if base else "ΔAUROC over copy-last"
+        what = labels.condition(condition)
+        found.append(
+            Measure(
+                f"{what}: {name}",
+                f"notices “{what[:1].lower()}{what[1:]}” more",
+                True,
+                _voe_rows(view, metric, condition),
+                _voe_difference(view, metric, condition),
+            )
+        )
+    for quantity in poses(view):
+        name = labels.quantity(quantity)
+        found.append(
+            Measure(
+                f"{labels.sentence(name)}: MSE, linear probe",
+                f"reads the {name} better",
+                False,
+                _probe_rows(view, quantity),
+                _probe_difference(view, quantity),
+            )
+        )
+    found.append(
+        Measure(
+            "Straightness S",
+            "has straighter paths",
+            True,
+            lambda model: view.pick("straightness", "cosine", model=model, **STRAIGHT),
+            lambda first, second: view.pick(
+                "straightness", _stored("cosine"), model=first, versus=second, **STRAIGHT
+            ),
+        )
+    )
+    horizon = _common_horizon(view)
+    if horizon is not None:
+        found.append(
+            Measure(
+                f"Rollout, k = {horizon}: error over copy-last",
+                "imagines more accurately",
+                False,
+                lambda model: view.pick(
+                    "rollout", "mse_over_copy_last", model=model, horizon=horizon, subject=None
+                ),
+                lambda first, second: view.pick(
+                    "rollout",
+                    _stored("mse_over_copy_last"),
+                    model=first,
+                    versus=second,
+                    horizon=horizon,
+                    subject=None,
+                ),
+            )
+        )
+    return found
+
+
+def _voe_rows(view: WorldView, metric: str, condition: str) -> Callable[[str], list[Metric]]:
+    at = {"subject": condition, "window": ONSET, "versus": ("copy_last", None)}
+    return lambda model: preferred(view.pick("voe", metric, model=model, **at))
+
+
+def _voe_difference(
+    view: WorldView, metric: str, condition: str
+) -> Callable[[str, str], list[Metric]]:
+    return lambda first, second: view.pick(
+        "voe",
+        (f"{metric}_difference", *_stored(metric)[1:]),
+        subject=condition,
+        window=ONSET,
+        model=first,
+        versus=second,
+    )
+
+
+def _probe_rows(view: WorldView, quantity: str) -> Callable[[str], list[Metric]]:
+    at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
+    return lambda model: view.pick("probe", "mse", model=model, **at)
+
+
+def _probe_difference(view: WorldView, quantity: str) -> Callable[[str, str], list[Metric]]:
+    at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
+    return lambda first, second: view.pick(
+        "probe", _stored("mse"), model=first, versus=second, **at
+    )
+
+
+def _stored(metric: str) -> tuple[str, ...]:
+    """What a difference is called: within one result, and against a published one."""
+    return metric, f"{metric}{PAIRED}", f"{metric}{UNPAIRED}"
+
+
+def _common_horizon(view: WorldView) -> int | None:
+    """The longest horizon that every model's rollout reached."""
+    rows = view.pick("rollout", "mse_over_copy_last", subject=None, horizon=ANY)
+    reached = [{r.horizon for r in rows if r.model == m and r.horizon} for m in view.models]
+    common = set.intersection(*(h for h in reached if h)) if any(reached) else set()
+    return max(common, default=None)
+
+
+def _compare(view: WorldView, first: str, second: str) -> Comparison | None:
+    found = []
+    for measure in measures(view):
+        sides = [means(measure.rows(model)) for model in (first, second)]
+        if all(sides):
+            found.append((measure, sides[0][0], sides[1][0]))
+    if not found:
+        return None
+    ps = [permutation_p(a.values, b.values) for _, a, b in found]
+    known = [p for p in ps if p is not None]
+    adjusted = iter(holm(known))
+    rows = [
+        Compared(
+            measure=measure,
+            first=a,
+            second=b,
+            lead=first if (a.value > b.value) == measure.higher else second,
+            separated=max(a.values) < min(b.values) or max(b.values) < min(a.values),
+            p=p,
+            p_holm=None if p is None else next(adjusted),
+            difference=_difference(measure, first, second),
+        )
+        for (measure, a, b), p in zip(found, ps, strict=True)
+    ]
+    seeds = (max(r.first.checkpoints for r in rows), max(r.second.checkpoints for r in rows))
+    smallest = smallest_p(*seeds)
+    shown = tuple(r for r in rows if r.p_holm is not None and r.p_holm < alpha(view))
+    drawn = _table(view, first, second, rows)
+    sentence = _sentence(view, first, second, rows, shown, seeds, smallest)
+    return Comparison(first, second, smallest, shown, sentence, drawn)
+
+
+def _difference(measure: Measure, first: str, second: str) -> Mean | None:
+    found = means(measure.difference(first, second))
+    if found:
+        return found[0]
+    turned = means(measure.difference(second, first))
+    if not turned:
+        return None
+    one = turned[0]
+    low, high = (None if end is None else -end for end in (one.high, one.low))
+    values = tuple(-value for value in one.values)
+    return Mean(one.key, -one.value, low, high, values, one.n, one.n_high, one.unit)
+
+
+def _sentence(
+    view: WorldView,
+    first: str,
+    second: str,
+    rows: Sequence[Compared],
+    shown: Sequence[Compared],
+    seeds: tuple[int, int],
+    smallest: float | None,
+) -> str:
+    parts = []
+    for model in (first, second):
+        ahead = [r.measure.ahead for r in shown if r.lead == model]
+        if ahead:
+            parts.append(
+                f"Shown of the methods: {view.label(model)} {labels.listing(ahead)} (permutation "
+                f"test over training seeds, Holm p < {alpha(view):g})."
+            )
+    if not parts:
+        reason = (
+            f"{_seeds(seeds[0])} against {seeds[1]} cannot be tested"
+            if smallest is None
+            else f"{_seeds(seeds[0])} against {seeds[1]} cannot go below p = {smallest:.2g}"
+            if smallest > alpha(view)
+            else "no difference survives the permutation test over training seeds"
+        )
+        parts.append(f"A difference between the methods is not shown: {reason}.")
+    rest = [r for r in rows if r not in shown]
+    for model in (first, second):
+        clear = [r.measure.ahead for r in rest if r.lead == model and _clear(r)]
+        if clear:
+            other = second if model == first else first
+            parts.append(
+                f"Of these checkpoints, {_every(view, model, seeds[model == second])} "
+                f"{labels.listing(clear)} than {_every(view, other, seeds[model == first], 'any')}."
+            )
+    unclear = [r.measure.name for r in rest if not _clear(r)]
+    if unclear:
+        parts.append(
+            f"The checkpoints overlap, or their order is not clear, in: {'; '.join(unclear)}."
+        )
+    return " ".join(parts)
+
+
+def _clear(row: Compared) -> bool:
+    """All checkpoints of one side beyond all of the other; with one on a side, intervals apart."""
+    if not row.separated:
+        return False
+    if min(row.first.checkpoints, row.second.checkpoints) > 1:
+        return True
+    a, b = row.first, row.second
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return False
+    return a.low > b.high or b.low > a.high
+
+
+def _every(view: WorldView, model: str, seeds: int, word: str = "every") -> str:
+    return view.label(model) if seeds == 1 else f"{word} {view.label(model)} checkpoint"
+
+
+def _seeds(count: int) -> str:
+    return "one training seed" if count == 1 else f"{count} training seeds"
+
+
+def _table(view: WorldView, first: str, second: str, rows: Sequence[Compared]) -> Table:
+    drawn = []
+    for row in rows:
+        cells = {
+            "measure": text(row.measure.name),
+            "first": spread_cell(row.first),
+            "second": spread_cell(row.second),
+            "p": p_cell(row.p),
+            "p_holm": p_cell(row.p_holm),
+            "ahead": text(view.label(row.lead) if _clear(row) else "not clear"),
+        }
+        if row.difference:
+            d = row.difference
+            cells["difference"] = cell(d.value, d.low, d.high)
+        drawn.append(Row(cells))
+    a, b = view.label(first), view.label(second)
+    made = table(
+        f"{view.world}-compare-{first}-{second}",
+        f"{a} against {b}",
+        "Mean over training seeds (smallest – largest). Difference: with 95 % interval, training "
+        "seeds as top level where there are several, else over trajectories. p: exact permutation "
+        "test over training seeds, Holm over these measures. Ahead: every checkpoint of one "
+        "beyond every checkpoint of the other; with one checkpoint on a side, intervals apart.",
+        [
+            Column("measure", "Measure", numeric=False),
+            Column("first", a),
+            Column("second", b),
+            Column("difference", f"{a} − {b} [95\N{NO-BREAK SPACE}%]"),
+            Column("p", "p, permutation"),
+            Column("p_holm", "p, Holm"),
+            Column("ahead", "Ahead here", numeric=False),
+        ],
+        drawn,
+    )
+    assert made is not None  # it has rows
+    return made

@@ -1,0 +1,215 @@
+"""Reading result folders that strangers wrote: bounded in size, inside their folder, typed.
+
+Sizes are asked of headers before anything is unpacked, so that a small file that claims to be huge
+costs nothing. Text columns stay dictionaries until their length is known: a megabyte that every one
+of a million rows repeats is a few bytes on disk.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from lewm_probe.core.errors import UserError
+
+MEBIBYTE = 2**20
+MAX_JSON = 128 * MEBIBYTE
+"""Seven checkpoints of TwoRoom take 5 MiB."""
+MAX_DEPTH = 40
+"""Levels of settings and configurations; suites have 5."""
+MAX_ROWS = 10_000_000
+"""Seven checkpoints of TwoRoom have 350,000 rows."""
+MAX_ROWS_FILE = 512 * MEBIBYTE
+MAX_ROWS_UNPACKED = 2048 * MEBIBYTE
+"""Bytes of all columns before compression, dictionaries counted once."""
+MAX_TEXT = 1024 * MEBIBYTE
+"""Bytes of a text column written out: seven checkpoints of TwoRoom have 5 MiB in each."""
+MAX_PICTURES = 1000
+MAX_PICTURE_FILE = 64 * MEBIBYTE
+MAX_PICTURE_PIXELS = 64 * MEBIBYTE
+"""All filmstrips together: 20 frames of 224 px take one mebi-pixel."""
+
+AGAIN = "Get the folder again from where it came, or leave this result out."
+
+
+def inside(path: Path, folder: Path, limit: int) -> Path:
+    """``path``, after checks that it stays within ``folder`` and is no larger than ``limit`` bytes.
+
+    Raises:
+        UserError: a link that leaves the folder, or a file that is too large.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{path} is a link that leaves its folder; a result folder is read on its own. Put the "
+            "file itself there if you trust what it points to."
+        )
+    size = path.stat().st_size
+    if size > limit:
+        raise UserError(
+            f"{path} has {size / MEBIBYTE:.0f} MiB; such a file of a result has at most "
+            f"{limit // MEBIBYTE} MiB. {AGAIN}"
+        )
+    return path
+
+
+def check_depth(path: Path, settings: Any) -> None:
+    """Refuse settings that are nested deeper than anything that reads them could follow.
+
+    Raises:
+        UserError: they are.
+    """
+    level = [settings]
+    for _ in range(MAX_DEPTH):
+        inner = [
+            v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)
+        ]
+        level = [child for values in inner for child in values]
+    if level:
+        raise UserError(
+            f"{path} holds settings nested more than {MAX_DEPTH} levels deep, which no result has. "
+            f"{AGAIN}"
+        )
+
+
+def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """A Parquet table that has none but the given columns, each of its pandas type.
+
+    Raises:
+        UserError: not Parquet, too large, or other columns or types.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    inside(path, folder, MAX_ROWS_FILE)
+    texts = [name for name, kind in columns.items() if kind == "string"]
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_claims(path, file, columns)
+            texts = [name for name in texts if name in file.schema_arrow.names]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            table = file.read()
+        for name in table.column_names:
+            _check_column(path, name, table.column(name), columns[name])
+        plain = {
+            name: table.column(name).cast(pa.string()) if name in texts else table.column(name)
+            for name in table.column_names
+        }
+        return pa.table(plain).to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path} cannot be read as Parquet. It was cut short or is something else; "
+            "run the analysis that wrote it again."
+        ) from error
+
+
+def read_film(path: Path, folder: Path) -> np.ndarray:
+    """A filmstrip, uint8 (T, H, W, 3): a PNG of T square frames side by side.
+
+    Raises:
+        UserError: not a PNG, too large, or not of square frames.
+    """
+    inside(path, folder, MAX_PICTURE_FILE)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG",)) as picture:
+                width, height = picture.size
+                if width * height > MAX_PICTURE_PIXELS:
+                    raise Image.DecompressionBombError
+                if width % height:
+                    raise UserError(
+                        f"{path} is {width} px by {height} px and no filmstrip: those are square "
+                        f"frames side by side. {AGAIN}"
+                    )
+                film = np.asarray(picture.convert("RGB"))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(
+            f"{path} claims more than {MAX_PICTURE_PIXELS // MEBIBYTE} million pixels, which no "
+            f"filmstrip has. {AGAIN}"
+        ) from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise UserError(f"{path} cannot be read as a PNG picture. {AGAIN}") from error
+    return film.reshape(height, -1, height, 3).transpose(1, 0, 2, 3)  # (T, H, W, 3)
+
+
+def read_films(folder: Path) -> dict[str, np.ndarray]:
+    """Every filmstrip of a result folder, by name.
+
+    Raises:
+        UserError: one that cannot be read, too many, or too large together.
+    """
+    found = sorted((folder / "pictures").glob("[!.]*.png"))  # no .NAME.partial.png
+    paths = [path for path in found if path.is_file()]  # a pipe would be waited for
+    if len(paths) > MAX_PICTURES:
+        raise UserError(
+            f"{folder / 'pictures'} holds {len(paths)} pictures; a result has at most "
+            f"{MAX_PICTURES}. {AGAIN}"
+        )
+    films: dict[str, np.ndarray] = {}
+    pixels = 0
+    for path in paths:
+        films[path.stem] = read_film(path, folder)
+        pixels += films[path.stem].size // 3
+        if pixels > MAX_PICTURE_PIXELS:
+            raise UserError(
+                f"The pictures in {folder / 'pictures'} have more than "
+                f"{MAX_PICTURE_PIXELS // MEBIBYTE} million pixels together, which no result has. "
+                f"{AGAIN}"
+            )
+    return films
+
+
+def _check_claims(path: Path, file: Any, columns: Mapping[str, str]) -> None:
+    """What the file's header says of itself, before anything is read."""
+    metadata = file.metadata
+    names = file.schema_arrow.names
+    unknown = sorted(set(names) - set(columns))
+    if unknown or len(set(names)) < len(names):
+        raise UserError(
+            f"{path} has columns that rows of a result do not have: {', '.join(unknown[:5])}. "
+            f"Known: {', '.join(columns)}. {AGAIN}"
+        )
+    if metadata.num_rows > MAX_ROWS:
+        raise UserError(
+            f"{path} claims {metadata.num_rows:,} rows; a result has at most {MAX_ROWS:,}. {AGAIN}"
+        )
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    unpacked = sum(max(0, group.total_byte_size) for group in groups)
+    if unpacked > MAX_ROWS_UNPACKED or sum(group.num_rows for group in groups) > MAX_ROWS:
+        raise UserError(
+            f"{path} claims {unpacked / MEBIBYTE:,.0f} MiB of rows; a result has at most "
+            f"{MAX_ROWS_UNPACKED // MEBIBYTE:,} MiB. {AGAIN}"
+        )
+
+
+def _check_column(path: Path, name: str, column: Any, kind: str) -> None:
+    """Type of a column, and for text its longest entry."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = column.type
+    of = found.value_type if pa.types.is_dictionary(found) else found
+    allowed = {
+        "string": (pa.types.is_string, pa.types.is_large_string),
+        "I": (pa.types.is_integer,),
+        "f": (pa.types.is_floating, pa.types.is_integer),
+    }["string" if kind == "string" else kind[0]]
+    if not pa.types.is_null(of) and not any(fits(of) for fits in allowed):
+        raise UserError(
+            f"The column '{name}' of {path} holds {of}, where rows of a result hold {kind}. {AGAIN}"
+        )
+    if kind == "string" and pa.types.is_dictionary(found):
+        chunks = column.chunks
+        lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in chunks]
+        total = sum(pc.sum(length).as_py() or 0 for length in lengths)
+        if total > MAX_TEXT:
+            raise UserError(
+                f"The column '{name}' of {path} holds {total / MEBIBYTE:,.0f} MiB of text; in a "
+                f"result it has at most {MAX_TEXT // MEBIBYTE:,} MiB. {AGAIN}"
+            )

@@ -1,0 +1,1 @@
+"""Push-T: a pusher and a block."""

@@ -1,0 +1,1 @@
+"""TwoRoom: two rooms, a door, and an agent."""

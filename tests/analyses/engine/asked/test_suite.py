@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from lewm_probe.analyses.engine.asked.suite import CONDITION_KEYS, Condition, Suite
+from lewm_probe.core.config import load_yaml, parse
+from lewm_probe.core.errors import UsageError
+from lewm_probe.core.resources import find_suite, suite_names
+from lewm_probe.worlds import make_world
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_shipped_suite_is_read_and_fits_its_world(name):
+    suite = load_yaml(find_suite(name), Suite, "suite")
+    world = make_world(suite.world)
+    assert set(suite.probe.quantities) <= set(world.quantities)
+    for condition in suite.voe.conditions:
+        who = condition.who if isinstance(condition.who, tuple) else (condition.who,)
+        assert set(who) <= {None, *world.bodies, *world.scenery}
+    conditions = [c.name for c in suite.voe.conditions]
+    assert set(suite.statistics.confirmatory) <= set(conditions)
+
+
+def test_two_rooms_suite_asks_what_it_must():
+    suite = load_yaml(find_suite("two-room"), Suite, "suite")
+    assert {c.kind for c in suite.voe.conditions} == set(CONDITION_KEYS)
+    assert suite.voe.trajectories == suite.voe.disjoint == 200
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"kind": "color", "who": "agent"},
+            "The condition 'x' of kind color lacks the key 'rgb': this kind needs 'who' and 'rgb'. "
+            "Mend it in the suite's voe.conditions.",
+        ),
+        (
+            {"kind": "action_swap", "amount": 1.0},
+            "The condition 'x' of kind action_swap does not read the key 'amount': this kind needs "
+            "no further key. Mend it in the suite's voe.conditions.",
+        ),
+        (
+            {"kind": "blur"},
+            "The condition 'x' of kind blur lacks the key 'amount': this kind needs 'amount'. "
+            "Mend it in the suite's voe.conditions.",
+        ),
+    ],
+)
+def test_a_condition_says_what_it_needs(keys, message):
+    with pytest.raises(UsageError) as error:
+        Condition(name="x", expected="appearance", **keys)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"name": "../../x"},
+            "'voe.conditions.0.name' is '../../x'. String should match pattern "
+            "'^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$'",
+        ),
+        (
+            {"amount": 1e9},
+            "'voe.conditions.0.amount' is 1000000000.0. Input should be less than or equal to 1000",
+        ),
+    ],
+)
+def test_a_condition_cannot_lead_out_of_the_folder_or_never_end(keys, message):
+    one = {"name": "x", "kind": "blur", "amount": 1.0, "expected": "appearance", **keys}
+    raw = {"world": "w", "probe": {"quantities": []}, "voe": {"conditions": [one]}}
+    with pytest.raises(UsageError) as error:
+        parse(raw, Suite, "suite s.yaml")
+    assert str(error.value) == f"suite s.yaml: {message}. Mend this value."
+
+
+def test_two_conditions_of_one_name_are_refused():
+    one = {"name": "x", "kind": "action_swap", "expected": "action"}
+    raw = {"world": "w", "probe": {"quantities": []}, "voe": {"conditions": [one, one]}}
+    with pytest.raises(UsageError) as error:
+        parse(raw, Suite, "suite s.yaml")
+    assert str(error.value) == (
+        "suite s.yaml: 'voe' is {'conditions': [{'name': 'x', 'kind': 'action_swap', 'expected': "
+        "'action'}, {'name': 'x', 'kind': 'action_swap', 'expected': 'action'}]}. two "
+        "conditions have the same name. Mend this value."
+    )

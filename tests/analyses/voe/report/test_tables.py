@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lewm_probe.analyses.voe.report.tables import factor, main_pair, reading, voe_tables
+from lewm_probe.reports.results_view import WorldView, views
+from lewm_probe.reports.tables.table import Table
+from lewm_probe.results.result import Metric, Result
+
+
+@pytest.fixture(scope="module")
+def tables(view: WorldView) -> dict[str, Table]:
+    return named(view)
+
+
+def named(view: WorldView) -> dict[str, Table]:
+    return {table.name.removeprefix("two-room-"): table for table in voe_tables(view)}
+
+
+def test_diagnostics_of_collapse_stand_right_after_the_main_table(tables: dict[str, Table]) -> None:
+    assert list(tables) == [
+        "voe",
+        "voe-collapse",
+        "voe-baselines",
+        "voe-windows",
+        "voe-contrasts",
+        "voe-checkpoints",
+    ]
+
+
+def test_the_largest_p_of_the_checkpoints_is_shown(
+    result: Result, change: Callable[..., Result]
+) -> None:
+    def worse(m: Metric) -> dict[str, float]:
+        one = (m.metric, m.subject, m.model, m.train_seed)
+        return {"value": 0.3} if one == ("p_holm", "teleport_agent", "lewm", 1) else {}
+
+    row = named(views(change(result, update=worse))[0])["voe"].rows[0]
+    assert row.group == "Teleport of agent (violation of physics)"
+    assert row.cells["p_holm"].text == "0.30"
+    assert row.cells["p_ttest"].text == "< 0.0001"
+    assert row.cells["paper"].text == "significant (p < 0.01)"
+
+
+def test_conditions_outside_the_family_have_no_adjusted_p(tables: dict[str, Table]) -> None:
+    rows = {row.group: row for row in tables["voe"].rows}
+    assert rows["Frozen agent (violation of physics)"].cells["p_holm"].text == "–"
+
+
+def test_the_smallest_visible_effect_is_stated(tables: dict[str, Table]) -> None:
+    table = tables["voe"]
+    assert "n = 200 matched pairs" in table.caption
+    assert "Smallest effect that this n can see after Holm: d_z = 0.25." in table.caption
+
+
+def test_n_stands_beside_every_condition(push_t: WorldView) -> None:
+    found = {table.name.removeprefix("push-t-"): table for table in voe_tables(push_t)}
+    assert found["voe"].caption.startswith(
+        "n = 200 matched pairs of trajectories a condition (frozen block 143, pass-through of "
+        "block 87, fast-forward of agent 187). AUROC of surprise"
+    )
+    for name in ("voe", "voe-baselines", "voe-windows", "voe-checkpoints"):
+        n = {row.group: row.cells["n"].text for row in found[name].rows}
+        assert n["Frozen block (violation of physics)"] == "143", name
+        assert n["Swapped actions (mismatch of actions)"] == "200", name
+    assert {row.cells["n"].text for row in found["voe-contrasts"].rows} == {"200"}
+
+
+def test_the_papers_pair_goes_before_others(
+    push_t: WorldView, dosed_result: Result, change: Callable[..., Result]
+) -> None:
+    def pair(keep: Callable[[Metric], bool]) -> tuple[str, str]:
+        return main_pair(views(change(dosed_result, keep))[0])
+
+    assert main_pair(push_t) == ("teleport_both", "color_block")
+    assert pair(lambda m: m.subject != "teleport_both") == ("teleport_block", "color_block")
+    compared = ("teleport_block", "color_agent")
+    only = pair(
+        lambda m: (
+            m.subject != "teleport_both"
+            and (
+                m.versus not in ("color_agent", "color_block") or (m.subject, m.versus) == compared
+            )
+        )
+    )
+    assert only == compared
+    assert pair(lambda m: "color" not in str(m.subject)) == ("teleport_both", "")
+    assert pair(lambda m: m.analysis != "voe") == ("", "")
+
+
+def test_one_row_a_training_seed_where_there_are_several(tables: dict[str, Table]) -> None:
+    rows = tables["voe-checkpoints"].rows
+    assert {row.cells["model"].text for row in rows} == {"LeWM", "PLDM"}
+    assert [row.cells["train_seed"].text for row in rows[:6]] == ["0", "1", "2"] * 2
+
+
+def test_ratios_are_exponentials_of_the_mean_log(view: WorldView, tables: dict[str, Table]) -> None:
+    rows = tables["voe-windows"].rows
+    pldm = next(r for r in rows if r.group.startswith("Recoloured agent") and "PLDM" in str(r))
+    at = {"subject": "color_agent", "model": "pldm", "window": "steady"}
+    mean = view.mean("voe", "delta_log_surprise", **at)
+    assert mean is not None
+    assert pldm.cells["steady"].value == pytest.approx(factor(mean.value))
+    assert factor(1e4) is factor(None) is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "model", "says"),
+    [
+        ("teleport_agent", "lewm", "decays"),
+        ("frozen_agent", "lewm", "persists"),
+        ("color_agent", "pldm", "persists: never saw such a picture"),
+        ("color_agent", "lewm", "no rise shown"),
+        ("nothing", "lewm", ""),
+    ],
+)
+def test_how_the_course_reads(view: WorldView, condition: str, model: str, says: str) -> None:
+    assert reading(view, condition, model) == says
+
+
+def test_without_intervals_nothing_is_read_into_the_course(
+    result: Result, change: Callable[..., Result]
+) -> None:
+    bare = views(change(result, update=lambda m: {"ci_low": None, "ci_high": None}))[0]
+    assert reading(bare, "teleport_agent", "lewm") == ""
+
+
+def test_unknown_conditions_and_baselines_are_shown(
+    result: Result, change: Callable[..., Result]
+) -> None:
+    def renamed(m: Metric) -> dict[str, str]:
+        found = {"subject": "gravity_off"} if m.subject == "blur" else {}
+        return found | ({"control": "oracle_x"} if m.control == "copy_last" else {})
+
+    tables = named(views(change(result, lambda m: m.analysis == "voe", renamed))[0])
+    assert "Gravity off (other)" in {row.group for row in tables["voe"].rows}
+    assert "oracle x" in [column.title for column in tables["voe-baselines"].columns]

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lewm_probe.analyses.engine.asked.suite import Condition
+from lewm_probe.analyses.voe.metrics import AGGREGATES, Resamples, aggregate, one_sided, thresholds
+
+
+def test_aggregates_by_hand():
+    scores = np.array([[9.0, 1, 2, 6], [9, 9, 3, 5]])
+    onset = np.array([1, 2])
+    found = {how: aggregate(scores, onset, how).tolist() for how in AGGREGATES}
+    assert found == {"onset": [1, 3], "mean_after": [3, 4], "max_after": [6, 5]}
+
+
+def test_thresholds_hold_their_false_positive_rate_for_onsets_drawn_alike():
+    rng = np.random.default_rng(0)
+    onset = rng.integers(3, 14, 2000)
+    levels = thresholds(rng.exponential(size=(400, 20)), onset)
+    fresh = rng.exponential(size=(2000, 20))
+    for how in AGGREGATES:
+        rate = (aggregate(fresh, onset, how) > levels[how]).mean()
+        assert rate == pytest.approx(0.05, abs=0.02)
+
+
+def test_every_model_gets_the_same_resamples(suite):
+    first, second = Resamples(suite), Resamples(suite)
+    first.of(7)
+    np.testing.assert_array_equal(first.of(24), second.of(24))
+    assert first.of(24).shape == (200, 24)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("teleport", True), ("step_teleport", True), ("frozen", False)]
+)
+def test_only_teleports_are_tested_one_sidedly(kind, expected):
+    condition = Condition(name="x", kind=kind, who="agent", expected="violation")
+    assert one_sided(condition) is expected

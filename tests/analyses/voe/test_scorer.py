@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
+from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode
+from lewm_probe.analyses.voe.scorer import WHOLE_CASES, Examination, Shown
+from lewm_probe.core.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def shown(cases, suite):
+    return Shown(cases, suite_trajectories(suite, cases.reference.size, "disjoint"))
+
+
+@pytest.mark.parametrize("name", ["teleport_agent", "blur", "action_swap"])
+def test_grey_level_changes_are_those_of_the_whole_film(shown, cases, name):
+    film = cases.condition(name)[0].astype(float)
+    expected = np.square(np.diff(film, axis=1)).mean(axis=(2, 3, 4))
+    found = shown.changed_differences(cases.changed(name))
+    np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-4, atol=1e-6)
+    assert np.isnan(found[:, 0]).all()
+
+
+@pytest.mark.parametrize("name", ["step_teleport_agent", "frozen_agent", "pixel_noise"])
+def test_encoding_only_what_differs_gives_what_encoding_everything_gives(
+    shown, cases, suite, cache, oracle, name
+):
+    looking = Examination(oracle, shown, suite, cache, Ledger("voe", suite))
+    changed = cases.changed(name)
+    looking.look_at(name, changed, shown.changed_differences(changed))
+    kept = {name: changed.kept}
+    found = looking.evidence(kept, {}).scores.conditions[name]["copy_last"]
+    whole = cache.encode(oracle.model, cases.condition(name)[0])["z"].astype(float)
+    expected = np.square(np.diff(whole, axis=1)).mean(-1)
+    np.testing.assert_allclose(found[:, 2:], expected[:, 1:], rtol=1e-3, atol=1e-4)
+
+
+def test_unchanged_pictures_are_not_encoded_again(shown, cases, suite, cache, oracle):
+    """Ties must be exact: a frozen agent that rested anyway is no violation."""
+    looking = Examination(oracle, shown, suite, cache, Ledger("voe", suite))
+    before = cache.misses
+    changed = cases.changed("action_swap")
+    looking.look_at("action_swap", changed, shown.changed_differences(changed))
+    assert cache.misses == before
+
+
+def test_surprise_that_is_not_finite(shown, suite, cache, doubles):
+    class Broken(doubles["oracle"]):
+        def surprise(self, predicted, target):
+            return super().surprise(predicted, target) * torch.nan
+
+    with pytest.raises(UserError) as error:
+        Examination(
+            subject_from_model("broken", Broken("broken")),
+            shown,
+            suite,
+            cache,
+            Ledger("voe", suite),
+        )
+    assert str(error.value) == (
+        "The surprise values of broken hold 192 NaN or infinite values of 192. Finite ones were "
+        "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "
+        "of the run, or train it again with a lower learning rate."
+    )
+
+
+@pytest.fixture(scope="module")
+def remembering(doubles):
+    """A recurrent double: half of what it held, where the agent is, and what was done."""
+
+    class Remembering(doubles["oracle"]):
+        def __init__(self):
+            super().__init__("remembering", recurrent=True, history=1)
+            self.most = 0
+
+        def encode(self, observation):
+            seen = super().encode(observation["pixels"])
+            self.most = max(self.most, len(seen))
+            held, latents = torch.zeros_like(seen[:, 0]), []
+            for t in range(seen.shape[1]):
+                held = 0.5 * held + seen[:, t]
+                latents.append(held)
+                held = held + observation["action"][:, t].unflatten(-1, (-1, 2)).sum(-2)
+            return torch.stack(latents, 1)
+
+    return subject_from_model("remembering", Remembering())
+
+
+CONDITIONS = ["teleport_agent", "step_teleport_agent", "frozen_agent", "action_swap", "pixel_noise"]
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_recurrent_models_follow_the_whole_condition(shown, cases, suite, remembering, name):
+    cache = LatentCache()
+    looking = Examination(remembering, shown, suite, cache, Ledger("voe", suite))
+    changed = cases.changed(name)
+    looking.look_at(name, changed, shown.changed_differences(changed))
+    scores = looking.evidence({name: changed.kept}, {}).scores
+    found, clean = scores.conditions[name]["copy_last"], scores.clean["copy_last"]
+    whole = encode(remembering.model, cases.condition(name)[0], actions=changed.actions)["z"]
+    expected = np.square(np.diff(whole.astype(float), axis=1)).mean(-1)
+    np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-3, atol=1e-4)
+    # A block that was swapped leads to t0; what comes before is the reference, to the last bit.
+    before = np.arange(found.shape[1])[None] < changed.onset[:, None]
+    np.testing.assert_array_equal(found[before], clean[before])
+    onset = np.flatnonzero(changed.kept), changed.onset[changed.kept]
+    assert (found[onset] != clean[onset]).mean() > 0.8
+    assert remembering.model.most <= max(WHOLE_CASES, 256 // cases.reference.frames)
+
+
+def test_what_a_recurrent_model_sees_later_follows_from_before(shown, cases, suite, remembering):
+    """A picture changed at t0 alone, as in a dose, changes what is thought of it alone."""
+    looking = Examination(remembering, shown, suite, LatentCache(), Ledger("voe", suite))
+    dosed = cases.dosed(cases.conditions["teleport_agent"])
+    whole = cases.changed("teleport_agent")
+    at_onset = looking.at_onset(dosed, shown.changed_differences(dosed))
+    looking.look_at("teleport_agent", whole, shown.changed_differences(whole))
+    scores = looking.evidence({}, {}).scores.conditions["teleport_agent"]
+    rows = np.flatnonzero(dosed.kept), dosed.onset[dosed.kept]
+    for scorer in ("model", "copy_last"):
+        np.testing.assert_allclose(at_onset[scorer][0], scores[scorer][rows], rtol=1e-5)
+
+
+def test_swapped_actions_are_followed_by_a_recurrent_model(shown, cases, suite, remembering):
+    looking = Examination(remembering, shown, suite, LatentCache(), Ledger("voe", suite))
+    changed = cases.changed("action_swap")
+    looking.look_at("action_swap", changed, shown.changed_differences(changed))
+    evidence = looking.evidence({}, {})
+    np.testing.assert_allclose(
+        evidence.swapped, evidence.scores.conditions["action_swap"]["model"], rtol=1e-5
+    )

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lewm_probe.reports.palette import identities, palette
+
+families = st.sampled_from(["lewm", "pldm", "dino_wm", "mine", "yours"])
+models = st.dictionaries(st.text("abcdef-", min_size=1, max_size=6), families, max_size=6)
+
+
+@given(models, st.randoms())
+def test_looks_do_not_depend_on_order(given: dict[str, str], rng: object) -> None:
+    pairs = list(given.items())
+    shuffled = sorted(pairs, reverse=True)
+    assert identities(pairs) == identities(shuffled)
+    assert list(identities(pairs)) == list(identities(shuffled))
+
+
+def test_family_decides_colour_and_variants_stay_apart() -> None:
+    looks = identities([("pldm", "pldm"), ("lewm-vit", "lewm"), ("lewm", "lewm"), ("x", "mine")])
+    assert list(looks) == ["lewm", "lewm-vit", "pldm", "x"]
+    for part in ("color", "marker", "dash", "label"):
+        assert len({getattr(look, part) for look in looks.values()}) == 4
+    assert looks["lewm"] == identities([("lewm", "lewm")])["lewm"]
+
+
+def test_names_of_one_family_keep_apart_beyond_three() -> None:
+    looks = identities([(f"lewm{'-x' * k}", "lewm") for k in range(27)])
+    assert len({(look.color, look.marker, look.dash) for look in looks.values()}) == 27
+
+
+def test_palette_has_no_colour_twice() -> None:
+    assert len(set(palette())) == len(palette())
