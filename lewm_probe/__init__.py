@@ -1,6 +1,6 @@
 """Train latent world models from pixels and measure what physics they understood.
 
-What most users of Python need is here: ``load_model`` and ``save_released`` for checkpoints,
+What most users of Python need is here: ``load_model`` and ``export_swm`` for checkpoints,
 ``audit`` and ``AuditCallback`` for models in a notebook or in a training loop.
 """
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lewm_probe.auditing.live import AuditCallback as AuditCallback
     from lewm_probe.auditing.live import audit as audit
     from lewm_probe.models.checkpoints.load import load_model as load_model
-    from lewm_probe.models.checkpoints.swm_export import save_released as save_released
+    from lewm_probe.models.checkpoints.swm_export import export_swm as export_swm
 
 __version__ = "0.1.0"
 

@@ -63,14 +63,14 @@ def test_an_installed_wheel_finds_its_recipes_and_suites(wheel: Path, tmp_path: 
         "print(lewm_probe.__file__); print(*r.recipe_names()); print(*r.suite_names());"
         "print(r.find_recipe('training/two-room/lewm.yaml'))"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r}); {code}"],
         capture_output=True,
         text=True,
         check=True,
         cwd=tmp_path,
     ).stdout.splitlines()
-    assert told == [
+    assert reported == [
         str(site / "lewm_probe" / "__init__.py"),
         " ".join(recipe_names()),
         " ".join(suite_names()),

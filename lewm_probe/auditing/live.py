@@ -22,13 +22,19 @@ import torch
 from torch import nn
 
 from lewm_probe.analyses.engine.asked.checkpoint import (
-    Subject,
+    Checkpoint,
     check_all_fit,
-    load_subjects,
-    subject_from_model,
+    checkpoint_from_model,
+    load_checkpoints,
 )
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.auditing.request import Prepared, Question, find_suite_for, notes_on, whole
+from lewm_probe.auditing.request import (
+    Evaluation,
+    EvaluationRequest,
+    find_suite_for,
+    notes_on,
+    whole,
+)
 from lewm_probe.auditing.run import ANALYSES, ask
 from lewm_probe.core.checks import kind
 from lewm_probe.core.devices import resolve_device
@@ -97,8 +103,8 @@ def audit(
         for one in named.values():
             if isinstance(one, WorldModel):
                 stack.enter_context(untouched(one))
-        subjects = [_subject(name, one, step) for name, one in named.items()]
-        question = Question(
+        checkpoints = [_subject(name, one, step) for name, one in named.items()]
+        request = EvaluationRequest(
             [],
             Path(),
             world=world,
@@ -106,14 +112,14 @@ def audit(
             trajectories=trajectories,
             seed=seed,
         )
-        asked = find_suite_for(question, subjects)
+        asked = find_suite_for(request, checkpoints)
         place = make_world(asked.world)
-        check_all_fit(subjects, place)
+        check_all_fit(checkpoints, place)
         store = LatentCache(Path(cache) if cache is not None else None)
         device = _device([one for one in named.values() if isinstance(one, WorldModel)])
         results = ask(
             analyses,
-            Prepared(subjects, asked, device, store, notes=notes_on(subjects, place)),
+            Evaluation(checkpoints, asked, device, store, notes=notes_on(checkpoints, place)),
             "lewm_probe.audit",
             lambda name: folder / "parts" / name if folder is not None else None,
             progress or NoProgress(),
@@ -207,7 +213,7 @@ def untouched(model: WorldModel) -> Iterator[None]:
     modes = [module.training for module in modules]
     wanted = [parameter.requires_grad for parameter in parameters]
     device = device_of(model)
-    # A stranger's model or world may draw from these two.
+    # An untrusted model or world may draw from these two.
     drawn, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
@@ -244,14 +250,14 @@ def _check_models(named: Mapping[str, Audited]) -> None:
             )
 
 
-def _subject(name: str, model: Audited, step: int | None) -> Subject:
+def _subject(name: str, model: Audited, step: int | None) -> Checkpoint:
     if not isinstance(model, WorldModel):
-        (subject,) = load_subjects([f"{name}={model}"])
-        return subject
-    subject = subject_from_model(name, model)
+        (checkpoint,) = load_checkpoints([f"{name}={model}"])
+        return checkpoint
+    checkpoint = checkpoint_from_model(name, model)
     if step is None:
-        return subject
-    return replace(subject, entry=subject.entry.model_copy(update={"step": step}))
+        return checkpoint
+    return replace(checkpoint, entry=checkpoint.entry.model_copy(update={"step": step}))
 
 
 def _device(models: Sequence[WorldModel]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.engine.asked.checkpoint import Subject
+    from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
     from lewm_probe.analyses.engine.asked.suite import Suite
     from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
     from lewm_probe.models.checkpoints.load import LoadOptions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluationRequest:
     """What is asked of which checkpoints.
 
     Attributes:
@@ -71,16 +71,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A question with its checkpoints loaded and its suite read.
+class Evaluation:
+    """A request with its checkpoints loaded and its suite read.
 
     Attributes:
-        subjects: the checkpoints, on ``device``.
+        checkpoints: the checkpoints, on ``device``.
         failures: those left out; more are added while analyses run.
         notes: what a reader of every result must know.
     """
 
-    subjects: list[Subject]
+    checkpoints: list[Checkpoint]
     suite: Suite
     device: str
     cache: LatentCache
@@ -88,11 +88,11 @@ class Prepared:
     notes: Sequence[str] = ()
 
 
-def prepare(question: Question, say: Callable[[str], None] = lambda _: None) -> Prepared:
+def prepare(request: EvaluationRequest, say: Callable[[str], None] = lambda _: None) -> Evaluation:
     """Load the checkpoints, find the world and its suite, and check that they fit.
 
     Args:
-        question: what is asked.
+        request: what is asked.
         say: told at once of a checkpoint that is left out.
 
     Raises:
@@ -104,35 +104,35 @@ def prepare(question: Question, say: Callable[[str], None] = lambda _: None) -> 
     from lewm_probe.core.devices import resolve_device
     from lewm_probe.worlds import make_world
 
-    device = resolve_device(question.device)
+    device = resolve_device(request.device)
     failures: list[Failure] = []
 
     def leave_out(label: str, error: UserError) -> None:
         failures.append(Failure(label, "all analyses", str(error)))
         say(str(failures[-1]))
 
-    subjects = _load(question, device, leave_out)
-    suite = find_suite_for(question, subjects)
+    checkpoints = _load(request, device, leave_out)
+    suite = find_suite_for(request, checkpoints)
     world = make_world(suite.world)
     fitting = []
-    for subject in subjects:
+    for checkpoint in checkpoints:
         try:
-            check_fits(subject, world)
+            check_fits(checkpoint, world)
         except UserError as error:
-            if len(subjects) == 1:
+            if len(checkpoints) == 1:
                 raise
-            leave_out(subject.label, error)
+            leave_out(checkpoint.label, error)
         else:
-            fitting.append(subject)
+            fitting.append(checkpoint)
     if not fitting:
         report_failures(failures, None)
     notes = notes_on(fitting, world)
-    return Prepared(fitting, suite, device, LatentCache(question.cache), failures, notes)
+    return Evaluation(fitting, suite, device, LatentCache(request.cache), failures, notes)
 
 
-def notes_on(subjects: Sequence[Subject], world: World) -> list[str]:
+def notes_on(checkpoints: Sequence[Checkpoint], world: World) -> list[str]:
     """What a reader of every result must know of these checkpoints and of where they are asked."""
-    return [*_recorded(world), *(note for s in subjects for note in _origins(s, world))]
+    return [*_recorded(world), *(note for s in checkpoints for note in _origins(s, world))]
 
 
 def _recorded(world: World) -> list[str]:
@@ -152,41 +152,41 @@ def _recorded(world: World) -> list[str]:
     ]
 
 
-def _origins(subject: Subject, world: World) -> list[str]:
+def _origins(checkpoint: Checkpoint, world: World) -> list[str]:
     """Where a checkpoint's action statistics are from, if not its own; what it sees, and saw."""
     from lewm_probe.data.recorded import RecordedWorld
     from lewm_probe.models.checkpoints.action_source import CHECKPOINT, GIVEN, IDENTITY
 
     notes = []
-    source = subject.entry.config.get("action_statistics")
+    source = checkpoint.entry.config.get("action_statistics")
     if source == IDENTITY:
         notes.append(
-            f"{subject.label}: its actions are not scaled, as --action-stats identity says. If it "
-            "was trained on scaled actions, what it predicts means nothing."
+            f"{checkpoint.label}: its actions are not scaled, as --action-stats identity says. If "
+            "it was trained on scaled actions, what it predicts means nothing."
         )
     elif source not in (None, CHECKPOINT):
         whose = "were given in Python" if source == GIVEN else f"are of {source}"
-        notes.append(f"{subject.label}: its action statistics are not its own, but {whose}.")
+        notes.append(f"{checkpoint.label}: its action statistics are not its own, but {whose}.")
     if not isinstance(world, RecordedWorld):
         return notes
-    side, wanted = world.recording.side, subject.model.spec.image_size
+    side, wanted = world.recording.side, checkpoint.model.spec.image_size
     if side != wanted:
         notes.append(
-            f"{subject.label}: pictures of {side} px were recorded, and resized by area to the "
+            f"{checkpoint.label}: images of {side} px were recorded, and resized by area to the "
             f"{wanted} px that it takes."
         )
-    if subject.entry.config.get("data_fingerprint") == world.recording.data.fingerprint:
+    if checkpoint.entry.config.get("data_fingerprint") == world.recording.data.fingerprint:
         notes.append(
-            f"{subject.label} was trained on this very data set: its numbers here are of episodes "
-            "that it has seen, and flatter it."
+            f"{checkpoint.label} was trained on this very data set: its numbers here are of "
+            "episodes that it has seen, and flatter it."
         )
     return notes
 
 
 def _load(
-    question: Question, device: str, leave_out: Callable[[str, UserError], None]
-) -> list[Subject]:
-    """The checkpoints and models of a question.
+    request: EvaluationRequest, device: str, leave_out: Callable[[str, UserError], None]
+) -> list[Checkpoint]:
+    """The checkpoints and models of a request.
 
     Raises:
         UsageError: none is named, or two under one name.
@@ -194,13 +194,13 @@ def _load(
     """
     from lewm_probe.analyses.engine.asked.checkpoint import (
         check_names_differ,
-        load_subjects,
-        subject_from_model,
+        checkpoint_from_model,
+        load_checkpoints,
     )
     from lewm_probe.models.checkpoints.load import LoadOptions
     from lewm_probe.models.user_models import make_model
 
-    alone = len(question.checkpoints) + len(question.models) == 1
+    alone = len(request.checkpoints) + len(request.models) == 1
     failed: list[tuple[str, UserError]] = []
 
     def left_out(label: str, error: UserError) -> None:
@@ -209,31 +209,31 @@ def _load(
         failed.append((label, error))
         leave_out(label, error)
 
-    subjects = []
-    if question.checkpoints or not question.models:
-        subjects = load_subjects(
-            question.checkpoints,
+    checkpoints = []
+    if request.checkpoints or not request.models:
+        checkpoints = load_checkpoints(
+            request.checkpoints,
             device,
-            options=question.options or LoadOptions(),
+            options=request.options or LoadOptions(),
             left_out=left_out,
         )
-    for text in question.models:
+    for text in request.models:
         try:
             name, model = make_model(text)
-            subjects.append(subject_from_model(name or _module(text), model))
+            checkpoints.append(checkpoint_from_model(name or _module(text), model))
         except UsageError:
             raise
         except UserError as error:
             left_out(text, error)
-    check_names_differ(subjects)
-    if not subjects:
+    check_names_differ(checkpoints)
+    if not checkpoints:
         raise UserError(
             "None of the checkpoints could be loaded. "
             + " ".join(f"{label}: {error}" for label, error in failed)
         )
-    if not question.curve:
-        subjects = [replace(subject, history=()) for subject in subjects]
-    return subjects
+    if not request.curve:
+        checkpoints = [replace(checkpoint, earlier_checkpoints=()) for checkpoint in checkpoints]
+    return checkpoints
 
 
 def _module(text: str) -> str:
@@ -245,26 +245,26 @@ def _module(text: str) -> str:
     return text.partition("@")[0].partition(":")[0].rpartition(".")[2].strip()
 
 
-def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
-    """The suite asked for, with the question's numbers in it."""
+def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]) -> Suite:
+    """The suite asked for, with the request's numbers in it."""
     from lewm_probe.analyses.engine.asked.recorded_suite import recorded_suite
     from lewm_probe.analyses.engine.asked.suite import Suite
     from lewm_probe.core.config import load_yaml
     from lewm_probe.core.resources import find_suite, suite_names
     from lewm_probe.worlds import world_names
 
-    known = {subject.model.spec.world for subject in subjects} - {None}
-    world = question.world
+    known = {checkpoint.model.spec.world for checkpoint in checkpoints} - {None}
+    world = request.world
     # A simulated world goes by its name, whatever lies in this folder; ./two-room is a path.
     if world is not None and world not in world_names() and Path(world).exists():
         from lewm_probe.data.recorded import register_recorded
 
-        world = register_recorded(world, frame_skip=subjects[0].model.spec.frame_skip)
-        if question.suite is None:
-            seed = {} if question.seed is None else {"seed": question.seed}
-            return with_numbers(recorded_suite(world, **seed), question.trajectories, None)
-    name = question.suite or world
-    if question.suite is None and name not in (None, *world_names(), *suite_names()):
+        world = register_recorded(world, frame_skip=checkpoints[0].model.spec.frame_skip)
+        if request.suite is None:
+            seed = {} if request.seed is None else {"seed": request.seed}
+            return with_numbers(recorded_suite(world, **seed), request.trajectories, None)
+    name = request.suite or world
+    if request.suite is None and name not in (None, *world_names(), *suite_names()):
         raise unknown_name("world or data set", str(name), {*world_names(), *suite_names()})
     if name is None:
         if len(known) != 1:
@@ -278,7 +278,7 @@ def find_suite_for(question: Question, subjects: Sequence[Subject]) -> Suite:
             f"The suite {name} asks in the world {suite.world}, but --world says {world}. Give "
             "only one of --suite and --world."
         )
-    return with_numbers(suite, question.trajectories, question.seed)
+    return with_numbers(suite, request.trajectories, request.seed)
 
 
 def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Suite:
@@ -333,6 +333,6 @@ def report_failures(failures: Sequence[Failure], where: Path | None) -> None:
         return
     left = list(dict.fromkeys(failure.label for failure in failures))
     written = f" What was found is in {where}." if where is not None else ""
-    told = " ".join(str(failure) for failure in failures)
+    reported = " ".join(str(failure) for failure in failures)
     count = f"{len(left)} checkpoint{'s were' if len(left) > 1 else ' was'}"
-    raise UserError(f"{count} left out ({', '.join(left)}).{written} {told}")
+    raise UserError(f"{count} left out ({', '.join(left)}).{written} {reported}")

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lewm_probe.auditing.request import Failure, Prepared
+from lewm_probe.auditing.request import Evaluation, Failure
 from lewm_probe.core.errors import UserError
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.engine.asked.checkpoint import Subject
+    from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
     from lewm_probe.analyses.engine.asked.suite import Suite
-    from lewm_probe.analyses.engine.remembered.measurement_cache import SubjectFailed
+    from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed
     from lewm_probe.core.progress import Progress
     from lewm_probe.results.result import Result
 
@@ -35,7 +35,7 @@ ANALYSES = {
 
 def ask(
     names: Sequence[str],
-    prepared: Prepared,
+    evaluation: Evaluation,
     command: str,
     folder: Callable[[str], Path | None],
     progress: Progress,
@@ -51,19 +51,19 @@ def ask(
     Raises:
         UserError: every checkpoint fails in every analysis.
     """
-    from lewm_probe.analyses.engine.remembered.measurement_cache import SubjectFailed
+    from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed
 
     results: list[Result] = []
     lost: list[str] = []
-    last: SubjectFailed | None = None
+    last: CheckpointFailed | None = None
     with progress.task("Analyses", len(names)) as task:
         for name in names:
             try:
-                found = _without_failing(name, prepared, command, folder(name), progress, say)
-            except SubjectFailed as failure:
+                found = _without_failing(name, evaluation, command, folder(name), progress, say)
+            except CheckpointFailed as failure:
                 last = failure
                 if len(names) > 1:
-                    _leave_out(failure, name, prepared, say)
+                    _leave_out(failure, name, evaluation, say)
                     lost.append(name)
             else:
                 results.append(found)
@@ -71,8 +71,8 @@ def ask(
     if last is not None and not results:
         raise last
     if lost:
-        told = [str(failure) for failure in prepared.failures if failure.stage in lost]
-        results[0] = _noted(results[0], told)
+        reported = [str(failure) for failure in evaluation.failures if failure.stage in lost]
+        results[0] = _noted(results[0], reported)
     return results
 
 
@@ -81,8 +81,8 @@ def _noted(result: Result, notes: Sequence[str]) -> Result:
     from lewm_probe.results.result import Result
 
     first, *others = result.provenance
-    told = first.model_copy(update={"notes": [*first.notes, *notes]})
-    return Result([told, *others], result.models, result.metrics, result.rows, result.pictures)
+    reported = first.model_copy(update={"notes": [*first.notes, *notes]})
+    return Result([reported, *others], result.models, result.metrics, result.rows, result.images)
 
 
 def function(name: str) -> Callable[..., Result]:
@@ -94,40 +94,40 @@ def function(name: str) -> Callable[..., Result]:
 
 def _without_failing(
     name: str,
-    prepared: Prepared,
+    evaluation: Evaluation,
     command: str,
     folder: Path | None,
     progress: Progress,
     say: Callable[[str], None],
 ) -> Result:
-    """Ask; on a failure ask the others again, whose portions are remembered by then."""
-    from lewm_probe.analyses.engine.remembered.measurement_cache import SubjectFailed
+    """Ask; on a failure ask the others again, whose measurements are remembered by then."""
+    from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed
 
-    subjects = list(prepared.subjects)
+    checkpoints = list(evaluation.checkpoints)
     failed: list[Failure] = []
     while True:
         try:
-            return _ask_one(name, subjects, prepared, command, folder, progress, failed)
-        except SubjectFailed as failure:
-            if len(subjects) == 1:
+            return _ask_one(name, checkpoints, evaluation, command, folder, progress, failed)
+        except CheckpointFailed as failure:
+            if len(checkpoints) == 1:
                 raise
-            subjects.remove(failure.subject)
-            failed.append(_leave_out(failure, name, prepared, say))
+            checkpoints.remove(failure.checkpoint)
+            failed.append(_leave_out(failure, name, evaluation, say))
 
 
 def _leave_out(
-    failure: SubjectFailed, name: str, prepared: Prepared, say: Callable[[str], None]
+    failure: CheckpointFailed, name: str, evaluation: Evaluation, say: Callable[[str], None]
 ) -> Failure:
-    told = Failure(failure.subject.label, name, str(failure))
-    prepared.failures.append(told)
-    say(str(told))
-    return told
+    reported = Failure(failure.checkpoint.label, name, str(failure))
+    evaluation.failures.append(reported)
+    say(str(reported))
+    return reported
 
 
 def _ask_one(
     name: str,
-    subjects: Sequence[Subject],
-    prepared: Prepared,
+    checkpoints: Sequence[Checkpoint],
+    evaluation: Evaluation,
     command: str,
     folder: Path | None,
     progress: Progress,
@@ -135,23 +135,23 @@ def _ask_one(
 ) -> Result:
     from lewm_probe.results.provenance import provenance, stamped
 
-    suite = prepared.suite
-    notes = [*prepared.notes, *map(str, failed)]
-    key = _key(name, subjects, suite, prepared.device, notes)
+    suite = evaluation.suite
+    notes = [*evaluation.notes, *map(str, failed)]
+    key = _key(name, checkpoints, suite, evaluation.device, notes)
     known = _known(folder, key)
     if known is not None:
         return known
     started = time.monotonic()
     result = function(name)(
-        subjects, suite, cache=prepared.cache, device=prepared.device, progress=progress
+        checkpoints, suite, cache=evaluation.cache, device=evaluation.device, progress=progress
     )
     entry = provenance(
         command,
         seeds={"evaluation": suite.seed},
-        fingerprints={"inputs": key, **{s.label: s.model.fingerprint for s in subjects}},
+        fingerprints={"inputs": key, **{s.label: s.model.fingerprint for s in checkpoints}},
         settings={
             "analysis": name,
-            "curve": any(subject.history for subject in subjects),
+            "curve": any(checkpoint.earlier_checkpoints for checkpoint in checkpoints),
             "suite": suite.model_dump(mode="json"),
         },
         wall_seconds=time.monotonic() - started,
@@ -178,7 +178,7 @@ def _known(folder: Path | None, key: str) -> Result | None:
 
 
 def _key(
-    name: str, subjects: Sequence[Subject], suite: Suite, device: str, notes: Sequence[str]
+    name: str, checkpoints: Sequence[Checkpoint], suite: Suite, device: str, notes: Sequence[str]
 ) -> str:
     """A hash of all that a result follows from.
 
@@ -192,11 +192,11 @@ def _key(
 
     asked = [
         (
-            subject.entry.model_dump_json(),
-            encode_code(subject.model),
-            [file_hash(path) for path in subject.history],
+            checkpoint.entry.model_dump_json(),
+            encode_code(checkpoint.model),
+            [file_hash(path) for path in checkpoint.earlier_checkpoints],
         )
-        for subject in subjects
+        for checkpoint in checkpoints
     ]
     world = make_world(suite.world).fingerprint
     libraries = sorted(packages().items())

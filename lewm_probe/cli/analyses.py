@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lewm_probe.auditing.request import Question, prepare, report_failures
+from lewm_probe.auditing.request import EvaluationRequest, prepare, report_failures
 from lewm_probe.auditing.run import ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible
@@ -45,7 +45,7 @@ def command(name: str) -> Callable[..., None]:
         from lewm_probe.results.provenance import command_line
 
         console = Console(json=json, quiet=quiet)
-        question = Question(
+        request = EvaluationRequest(
             checkpoints or (),
             cache,
             models=model or (),
@@ -61,13 +61,13 @@ def command(name: str) -> Callable[..., None]:
             f"No result was written; latents computed so far are kept in {cache} and are used when "
             "the same command is run again."
         ):
-            prepared = prepare(question, console.note)
-            folder = out or Path("runs") / prepared.suite.world / name
+            evaluation = prepare(request, console.note)
+            folder = out or Path("runs") / evaluation.suite.world / name
             with console.progress() as bars:
                 (result,) = ask(
-                    [name], prepared, command_line(), lambda _: folder, bars, console.note
+                    [name], evaluation, command_line(), lambda _: folder, bars, console.note
                 )
         console.finish(summarize(result), result.plain(), folder)
-        report_failures(prepared.failures, folder)
+        report_failures(evaluation.failures, folder)
 
     return run

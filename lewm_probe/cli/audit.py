@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lewm_probe.auditing.request import Failure, Question, prepare, report_failures
+from lewm_probe.auditing.request import EvaluationRequest, Failure, prepare, report_failures
 from lewm_probe.auditing.run import ANALYSES, ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
@@ -85,7 +85,7 @@ def audit(
     from lewm_probe.results.provenance import command_line
 
     console = Console(json=json, quiet=quiet)
-    question = Question(
+    request = EvaluationRequest(
         checkpoints or (),
         cache,
         models=model or (),
@@ -98,9 +98,9 @@ def audit(
         curve=curve,
     )
     thresholds = _gate(gate)  # a slip in the file is told before the work, not after it
-    done = run_audit(question, out, title, console, command_line(), against=against or ())
+    done = run_audit(request, out, title, console, command_line(), against=against or ())
     shown: list[RenderableType] = [summarize(done.result)]
-    told: dict[str, Any] = done.result.plain()
+    reported: dict[str, Any] = done.result.plain()
     error = None
     if gate is not None and thresholds is not None:
         from lewm_probe.reports.gate import check_gate, gate_failure, gate_table
@@ -109,16 +109,16 @@ def audit(
         outcomes = check_gate(merge([done.result, *done.differences]), thresholds)
         columns, rows = gate_table(outcomes)
         shown.append(table(f"gate {gate}", columns, rows))
-        told["gate"] = [outcome.plain() for outcome in outcomes]
+        reported["gate"] = [outcome.plain() for outcome in outcomes]
         error = gate_failure(outcomes, str(gate))
-    console.finish(_group(shown), told, [done.page.parent, done.page, *done.cards])
+    console.finish(_group(shown), reported, [done.page.parent, done.page, *done.cards])
     report_failures(done.failures, done.page.parent)
     if error is not None:
         raise error
 
 
 def run_audit(
-    question: Question,
+    request: EvaluationRequest,
     out: Path | None,
     title: str | None,
     console: Console,
@@ -130,7 +130,7 @@ def run_audit(
     """All analyses into ``out/parts``, merged into a report in ``out``, with model cards.
 
     Args:
-        question: what is asked of which checkpoints.
+        request: what is asked of which checkpoints.
         out: folder (default: one of the world's).
         title: of the report.
         console: shows how far it is.
@@ -147,13 +147,13 @@ def run_audit(
         "again."
     ):
         others = _others(against)
-        prepared = prepare(question, console.note)
-        _check_comparable(prepared.suite.world, others)
-        folder = out or Path("runs") / prepared.suite.world / "audit"
+        evaluation = prepare(request, console.note)
+        _check_comparable(evaluation.suite.world, others)
+        folder = out or Path("runs") / evaluation.suite.world / "audit"
         with console.progress() as bars:
             results = ask(
                 list(ANALYSES),
-                prepared,
+                evaluation,
                 command,
                 lambda name: folder / "parts" / name,
                 bars,
@@ -163,12 +163,12 @@ def run_audit(
         if not redraw and page.is_file() and (folder / "results.json").is_file():
             reported = Result.load(folder)
             if reported.provenance == tuple(p for r in results for p in r.provenance):
-                return Audited(page, reported, prepared.failures)
+                return Audited(page, reported, evaluation.failures)
         own = merge(results)
         theirs, differences = _compared(own, others)
         publish([*results, *theirs, *differences], folder, title, console)
         cards = write_cards(own, folder, command=command)
-        return Audited(page, own, prepared.failures, cards, differences)
+        return Audited(page, own, evaluation.failures, cards, differences)
 
 
 def _gate(path: Path | None) -> Gate | None:
@@ -208,10 +208,12 @@ def _check_comparable(world: str, others: dict[str, Result]) -> None:
 
 def _compared(own: Result, others: dict[str, Result]) -> tuple[list[Result], list[Result]]:
     """The numbers of others under names that say whose they are, and differences from each."""
-    from lewm_probe.comparison.published import against, renamed
+    from lewm_probe.comparison.published import compare_with_published, renamed
 
     theirs = [renamed(other, label) for label, other in others.items()]
-    return theirs, [against(own, other, label=label) for label, other in others.items()]
+    return theirs, [
+        compare_with_published(own, other, label=label) for label, other in others.items()
+    ]
 
 
 def _group(shown: list[RenderableType]) -> RenderableType:

@@ -114,7 +114,7 @@ _json_output: ContextVar[TextIO | None] = ContextVar("_json_output", default=Non
 
 @contextmanager
 def _nothing_but_json(words: Sequence[str]) -> Iterator[None]:
-    """With ``--json``, send to standard error what anyone prints, such as a stranger's model."""
+    """With ``--json``, send to standard error what anyone prints, such as an untrusted model."""
     if "--json" not in words:
         yield
         return
@@ -137,7 +137,7 @@ def describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return (
             "The computer ran out of memory. Close other programs, or ask for less at once: fewer "
-            "--trajectories, a smaller picture size, or a smaller batch (--set).",
+            "--trajectories, a smaller image size, or a smaller batch (--set).",
             1,
         )
     if _is_gpu_memory(error):

@@ -28,7 +28,7 @@ def collect(
     world: Annotated[str, typer.Argument(help="The world, e.g. two-room.")],
     episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, help="How many.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, .h5.")],
-    size: Annotated[int, typer.Option(min=8, help="Side of the pictures in pixels.")] = 64,
+    size: Annotated[int, typer.Option(min=8, help="Side of the images in pixels.")] = 64,
     mode: Annotated[
         Literal["fixed", "goal"],
         typer.Option(help="fixed: every episode takes --length steps. goal: it ends on arrival."),
@@ -117,7 +117,7 @@ def info(file: DataSet, json: Json = False, quiet: Quiet = False, debug: Debug =
         }
         if data.chunk_rows > 1:
             facts["hint"] = (
-                f"{data.chunk_rows} pictures are decoded for each one read at random. Training "
+                f"{data.chunk_rows} images are decoded for each one read at random. Training "
                 "reads them in order; for everything else convert once: lewm-probe data convert "
                 f"{file} {file.stem}-fast.h5"
             )
@@ -202,7 +202,7 @@ def check(
     if problems:
         raise UserError(
             f"{file} has {len(problems)} problem{'' if len(problems) == 1 else 's'}: "
-            f"{', '.join(problems)}. Mend the file, or collect it again, before training on it."
+            f"{', '.join(problems)}. Fix the file, or collect it again, before training on it."
         )
 
 
@@ -214,7 +214,7 @@ def convert(
         typer.Argument(help="What to write: .h5, .lance, or without suffix: a folder."),
     ],
     size: Annotated[
-        int | None, typer.Option(min=1, help="Resize pictures to this side in pixels, by area.")
+        int | None, typer.Option(min=1, help="Resize images to this side in pixels, by area.")
     ] = None,
     episodes: Annotated[
         str | None, typer.Option(metavar="A:B", help="Episodes from A up to, not with, B.")

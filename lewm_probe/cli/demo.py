@@ -22,7 +22,7 @@ def demo(
     on where it stopped and repeats nothing.
     """
     from lewm_probe.auditing import demo as stages
-    from lewm_probe.auditing.request import Question
+    from lewm_probe.auditing.request import EvaluationRequest
     from lewm_probe.cli.audit import run_audit
     from lewm_probe.cli.summary import summarize
     from lewm_probe.results.provenance import command_line
@@ -42,11 +42,11 @@ def demo(
             console.note(f"2/3 training    {', '.join(str(plan.run(n)) for n in plan.recipes)}")
             stages.train_models(plan, device, bars)
         console.note(f"3/3 audit       {plan.audit}")
-        question = Question(
+        request = EvaluationRequest(
             plan.checkpoints,
             plan.latents,
             trajectories=stages.TRAJECTORIES,
             device=device,
         )
-        done = run_audit(question, plan.audit, "Demo", console, command_line(), redraw=False)
+        done = run_audit(request, plan.audit, "Demo", console, command_line(), redraw=False)
     console.finish(summarize(done.result), done.result.plain(), done.page)

@@ -25,15 +25,15 @@ def export(
 ) -> None:
     """Write a checkpoint in the released shape: config.json, weights.pt, lewm_probe.json."""
     from lewm_probe.models.checkpoints.load import examine_alone
-    from lewm_probe.models.checkpoints.swm_export import save_released
+    from lewm_probe.models.checkpoints.swm_export import export_swm
 
     console = Console(json=json, quiet=quiet)
-    told = options.loading(action_stats, dataset, family)
-    examined = examine_alone(checkpoint, told, need_statistics=True)
+    reported = options.loading(action_stats, dataset, family)
+    examined = examine_alone(checkpoint, reported, need_statistics=True)
     located = examined.located
     model = examined.model
     assert model is not None  # statistics were needed, so there are some
-    save_released(out, model, meta=examined.meta)
+    export_swm(out, model, meta=examined.meta)
     facts = {
         "from": str(located.weights),
         "family": model.spec.family,

@@ -63,8 +63,8 @@ def _facts(examined: Examined) -> dict[str, Any]:
         facts["spelling"] = weights.spelling
         facts["wrapped"] = weights.wrapper or "no"
         facts["left aside"] = _some(weights.left_aside)
-    if located.history:
-        facts["checkpoints of the run"] = _some([path.name for path in located.history])
+    if located.run_checkpoints:
+        facts["checkpoints of the run"] = _some([path.name for path in located.run_checkpoints])
     return facts | {
         "picture": f"{config.image_size} px",
         "history": f"{config.history} frames",
@@ -102,7 +102,7 @@ def _plain(examined: Examined) -> dict[str, Any]:
         "spelling": weights.spelling if weights else None,
         "wrapper": weights.wrapper if weights else None,
         "left_aside": list(weights.left_aside) if weights else [],
-        "history": [path.name for path in located.history],
+        "history": [path.name for path in located.run_checkpoints],
         "fingerprint": model.fingerprint if model else None,
         "tensors": examined.tensors,
         "parameters": {"total": sum(examined.parts.values()), **examined.parts},

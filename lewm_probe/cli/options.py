@@ -84,7 +84,7 @@ Family = Annotated[
 ]
 Resize = Annotated[
     ResizeName | None,
-    typer.Option("--resize", help="Fit pictures of another size to the model's, by this filter."),
+    typer.Option("--resize", help="Fit images of another size to the model's, by this filter."),
 ]
 Recipe = Annotated[
     str,

@@ -72,7 +72,7 @@ def _with_defaults(suite: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         whole = Suite.model_validate_json(json.dumps(suite))
     except (ValueError, UserError):
-        return suite  # of another version, or a stranger's own
+        return suite  # of another version, or an untrusted own
     stated: dict[str, Any] = whole.model_dump(mode="json")
     return stated
 

@@ -4,12 +4,12 @@ No model is run. Where both results hold rows of the same trajectories (equal ``
 world, states and actions are the same) the difference is paired; where they do not, each side is
 resampled on its own and the interval is wider; where one holds no rows, two stored numbers are
 subtracted and there is no interval. With several training seeds of a name, seeds are drawn before
-trajectories, as in ``comparing``.
+trajectories, as in ``difference``.
 
 >>> from pathlib import Path
 >>> from lewm_probe.results.result import Result, merge
 >>> ours, theirs = (Result.load(Path(p)) for p in ("runs/audit", "published"))  # doctest: +SKIP
->>> found = against(ours, theirs, label="published")  # doctest: +SKIP
+>>> found = compare_with_published(ours, theirs, label="published")  # doctest: +SKIP
 >>> whole = merge([ours, renamed(theirs, "published"), found])  # doctest: +SKIP
 """
 
@@ -24,9 +24,9 @@ import numpy as np
 from lewm_probe.analyses.voe.comparison import reach
 from lewm_probe.comparison.comparability import differing
 from lewm_probe.comparison.stored import (
-    Checkpoint,
     Key,
     Sample,
+    StoredCheckpoint,
     checkpoints,
     log_floor,
     samples,
@@ -104,7 +104,7 @@ def renamed(published: Result, label: str) -> Result:
     return Result(records, models, metrics, rows)
 
 
-def against(
+def compare_with_published(
     result: Result,
     published: Result,
     *,
@@ -198,7 +198,7 @@ def common_worlds(ours: Sequence[str], published: Result, label: str) -> list[st
 class _One:
     """A checkpoint with all that can be compared of it."""
 
-    checkpoint: Checkpoint
+    checkpoint: StoredCheckpoint
     samples: Mapping[Key, Sample]
     stored: Mapping[Key, Metric]
 
@@ -255,10 +255,10 @@ class _Comparing:
         if len(self.metrics) > before:
             self.notes.setdefault(reach(first.model, len(own), versus, len(others)))
         if fewer:
-            told = ", ".join(f"{about} {n} of {of}" for about, (n, of) in fewer.items())
+            reported = ", ".join(f"{about} {n} of {of}" for about, (n, of) in fewer.items())
             self.notes.setdefault(
                 f"{first.model} against {versus}: rows do not hold all trajectories that the "
-                f"stored numbers are of ({told}); the differences are of those that they hold."
+                f"stored numbers are of ({reported}); the differences are of those that they hold."
             )
 
     def _write(
@@ -364,8 +364,8 @@ def _auroc(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _gain(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    own, rival = (bootstrap.comparisons(values[:, k], values[:, k + 1]) for k in (0, 2))
-    return float((own - rival).mean()), bootstrap.auroc_draws(own - rival, weights)
+    own, baseline = (bootstrap.comparisons(values[:, k], values[:, k + 1]) for k in (0, 2))
+    return float((own - baseline).mean()), bootstrap.auroc_draws(own - baseline, weights)
 
 
 _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]] = {

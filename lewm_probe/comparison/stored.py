@@ -45,7 +45,7 @@ COMPARED: dict[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class StoredCheckpoint:
     """A model of one training seed at its last step in one world."""
 
     world: str
@@ -57,7 +57,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Sample:
-    """Values by trajectory, and the statistic of ``against`` that makes a number of them."""
+    """Values by trajectory, and the statistic of ``published`` that makes a number of them."""
 
     values: pd.DataFrame
     statistic: Literal["mean", "ratio", "auroc", "gain"]
@@ -68,20 +68,20 @@ def key_of(**keys: Any) -> Key:
     return tuple((name, keys.get(name)) for name in KEYS)
 
 
-def checkpoints(result: Result, world: str) -> list[Checkpoint]:
+def checkpoints(result: Result, world: str) -> list[StoredCheckpoint]:
     """The checkpoints of a world, each at its last step, in order of appearance.
 
     Weights that do not say their step are the final ones of their run: beside them, curves over
     training have the steps (or epochs) of earlier checkpoints.
     """
-    last: dict[tuple[str, int | None], Checkpoint] = {}
+    last: dict[tuple[str, int | None], StoredCheckpoint] = {}
     for m in result.metrics:
         if m.world != world or m.control is not None or m.versus is not None:
             continue
         who = (m.model, m.train_seed)
         held = last.get(who)
         if held is None or step_order(m.step) > step_order(held.step):
-            last[who] = Checkpoint(world, m.model, m.family, m.train_seed, m.step)
+            last[who] = StoredCheckpoint(world, m.model, m.family, m.train_seed, m.step)
     return list(last.values())
 
 
@@ -97,7 +97,7 @@ def log_floor(result: Result, world: str) -> float:
     return LOG_FLOOR
 
 
-def stored(metrics: Iterable[Metric], one: Checkpoint) -> dict[Key, Metric]:
+def stored(metrics: Iterable[Metric], one: StoredCheckpoint) -> dict[Key, Metric]:
     """Numbers of the model itself that can be compared, surprise at onset only, by key."""
     found = {}
     for m in metrics:
@@ -111,7 +111,7 @@ def stored(metrics: Iterable[Metric], one: Checkpoint) -> dict[Key, Metric]:
     return found
 
 
-def samples(rows: pd.DataFrame, one: Checkpoint, floor: float) -> dict[Key, Sample]:
+def samples(rows: pd.DataFrame, one: StoredCheckpoint, floor: float) -> dict[Key, Sample]:
     """Everything of a checkpoint that rows hold by trajectory, by key.
 
     ``floor`` is added to surprise before its logarithm. Matched cases are matched again by
@@ -192,8 +192,8 @@ def _surprise(rows: pd.DataFrame, floor: float) -> dict[Key, Sample]:
         delta = np.log(pair[0] + floor) - np.log(pair[1] + floor)
         found[key_of(metric="delta_log_surprise", **keys)] = Sample(delta.to_frame(), "mean")
         found[key_of(metric="auroc", **keys)] = Sample(pair, "auroc")
-        rival = onset["copy_last"][onset["copy_last"]["subject"] == name]
-        copied = _beside(rival.set_index(index)["value"], clean["copy_last"]).droplevel("frame")
+        baseline = onset["copy_last"][onset["copy_last"]["subject"] == name]
+        copied = _beside(baseline.set_index(index)["value"], clean["copy_last"]).droplevel("frame")
         copied = copied[~copied.index.duplicated()]
         four = pd.concat([pair, copied], axis=1, join="inner", ignore_index=True)
         if len(four):

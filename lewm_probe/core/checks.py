@@ -93,7 +93,7 @@ def _finding(
         return Finding(name, "failed", str(found))
     except Skips as found:
         return Finding(name, "skipped", str(found))
-    except Exception as error:  # noqa: BLE001 a stranger's class may raise anything
+    except Exception as error:  # noqa: BLE001 an untrusted class may raise anything
         return Finding(name, "failed", f"{what} raised {kind(error)}")
 
 

@@ -40,7 +40,7 @@ def load_yaml(path: Path, schema: type[C], kind: str) -> C:
         fresh = ", or copy a fresh one with `lewm-probe recipes cp`" if kind == "recipe" else ""
         raise UsageError(
             f"{path} is not a YAML file that can be read ({type(error).__name__}{where}). "
-            f"Mend its syntax{fresh}."
+            f"Fix its syntax{fresh}."
         ) from error
     return parse(raw, schema, f"{kind} {path}")
 
@@ -126,7 +126,7 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
             ) from error
         message = first["msg"].removeprefix("Value error, ")
         problem = f"'{key}' is {_shown(first['input'])}. " if key else ""  # no key: the whole
-        raise UsageError(f"{where}: {problem}{message}. Mend this value.") from error
+        raise UsageError(f"{where}: {problem}{message}. Fix this value.") from error
 
 
 def _shown(value: object) -> str:

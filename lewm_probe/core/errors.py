@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something the user can mend: a missing file, a broken data set. Exit code 1."""
+    """Something the user can fix: a missing file, a broken data set. Exit code 1."""
 
     exit_code = 1
 
@@ -30,11 +30,11 @@ class NotWritten(UserError):
 
 
 LONGEST = 300
-"""Letters of a stranger's error or value that are repeated: some print whole tensors."""
+"""Letters of an untrusted error or value that are repeated: some print whole tensors."""
 
 
 def brief(error: BaseException) -> str:
-    """A stranger's error as a clause of a sentence.
+    """An untrusted error as a clause of a sentence.
 
     >>> brief(ValueError("no  weights in it.")), brief(KeyError())
     ('ValueError: no weights in it', 'KeyError')

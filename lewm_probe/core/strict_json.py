@@ -1,4 +1,4 @@
-"""JSON from strangers: bounded in size and depth, no key twice, no NaN, no numbers without end."""
+"""Untrusted JSON: bounded in size and depth, no key twice, no NaN, no numbers without end."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _decimal(path: Path, digits: str) -> float:
 
 
 def _refuse(path: Path, why: str) -> NoReturn:
-    raise UserError(f"{path} is not read: {why}. Mend the file, or fetch the original again.")
+    raise UserError(f"{path} is not read: {why}. Fix the file, or fetch the original again.")
 
 
 def _not_json(path: Path, why: str) -> UserError:

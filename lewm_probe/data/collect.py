@@ -59,7 +59,7 @@ class Recording:
     snapshots: tuple[Snapshot, ...]
 
     def rows(self, world: World, size: int) -> dict[str, np.ndarray]:
-        """The columns of a data set file: with pictures, and actions whose last row is NaN."""
+        """The columns of a data set file: with images, and actions whose last row is NaN."""
         nothing = np.full((1, self.actions.shape[1]), np.nan, dtype=np.float32)
         return {
             **self.columns,
@@ -177,7 +177,7 @@ def collect(
         world: its registered name.
         episodes: how many; the first N of a seed are the same for every larger number.
         out: the file; it appears only when complete.
-        size: side of the pictures in pixels.
+        size: side of the images in pixels.
         seed: of everything.
         workers: processes.
         mode: ``fixed`` episodes take exactly ``length`` steps; ``goal`` ones end on arrival.

@@ -1,6 +1,6 @@
-"""From one kind of data set to another: HDF5, Lance table, folder of PNG pictures with a CSV file.
+"""From one kind of data set to another: HDF5, Lance table, folder of PNG images with a CSV file.
 
-HDF5 and folders hold the same numbers bit for bit; a Lance table holds float32 and JPEG pictures.
+HDF5 and folders hold the same numbers bit for bit; a Lance table holds float32 and JPEG images.
 Every target appears whole or not at all.
 """
 
@@ -32,22 +32,22 @@ from lewm_probe.data.formats.folder.table import (
     declarations_yaml,
     fields_of,
 )
-from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_PICTURE
+from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
 from lewm_probe.data.formats.images import resized
 from lewm_probe.data.formats.registry import open_episodes, storage_of
 from lewm_probe.data.quantities import ATTRIBUTE, parse_declarations
 
 Columns = dict[str, np.ndarray]
 Part = tuple[Columns, Iterator[np.ndarray]]
-"""An episode: its columns but for ``pixels``, and its pictures in blocks."""
+"""An episode: its columns but for ``pixels``, and its images in blocks."""
 Attrs = dict[str, str | int | float]
 _PNG_LEVEL = 4
-"""zlib's effort: a third of the time of the default 6 for pictures a few per cent larger."""
+"""zlib's effort: a third of the time of the default 6 for images a few per cent larger."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What ``convert`` wrote: episodes, rows, and the side of a picture in px."""
+    """What ``convert`` wrote: episodes, rows, and the side of an image in px."""
 
     episodes: int
     rows: int
@@ -64,12 +64,12 @@ def convert(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Converted:
-    """Write a data set anew, of the kind that ``target``'s suffix says (``opening.storage_of``).
+    """Write a data set anew, of the kind that ``target``'s suffix says (``registry.storage_of``).
 
     Args:
         source: what to read.
         target: ``.h5``, ``.lance``, or a name without suffix for a folder.
-        size: resize the (square) pictures to this side, by area; the attributes tell.
+        size: resize the (square) images to this side, by area; the attributes tell.
         episodes: the first and the one after the last; None for the ends.
         mend_last_actions: set the last action of every episode to NaN.
         overwrite: replace a data set that is there already.
@@ -90,12 +90,12 @@ def convert(
             )
         attrs: Attrs = dict(data.attrs)
         if size is not None:
-            if not 1 <= size <= LARGEST_PICTURE:
+            if not 1 <= size <= LARGEST_IMAGE:
                 raise UsageError(
-                    f"Pictures of {size} px cannot be written; choose 1 to {LARGEST_PICTURE}."
+                    f"Images of {size} px cannot be written; choose 1 to {LARGEST_IMAGE}."
                 )
-            if size != data.picture_size:
-                attrs |= {"picture_size": size, "resized_from": data.picture_size}
+            if size != data.image_size:
+                attrs |= {"picture_size": size, "resized_from": data.image_size}
                 attrs["resize_filter"] = "box: mean over the area"
         if len(chosen) < len(data):
             attrs["source_episodes"] = f"{chosen.start}:{chosen.stop}"
@@ -110,16 +110,16 @@ def convert(
 
 
 def _read(
-    data: Episodes, chosen: range, size: int | None, mend: bool, progress: Progress
+    data: Episodes, chosen: range, size: int | None, fix: bool, progress: Progress
 ) -> Iterator[Part]:
     names = _kept(data)
     with progress.task("Converting episodes", len(chosen)) as task:
         for index in chosen:
             columns = data.episode(index, names)
-            if mend:
+            if fix:
                 columns["action"] = columns["action"].copy()
                 columns["action"][-1] = np.nan
-            yield columns, _pictures(data, index, size)
+            yield columns, _images(data, index, size)
             task.advance()
 
 
@@ -129,10 +129,10 @@ def _kept(data: Episodes) -> list[str]:
     return [name for name in names if 0 not in data.row_type(name)[1]]
 
 
-def _pictures(data: Episodes, index: int, size: int | None) -> Iterator[np.ndarray]:
-    for block in data.pictures(index):
-        if size is not None and size != data.picture_size:
-            yield np.stack([resized(picture, size) for picture in block])
+def _images(data: Episodes, index: int, size: int | None) -> Iterator[np.ndarray]:
+    for block in data.images(index):
+        if size is not None and size != data.image_size:
+            yield np.stack([resized(image, size) for image in block])
         else:
             yield block
 
@@ -152,8 +152,8 @@ def _write_hdf5(
                 "HDF5. Rename it in the source."
             )
     with EpisodeWriter(target, lengths, attrs, episode_column=column) as writer:
-        for columns, pictures in episodes:
-            writer.append(columns, pictures)
+        for columns, images in episodes:
+            writer.append(columns, images)
 
 
 def _write_lance(
@@ -188,13 +188,13 @@ def _write_folder(
     declared = attrs.pop(ATTRIBUTE, None)
     with atomic_folder(target) as temporary:
         with open(temporary / TABLE, "w", encoding="utf-8", newline="") as file:
-            for number, (columns, pictures) in enumerate(episodes):
+            for number, (columns, images) in enumerate(episodes):
                 episode = f"{number:06d}"
                 _append_lines(file, episode, columns, fields, header=number == 0)
                 (temporary / episode).mkdir()
-                for step, picture in enumerate(itertools.chain.from_iterable(pictures)):
+                for step, image in enumerate(itertools.chain.from_iterable(images)):
                     path = temporary / episode / f"{step:06d}.png"
-                    Image.fromarray(picture).save(path, "PNG", compress_level=_PNG_LEVEL)
+                    Image.fromarray(image).save(path, "PNG", compress_level=_PNG_LEVEL)
         stored = {n: StoredColumn(dtype=t.name, shape=s) for n, (t, s) in types.items()}
         description = Description(
             episode_column="episode_idx" if data.episode_column == "episode_idx" else "ep_idx",

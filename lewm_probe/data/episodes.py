@@ -1,9 +1,9 @@
 """What a data set of episodes offers, whatever it is stored as.
 
-``open_episodes`` (``opening``) gives one of these for an HDF5 file in the released layout
-(``EpisodeFile``), a Lance table (``LanceEpisodes``) or a folder of pictures or videos beside a CSV
+``open_episodes`` (``registry``) gives one of these for an HDF5 file in the released layout
+(``EpisodeFile``), a Lance table (``LanceEpisodes``) or a folder of images or videos beside a CSV
 file (``FolderEpisodes``). Rows are flat: every column has ``rows`` of them, and episode i is the
-rows ``offsets[i]`` up to ``offsets[i] + lengths[i]``. Row t holds the picture of moment t and the
+rows ``offsets[i]`` up to ``offsets[i] + lengths[i]``. Row t holds the image of moment t and the
 action taken there.
 """
 
@@ -23,7 +23,7 @@ from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS
 FINGERPRINT_FRAMES = 256
 """Frames that enter the fingerprint, evenly spaced, the first and the last among them."""
 BLOCK_BYTES = 2**26
-"""Pictures decoded in one go where an episode is gone through."""
+"""Images decoded in one go where an episode is gone through."""
 
 _fingerprints: dict[tuple[object, ...], str] = {}
 """Fingerprints known to this process, by what ``_stamp`` says of the data set."""
@@ -42,7 +42,7 @@ class Episodes(ABC):
             ``length``, ``format_version`` and ``lewm_probe_version`` in our own files;
             ``quantities`` (JSON, see ``quantities``) where its writer named them; ``note`` where
             the storage is not exact.
-        chunk_rows: pictures that are decoded together when one of them is read.
+        chunk_rows: images that are decoded together when one of them is read.
     """
 
     path: Path
@@ -91,21 +91,21 @@ class Episodes(ABC):
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of a picture."""
+        """(H, W, C) of an image."""
         height, width, channels = self.row_type("pixels")[1]
         return height, width, channels
 
     @property
-    def picture_size(self) -> int:
-        """Side of the square picture in pixels.
+    def image_size(self) -> int:
+        """Side of the square image in pixels.
 
         Raises:
-            UserError: the pictures are not square.
+            UserError: the images are not square.
         """
         height, width, _ = self.frame_shape
         if height != width:
             raise UserError(
-                f"The pictures in {self.path} are {width}×{height} px; world models here need "
+                f"The images in {self.path} are {width}×{height} px; world models here need "
                 "square ones. Crop or resize them and write the file again."
             )
         return height
@@ -166,8 +166,8 @@ class Episodes(ABC):
         names = self.columns if columns is None else tuple(columns)
         return {name: self.read(name, start, stop) for name in names}
 
-    def pictures(self, index: int, block_bytes: int = BLOCK_BYTES) -> Iterator[np.ndarray]:
-        """An episode's pictures in blocks of neighbouring rows, uint8 (rows, H, W, C) each.
+    def images(self, index: int, block_bytes: int = BLOCK_BYTES) -> Iterator[np.ndarray]:
+        """An episode's images in blocks of neighbouring rows, uint8 (rows, H, W, C) each.
 
         For episodes of any length: no more than ``block_bytes`` are decoded at a time.
         """

@@ -12,7 +12,7 @@ from lewm_probe.core.files import atomic_path
 from lewm_probe.data.episodes import Episodes
 
 CELL = 96
-"""Smallest side of a shown picture in px; smaller ones are enlarged by a whole factor."""
+"""Smallest side of a shown image in px; smaller ones are enlarged by a whole factor."""
 MARGIN = 4
 LABEL = 16
 MILLISECONDS = 50
@@ -27,14 +27,14 @@ def contact_sheet(
     rows: int = 6,
     columns: int = 8,
 ) -> Path:
-    """Write a PNG of evenly spaced episodes, one a row, each by evenly spaced pictures.
+    """Write a PNG of evenly spaced episodes, one a row, each by evenly spaced images.
 
     Args:
         file: the data set.
-        out: the picture, a .png file.
+        out: the image, a .png file.
         episode: show this episode alone, over all rows of the sheet.
         rows: episodes shown, at most.
-        columns: pictures of each.
+        columns: images of each.
 
     Raises:
         UsageError: ``out`` is no .png file.
@@ -107,9 +107,9 @@ def _factor(file: Episodes) -> int:
 
 
 def _shown(frame: np.ndarray, factor: int) -> Image.Image:
-    picture = Image.fromarray(frame)
-    size = (picture.width * factor, picture.height * factor)
-    return picture.resize(size, Image.Resampling.NEAREST)
+    image = Image.fromarray(frame)
+    size = (image.width * factor, image.height * factor)
+    return image.resize(size, Image.Resampling.NEAREST)
 
 
 def _check_suffix(out: Path, suffix: str, what: str) -> None:

@@ -259,7 +259,7 @@ def _declared(data: Episodes) -> dict[str, Source]:
             raise UserError(
                 f"The quantity '{name}' of {data.path} asks for {len(axes) or 'any'} numbers of "
                 f"column '{column}' from number {declared.first} on, but its rows hold {width}. "
-                f"Mend column, first or axes in its quantities. Columns: {', '.join(data.columns)}."
+                f"Fix column, first or axes in its quantities. Columns: {', '.join(data.columns)}."
             )
         quantity = Quantity(declared.unit, tuple(axes), declared.kind, declared.symmetry)
         found[name] = Source(quantity, column, declared.first)

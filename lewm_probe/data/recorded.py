@@ -2,8 +2,8 @@
 
 ``step`` goes on to the next row whatever the action, so a recorded world can be asked and
 photographed but not disturbed: it has no bodies, and conditions that need a teleport, a colour or a
-freeze are not offered. Violations made of pictures (brightness, blur, noise) and of actions
-(``action_swap``: true pictures, another trajectory's actions) are.
+freeze are not offered. Violations made of images (brightness, blur, noise) and of actions
+(``action_swap``: true images, another trajectory's actions) are.
 
 Trajectories for different purposes never share an episode. All episodes are put in a random order
 that the evaluation seed decides and dealt out by a fixed pattern, before anybody looks at lengths;
@@ -31,7 +31,7 @@ from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.core.files import content_hash
 from lewm_probe.core.seeding import stream
 from lewm_probe.data.episodes import Episodes
-from lewm_probe.data.formats.hdf5.layout import LARGEST_PICTURE
+from lewm_probe.data.formats.hdf5.layout import LARGEST_IMAGE
 from lewm_probe.data.formats.images import resized
 from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.quantities import Source, data_quantities
@@ -62,7 +62,7 @@ class Recording:
 
     Args:
         data: the data set; stays open.
-        frame_skip: rows between the pictures that a model sees.
+        frame_skip: rows between the images that a model sees.
         episodes: which of its episodes may be used; all by default.
 
     Attributes:
@@ -70,8 +70,8 @@ class Recording:
         left_out: quantities that are not finite everywhere, and why they cannot be asked for.
 
     Raises:
-        UsageError: no such episode, or no rows between pictures.
-        UserError: pictures that are not square, or actions of which none is finite.
+        UsageError: no such episode, or no rows between images.
+        UserError: images that are not square, or actions of which none is finite.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Recording:
                 f"The episodes asked of {data.path} are not among its {len(data)}. Choose some "
                 f"from 0 to {len(data) - 1}."
             )
-        self.side = data.picture_size
+        self.side = data.image_size
         self.actions = data.read("action").astype(np.float32, copy=False)
         rows = data.rows_of(self.episodes)
         finite = self.actions[rows]
@@ -150,7 +150,7 @@ class Recording:
 class RecordedWorld(World):
     """The world that a ``Recording`` is; ``register_recorded`` makes a class of it for each.
 
-    Pictures of another size than recorded are resized by area (``data.pictures.resized``).
+    Images of another size than recorded are resized by area (``formats.images.resized``).
     """
 
     recording: ClassVar[Recording]
@@ -167,7 +167,7 @@ class RecordedWorld(World):
 
     @property
     def fingerprint(self) -> str:
-        """Of the code and of the recording: data, rows between pictures, episodes."""
+        """Of the code and of the recording: data, rows between images, episodes."""
         recording = self.recording
         return content_hash(
             super().fingerprint,
@@ -269,11 +269,11 @@ class RecordedWorld(World):
         self._episode, self._step = int(snapshot["episode"][0]), int(snapshot["step"][0])
 
     def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:
-        """The recorded picture, uint8 (size, size, 3)."""
+        """The recorded image, uint8 (size, size, 3)."""
         side = self.picture_size(size, camera)
         data = self.recording.data
-        picture = data.row("pixels", int(data.offsets[self._episode]) + self._step)
-        return resized(picture, side).copy()
+        image = data.row("pixels", int(data.offsets[self._episode]) + self._step)
+        return resized(image, side).copy()
 
     def expert(self, rng: np.random.Generator) -> Policy:
         """The recorded actions."""
@@ -317,7 +317,7 @@ def register_recorded(
         path: the data set, of any kind that ``open_episodes`` reads; it stays open.
         name: by default the world that the data set names, else its file name; with ``-recorded``
             after the file name where that is a simulated world's.
-        frame_skip: rows between the pictures that a model sees.
+        frame_skip: rows between the images that a model sees.
         episodes: which of its episodes may be used; all by default.
 
     Raises:
@@ -348,7 +348,7 @@ def recorded_world(name: str, recording: Recording) -> type[RecordedWorld]:
         "quantities": {key: source.quantity for key, source in recording.sources.items()},
         "frame_skip": recording.frame_skip,
         "native_size": recording.side,
-        "picture_sizes": (1, LARGEST_PICTURE),
+        "picture_sizes": (1, LARGEST_IMAGE),
     }
     return type("Recorded", (RecordedWorld,), facts)
 
@@ -357,7 +357,7 @@ def _name_of(data: Episodes) -> str:
     simulated = set(world_names()) - set(worlds_of_this_process())
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", data.path.stem).strip("-.") or "recorded"
     named = data.world
-    # A name becomes part of folder names, so that one from a stranger's file is looked at first.
+    # A name becomes part of folder names, so that one from an untrusted file is looked at first.
     if named is None or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", named):
         named = stem
     return f"{stem}-recorded" if named in simulated else named

@@ -31,7 +31,7 @@ class ModelSpec:
         family: ``lewm``, ``pldm``, ``dino_wm`` … (decides the colour in figures).
         history: frames the predictor sees, H in the paper.
         frame_skip: environment steps between frames; an action block holds that many actions.
-        image_size: side of the square picture, pixels.
+        image_size: side of the square image, pixels.
         action_kind: ``continuous``; ``discrete``: blocks hold the numbers of choices, as floats; or
             ``none``: the model does without, whatever blocks it is given.
         action_width: width A of an action block, frame_skip × environment action width (0 for
@@ -61,7 +61,7 @@ class ModelSpec:
 
 
 def spec_fault(spec: ModelSpec) -> str | None:
-    """What in a stranger's spec cannot be, and what was expected; None where nothing is wrong."""
+    """What in an untrusted spec cannot be, and what was expected; None where nothing is wrong."""
     if not isinstance(spec.family, str) or not spec.family.strip():
         return f"spec.family is {spec.family!r}; expected a name, e.g. 'dreamer'"
     kinds = get_args(get_type_hints(ModelSpec)["action_kind"])
@@ -98,7 +98,7 @@ def spec_fault(spec: ModelSpec) -> str | None:
 
 
 class WorldModel(ABC):
-    """Encode pictures, predict the next latent. Frozen and in eval mode when analysed.
+    """Encode images, predict the next latent. Frozen and in eval mode when analysed.
 
     Latents are (B, T, D), or (B, T, P, D) for patch tokens; only ``features``, ``surprise`` and
     ``goal_cost`` look inside them.
@@ -143,7 +143,7 @@ class WorldModel(ABC):
         frame t + 1, so that latents of frame t follow blocks before t only.
 
         Raises:
-            UserError: another picture size than the model was trained on.
+            UserError: another image size than the model was trained on.
         """
 
     @abstractmethod

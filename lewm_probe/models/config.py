@@ -26,15 +26,15 @@ VIT_SIZES: dict[str, tuple[int, int, int]] = {
 }
 """Width, layers, heads (stable-pretraining's vit_hf)."""
 
-WIDEST, DEEPEST, LARGEST_PICTURE = 65_536, 1024, 8192
-"""No width, number of layers or steps, or picture is beyond these: a configuration may come from a
-stranger's file, and making a model of what it claims must not take all memory or all day."""
+WIDEST, DEEPEST, LARGEST_IMAGE = 65_536, 1024, 8192
+"""No width, number of layers or steps, or image is beyond these: a configuration may be
+untrusted, and making a model of what it claims must not take all memory or all day."""
 
 VIT_PATCH = 14
 """Patch side in pixels (LeWM paper: 256 patches at 224 px)."""
 
 CNN_CHANNELS = (16, 32, 64)
-"""One stride-4 and two stride-2 layers: a CPU trains on 64 px pictures in minutes (ours)."""
+"""One stride-4 and two stride-2 layers: a CPU trains on 64 px images in minutes (ours)."""
 
 CNN_WIDTH = 128
 """Width of the CNN's features; ours, as the paper has no CNN."""
@@ -63,7 +63,7 @@ class VitShape:
 
 
 class EncoderConfig(Config):
-    """Which network turns a picture into a vector; empty keys take the named encoder's own sizes.
+    """Which network turns an image into a vector; empty keys take the named encoder's own sizes.
 
     Attributes:
         name: ``vit-tiny`` is the paper's; ``resnet18`` its ablation; ``cnn`` ours, for CPUs.
@@ -145,7 +145,7 @@ class EncoderConfig(Config):
         ):
             raise UsageError(
                 f"The CNN's channels {list(self.channels)} must all be at least 1 and at most "
-                f"{WIDEST}. Mend model.encoder.channels."
+                f"{WIDEST}. Fix model.encoder.channels."
             )
         return self
 
@@ -178,11 +178,11 @@ class ModelConfig(Config):
     """One world model, LeWM or PLDM: they differ in training only.
 
     Attributes:
-        image_size: side of the square picture, pixels (paper: 224).
+        image_size: side of the square image, pixels (paper: 224).
         history: frames the predictor sees, H (released: 3, also where the paper says 1).
         frame_skip: environment steps a frame (paper: 5).
         env_action_width: width of one environment action (2 in TwoRoom and Push-T).
-        encoder: picture → features.
+        encoder: image → features.
         latent_width: D (paper: 192; saturates from about 184).
         projector_hidden: hidden width of both projectors (paper: 2048).
         predictor: latents and actions → next latent.
@@ -191,7 +191,7 @@ class ModelConfig(Config):
         UsageError: sizes that do not fit each other.
     """
 
-    image_size: int = Field(224, ge=8, le=LARGEST_PICTURE)
+    image_size: int = Field(224, ge=8, le=LARGEST_IMAGE)
     history: int = Field(3, ge=1, le=DEEPEST)
     frame_skip: int = Field(5, ge=1, le=DEEPEST)
     env_action_width: int = Field(2, ge=1, le=WIDEST)
@@ -226,7 +226,7 @@ class ModelConfig(Config):
         )
 
     @model_validator(mode="after")
-    def _picture_fits(self) -> ModelConfig:
+    def _image_fits(self) -> ModelConfig:
         size = self.image_size
         if self.encoder.is_vit and size % self.encoder.vit.patch_size:
             patch = self.encoder.vit.patch_size
@@ -234,7 +234,7 @@ class ModelConfig(Config):
             patches = f" ({', '.join(divisors)})" if divisors else ""
             below = max(size // patch * patch, patch)
             raise UsageError(
-                f"A picture of {size} px cannot be cut into patches of {patch} px: {size} is not a "
+                f"An image of {size} px cannot be cut into patches of {patch} px: {size} is not a "
                 f"multiple of {patch}. Set model.encoder.patch_size to a divisor of {size}"
                 f"{patches}, or model.image_size to a multiple of {patch}, such as {below} or "
                 f"{below + patch}."
@@ -243,7 +243,7 @@ class ModelConfig(Config):
         least = smallest.get(self.encoder.name, 0)
         if size < least:
             raise UsageError(
-                f"A picture of {size} px is too small for the encoder {self.encoder.name}, which "
+                f"An image of {size} px is too small for the encoder {self.encoder.name}, which "
                 f"halves it until nothing is left: at least {least} px are needed. Raise "
                 "model.image_size, or choose a shallower encoder."
             )

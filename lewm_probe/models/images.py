@@ -1,4 +1,4 @@
-"""uint8 pictures → what an encoder sees: checked, resized if asked for, normalised."""
+"""uint8 images → what an encoder sees: checked, resized if asked for, normalised."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 """Per channel, of pixels in 0–1 (LeWM paper: ImageNet normalisation)."""
 
 Resize = Literal["bilinear", "bicubic", "area", "positions"]
-"""How pictures of another size are made to fit: an antialiased filter, an exact area mean, or
-``positions``: pictures stay as they are and a ViT's position embeddings are interpolated."""
+"""How images of another size are made to fit: an antialiased filter, an exact area mean, or
+``positions``: images stay as they are and a ViT's position embeddings are interpolated."""
 
 
 class Normalise(nn.Module):
     """uint8 (N, H, W, 3) → float32 (N, 3, H, W), by ImageNet mean and SD.
 
-    The result is channels-last in memory, as the pictures came, which convolutions on CPUs like.
+    The result is channels-last in memory, as the images came, which convolutions on CPUs like.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ def take_pixels(observation: Observation) -> Tensor:
         if "pixels" not in observation:
             found = ", ".join(sorted(observation)) or "nothing"
             raise UserError(
-                f"The observation has no 'pixels', only {found}. Pass uint8 pictures "
+                f"The observation has no 'pixels', only {found}. Pass uint8 images "
                 "(B, T, H, W, 3) under that key."
             )
         observation = observation["pixels"]
@@ -64,19 +64,19 @@ def take_pixels(observation: Observation) -> Tensor:
     if observation.dtype != torch.uint8:
         raise UserError(
             f"Pixels are {str(observation.dtype).removeprefix('torch.')}, but uint8 grey levels "
-            "0–255 were expected: models normalise pictures themselves. Pass the pictures as they "
+            "0–255 were expected: models normalise images themselves. Pass the images as they "
             "were recorded."
         )
     if len(shape) != 5 or shape[-1] != 3:
         raise UserError(
             f"Pixels have the shape {shape}, but (B, T, H, W, 3) was expected: batch, frames, "
-            "rows, columns, colours. Channels-first pictures need a permute."
+            "rows, columns, colours. Channels-first images need a permute."
         )
     return observation
 
 
 def fit_pixels(pixels: Tensor, size: int, resize: Resize | None, patch: int | None) -> Tensor:
-    """Pictures (N, H, W, 3) at the model's ``size``: as they are, resized, or refused.
+    """Images (N, H, W, 3) at the model's ``size``: as they are, resized, or refused.
 
     ``patch`` is the side of a ViT's patches, None for other encoders.
 
@@ -88,7 +88,7 @@ def fit_pixels(pixels: Tensor, size: int, resize: Resize | None, patch: int | No
         return pixels
     if resize is None:
         raise UserError(
-            f"Pictures of {height}×{width} px were given to a model trained on {size}×{size} px. "
+            f"Images of {height}×{width} px were given to a model trained on {size}×{size} px. "
             f"Render or collect them at {size} px, or ask for resizing (model.resize = 'bilinear', "
             "'bicubic', 'area' or 'positions'), which is recorded with the results."
         )
@@ -96,13 +96,13 @@ def fit_pixels(pixels: Tensor, size: int, resize: Resize | None, patch: int | No
         if patch is None or height % patch or width % patch:
             why = "has no patches" if patch is None else f"cuts patches of {patch} px"
             raise UserError(
-                f"Pictures of {height}×{width} px cannot be taken by interpolating position "
+                f"Images of {height}×{width} px cannot be taken by interpolating position "
                 f"embeddings: this encoder {why}. Ask for 'bilinear', 'bicubic' or 'area' resizing."
             )
         return pixels
-    pictures = pixels.permute(0, 3, 1, 2).float()
+    images = pixels.permute(0, 3, 1, 2).float()
     if resize == "area":
-        fitted = F.interpolate(pictures, size=(size, size), mode="area")
+        fitted = F.interpolate(images, size=(size, size), mode="area")
     else:
-        fitted = F.interpolate(pictures, size=(size, size), mode=resize, antialias=True)
+        fitted = F.interpolate(images, size=(size, size), mode=resize, antialias=True)
     return fitted.clamp(0, 255).permute(0, 2, 3, 1)  # bicubic overshoots

@@ -1,6 +1,6 @@
 """LeWM and PLDM: one architecture, two objectives, so one module.
 
-LeWorldModel, arXiv 2603.19312: an encoder turns each picture into a latent z_t = enc(o_t), a causal
+LeWorldModel, arXiv 2603.19312: an encoder turns each image into a latent z_t = enc(o_t), a causal
 predictor turns the last H latents and action blocks into the next, ẑ_{t+1}. PLDM, arXiv 2502.14819,
 uses the same networks here and differs in the loss (``lewm_probe.training.objective``); ``family``
 says which one a model was trained with. Submodules are named as in the released checkpoints:
@@ -38,7 +38,7 @@ RECALIBRATION_BATCH = 512
 """Frames or windows a batch of fresh batch-norm statistics: 128 windows × 4 frames, as trained."""
 
 
-class LeWM(nn.Module, WorldModel):
+class JEPA(nn.Module, WorldModel):
     """A latent world model of pixels; trainable as built, frozen when loaded from a checkpoint.
 
     Args:
@@ -48,14 +48,14 @@ class LeWM(nn.Module, WorldModel):
         world: world it is trained on, if known.
         train_seed: seed of the initial weights (0 where None) and of training.
         step: optimiser steps taken.
-        resize: what to do with pictures of another size; None refuses them.
+        resize: what to do with images of another size; None refuses them.
 
     Raises:
         UserError: action statistics that do not fit the action width.
 
     >>> from lewm_probe.models.config import EncoderConfig
     >>> config = ModelConfig(image_size=64, encoder=EncoderConfig(name="cnn"), latent_width=8)
-    >>> model = LeWM(config, ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)))
+    >>> model = JEPA(config, ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)))
     >>> z = model.encode(torch.zeros(2, 5, 64, 64, 3, dtype=torch.uint8))
     >>> model.predict(z, torch.zeros(2, 5, 10)).shape
     torch.Size([2, 5, 8])
@@ -171,7 +171,7 @@ class LeWM(nn.Module, WorldModel):
     def embed_features(self, observation: Observation) -> dict[str, Tensor]:
         """As ``encode``: ``z`` (B, T, D) and the encoder's features before the projector, ``cls``.
 
-        At most ``ENCODE_FRAMES`` pictures are on the model's device at once.
+        At most ``ENCODE_FRAMES`` images are on the model's device at once.
         """
         pixels = take_pixels(observation)
         device = self.action_mean.device
@@ -212,9 +212,9 @@ class LeWM(nn.Module, WorldModel):
 
     # ---- controls
 
-    def reinitialized(self, seed: int) -> LeWM:
+    def reinitialized(self, seed: int) -> JEPA:
         """The same architecture with fresh random weights, trainable, on the same device."""
-        fresh = LeWM(
+        fresh = JEPA(
             self.config,
             self.action_statistics,
             family=self.spec.family,

@@ -70,7 +70,7 @@ def _imported(target: str) -> Callable[..., Any]:
         )
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+    except (Exception, SystemExit) as error:  # an untrusted module may raise anything
         raise UserError(
             f"The module {module_name}, named in '{target}', cannot be imported: {kind(error)}. "
             "Check how it is spelled, install the package that it is in, or call this from the "
@@ -101,10 +101,10 @@ def _registered(name: str) -> Callable[..., Any]:
     entry = known[name]
     try:
         found = entry.load()
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+    except (Exception, SystemExit) as error:  # an untrusted module may raise anything
         raise UserError(
             f"The model '{name}' is registered as {entry.value}, which cannot be loaded: "
-            f"{kind(error)}. Install what it needs, or mend the package that registers it."
+            f"{kind(error)}. Install what it needs, or fix the package that registers it."
         ) from error
     return _callable(name, found)
 
@@ -123,7 +123,7 @@ def _called(target: str, factory: Callable[..., Any], path: str | None) -> objec
         return factory(path) if path else factory()
     except UserError:
         raise
-    except (Exception, SystemExit) as error:  # a stranger's factory may raise anything
+    except (Exception, SystemExit) as error:  # an untrusted factory may raise anything
         given = f"with '{path}'" if path else "without an argument (give one as @PATH)"
         raise UserError(
             f"'{target}', called {given}, raised {kind(error)}. Expected it to make a model; try "
@@ -140,7 +140,7 @@ def _checked(target: str, model: object) -> WorldModel:
         )
     try:
         spec: object = getattr(model, "spec", None)
-    except Exception as error:  # a stranger's property may raise anything
+    except Exception as error:  # an untrusted property may raise anything
         raise UserError(
             f"'{target}' made a model whose spec cannot be read: {kind(error)}. Set self.spec "
             "where the model is made; 'Your own model' in lewm_probe/models/README.md has examples."

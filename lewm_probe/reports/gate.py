@@ -192,7 +192,7 @@ def check_gate(result: Result, gate: Gate) -> list[Outcome]:
     everyone = _checkpoints(metrics)
     outcomes = []
     for place, threshold in enumerate(gate.thresholds, 1):
-        told: set[int] = set()
+        reported: set[int] = set()
         concerned = [who for who in everyone if _concerns(threshold, who)]
         if not concerned:
             raise _misfit(place, threshold, metrics, "these results")
@@ -207,8 +207,8 @@ def check_gate(result: Result, gate: Gate) -> list[Outcome]:
             if not fitting:
                 raise _misfit(place, threshold, mine, label)
             for m in fitting:
-                if id(m) not in told:  # of all training seeds together: once
-                    told.add(id(m))
+                if id(m) not in reported:  # of all training seeds together: once
+                    reported.add(id(m))
                     whose = label if m.train_seed == seed else f"{model}, all training seeds"
                     outcomes.append(_outcome(threshold, whose, m))
     return outcomes
@@ -236,10 +236,10 @@ def gate_failure(outcomes: Sequence[Outcome], name: str) -> UserError | None:
     failed = [one for one in outcomes if not one.passed]
     if not failed:
         return None
-    told = "; ".join(one.sentence for one in failed)
+    reported = "; ".join(one.sentence for one in failed)
     return UserError(
-        f"{len(failed)} of {len(outcomes)} numbers did not pass the gate {name}. {told}. The "
-        "results were written all the same: mend the model, or the gate where it asks too much."
+        f"{len(failed)} of {len(outcomes)} numbers did not pass the gate {name}. {reported}. The "
+        "results were written all the same: fix the model, or the gate where it asks too much."
     )
 
 
@@ -315,6 +315,6 @@ def _misfit(place: int, threshold: Threshold, metrics: Sequence[Metric], whose: 
         )
         return UsageError(
             f"Threshold {place} of the gate, “{threshold.title}”, fits no number of {whose}: "
-            f"{asked}.{hint}{listed} Mend the gate, or measure what it asks for."
+            f"{asked}.{hint}{listed} Fix the gate, or measure what it asks for."
         )
     raise AssertionError("a threshold whose keys all fit has no misfit")

@@ -28,21 +28,21 @@ def folded(notes: Iterable[str]) -> list[str]:
     for note in dict.fromkeys(notes):
         if counted := _COUNTED.fullmatch(note):
             name = labels.condition(counted["condition"])
-            told = f"{name[:1].lower()}{name[1:]} {counted['count']}"
+            reported = f"{name[:1].lower()}{name[1:]} {counted['count']}"
             # Of a single condition too: its name is then written out.
             key = counted["whose"], f"Cases {counted['says']}"
-            found.setdefault(key, {}).update({told: _together(key, [told])})
+            found.setdefault(key, {}).update({reported: _together(key, [reported])})
         elif pair := _PAIR.fullmatch(note):
             key = pair["whose"], f"Differences {pair['says']}"
             found.setdefault(key, {})[pair["pair"]] = note
         else:
             found["", note] = {note: note}
     return [
-        _together(key, list(told)) if len(told) > 1 else next(iter(told.values()))
-        for key, told in found.items()
+        _together(key, list(reported)) if len(reported) > 1 else next(iter(reported.values()))
+        for key, reported in found.items()
     ]
 
 
-def _together(key: tuple[str, str], told: list[str]) -> str:
+def _together(key: tuple[str, str], reported: list[str]) -> str:
     whose, says = key
-    return f"{whose}{says.rstrip('.')}: {'; '.join(told)}."
+    return f"{whose}{says.rstrip('.')}: {'; '.join(reported)}."

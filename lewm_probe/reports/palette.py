@@ -51,7 +51,7 @@ Dash = tuple[int, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
-class Identity:
+class Look:
     """How a model looks."""
 
     name: str
@@ -62,7 +62,7 @@ class Identity:
     dash: Dash
 
 
-def identities(models: Iterable[tuple[str, str]]) -> dict[str, Identity]:
+def looks_of(models: Iterable[tuple[str, str]]) -> dict[str, Look]:
     """Identities of (name, family) pairs, in order of display: known families first, then names.
 
     A name gets the same look in every figure of a report. The shortest name of a family gets its
@@ -76,7 +76,7 @@ def identities(models: Iterable[tuple[str, str]]) -> dict[str, Identity]:
         rank = known.index(family) if family in known else len(known)
         return rank, family if rank == len(known) else "", len(name), name
 
-    looks: dict[str, Identity] = {}
+    looks: dict[str, Look] = {}
     used: dict[str, int] = {}
     for name in sorted(families, key=order):
         family = families[name]
@@ -84,7 +84,7 @@ def identities(models: Iterable[tuple[str, str]]) -> dict[str, Identity]:
         k = used.get(pool, 0)
         used[pool] = k + 1
         round_, lap = k // 3, k // 9
-        looks[name] = Identity(
+        looks[name] = Look(
             name=name,
             label=labels.model(name, family),
             family=family,

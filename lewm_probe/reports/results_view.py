@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lewm_probe.reports import labels
-from lewm_probe.reports.palette import Identity, identities
+from lewm_probe.reports.palette import Look, looks_of
 from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
 
 ANY: Any = object()
@@ -66,11 +66,11 @@ class WorldView:
         rows: raw rows of this world.
         entries: the checkpoints, in order of display.
         looks: model name → visual identity, in order of display.
-        pictures: filmstrips.
+        images: filmstrips.
         provenance: records of analyses of this world, and those that do not say of which.
     """
 
-    def __init__(self, world: str, result: Result, looks: Mapping[str, Identity]) -> None:
+    def __init__(self, world: str, result: Result, looks: Mapping[str, Look]) -> None:
         self.world = world
         metrics = [m for m in result.metrics if m.world == world]
         rows = result.rows
@@ -84,7 +84,7 @@ class WorldView:
                 key=lambda e: (order.index(e.name), e.train_seed or 0, e.step or 0),
             )
         )
-        self.pictures = result.pictures
+        self.images = result.images
         self.provenance: tuple[Provenance, ...] = tuple(
             record for record in result.provenance if world_of(record) in (None, world)
         )
@@ -185,7 +185,7 @@ def views(result: Result) -> list[WorldView]:
     """One view for each world, in order of first appearance; looks are shared by all."""
     pairs = [(e.name, e.family) for e in result.models]
     pairs += [(m.model, m.family) for m in result.metrics]
-    looks = identities(pairs)
+    looks = looks_of(pairs)
     worlds = dict.fromkeys(m.world for m in result.metrics)
     if not worlds:
         worlds = dict.fromkeys(e.world for e in result.models if e.world)

@@ -57,7 +57,7 @@ def stamped(result: Result, entry: Provenance) -> Result:
             "notes": list(notes),
         }
     )
-    return Result([whole], result.models, result.metrics, result.rows, result.pictures)
+    return Result([whole], result.models, result.metrics, result.rows, result.images)
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:

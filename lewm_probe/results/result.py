@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_error, write_text
-from lewm_probe.results.untrusted import MAX_JSON, check_depth, inside, read_films, read_rows
+from lewm_probe.results.untrusted import MAX_JSON, check_depth, inside, read_clips, read_rows
 
 SCHEMA_VERSION = 1
 
@@ -142,14 +142,14 @@ class _Stored(_Record):
 
 
 class Result:
-    """What an analysis returns: metrics, raw rows, pictures and provenance. Treat as frozen.
+    """What an analysis returns: metrics, raw rows, images and provenance. Treat as frozen.
 
     Attributes:
         provenance: one entry for each command that contributed.
         models: the checkpoints.
         metrics: the tidy list.
         rows: raw rows with the columns of ``ROW_COLUMNS``.
-        pictures: name → uint8 (T, H, W, 3) filmstrip.
+        images: name → uint8 (T, H, W, 3) filmstrip.
     """
 
     def __init__(
@@ -158,13 +158,13 @@ class Result:
         models: Sequence[ModelEntry],
         metrics: Sequence[Metric],
         rows: pd.DataFrame | None = None,
-        pictures: Mapping[str, np.ndarray] | None = None,
+        images: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.provenance = tuple(provenance)
         self.models = tuple(models)
         self.metrics = tuple(metrics)
         self.rows = as_rows(rows if rows is not None else [])
-        self.pictures = dict(pictures or {})
+        self.images = dict(images or {})
 
     def frame(self) -> pd.DataFrame:
         """The metrics as a table, a column for each key."""
@@ -200,14 +200,14 @@ class Result:
             raise write_error(folder, error) from error
         with atomic_path(folder / "rows.parquet") as path:
             self.rows.to_parquet(path, compression="zstd", index=False)
-        for name, strip in self.pictures.items():
+        for name, strip in self.images.items():
             with atomic_path(folder / "pictures" / f"{name}.png") as path:
                 height = strip.shape[1]
-                film = strip.transpose(1, 0, 2, 3).reshape(height, -1, 3)  # (H, T·W, 3)
-                Image.fromarray(film).save(path, pnginfo=None)
-        for film_path in (folder / "pictures").glob("[!.]*.png"):  # not what others now write
-            if film_path.stem not in self.pictures:
-                film_path.unlink(missing_ok=True)
+                clip = strip.transpose(1, 0, 2, 3).reshape(height, -1, 3)  # (H, T·W, 3)
+                Image.fromarray(clip).save(path, pnginfo=None)
+        for clip_path in (folder / "pictures").glob("[!.]*.png"):  # not what others now write
+            if clip_path.stem not in self.images:
+                clip_path.unlink(missing_ok=True)
         stored = self.plain()
         head = {key: value for key, value in stored.items() if key != "metrics"}
         text = json.dumps(head, indent=1, allow_nan=False)[:-2]
@@ -221,7 +221,7 @@ class Result:
 
         Raises:
             UserError: missing, truncated, of a newer schema, not of this schema, larger than any
-                result is, or linked from elsewhere: folders come from strangers too.
+                result is, or linked from elsewhere: folders come from untrusted sources too.
         """
         folder = Path(folder)
         path = folder / "results.json"
@@ -264,9 +264,9 @@ class Result:
         check_depth(path, [m.config for m in stored.models])
         rows_path = folder / "rows.parquet"
         rows = read_rows(rows_path, folder, ROW_COLUMNS) if rows_path.is_file() else None
-        pictures = read_films(folder)
+        images = read_clips(folder)
         try:
-            return cls(stored.provenance, stored.models, stored.metrics, rows, pictures)
+            return cls(stored.provenance, stored.models, stored.metrics, rows, images)
         except (ValueError, TypeError, OverflowError) as error:
             raise UserError(
                 f"{rows_path} holds numbers that rows of a result cannot hold ({error}). "
@@ -280,23 +280,23 @@ def step_order(step: int | None) -> float:
 
 
 def merge(results: Iterable[Result]) -> Result:
-    """One result out of many; a later one replaces equal metrics, models and pictures."""
+    """One result out of many; a later one replaces equal metrics, models and images."""
     results = list(results)
     metrics: dict[tuple[Any, ...], Metric] = {}
     models: dict[tuple[Any, ...], ModelEntry] = {}
-    pictures: dict[str, np.ndarray] = {}
+    images: dict[str, np.ndarray] = {}
     identity = [k for k in Metric.model_fields if k not in _MEASURED]
     for result in results:
         for metric in result.metrics:
             metrics[tuple(getattr(metric, key) for key in identity)] = metric
         for model in result.models:
             models[(model.name, model.train_seed, model.step, model.fingerprint)] = model
-        pictures |= result.pictures
+        images |= result.images
     rows = [r.rows for r in results if len(r.rows)]
     keys = [c for c in ROW_COLUMNS if c != "value"]
     table = pd.concat(rows).drop_duplicates(keys, keep="last") if rows else None
     provenance = list({p.model_dump_json(): p for r in results for p in r.provenance}.values())
-    return Result(provenance, list(models.values()), list(metrics.values()), table, pictures)
+    return Result(provenance, list(models.values()), list(metrics.values()), table, images)
 
 
 def _plain(record: _Record) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading result folders that strangers wrote: bounded in size, inside their folder, typed.
+"""Reading result folders that untrusted sources wrote: bounded in size, inside their folder, typed.
 
 Sizes are asked of headers before anything is unpacked, so that a small file that claims to be huge
 costs nothing. Text columns stay dictionaries until their length is known: a megabyte that every one
@@ -30,9 +30,9 @@ MAX_ROWS_UNPACKED = 2048 * MEBIBYTE
 """Bytes of all columns before compression, dictionaries counted once."""
 MAX_TEXT = 1024 * MEBIBYTE
 """Bytes of a text column written out: seven checkpoints of TwoRoom have 5 MiB in each."""
-MAX_PICTURES = 1000
-MAX_PICTURE_FILE = 64 * MEBIBYTE
-MAX_PICTURE_PIXELS = 64 * MEBIBYTE
+MAX_IMAGES = 1000
+MAX_IMAGE_FILE = 64 * MEBIBYTE
+MAX_IMAGE_PIXELS = 64 * MEBIBYTE
 """All filmstrips together: 20 frames of 224 px take one mebi-pixel."""
 
 AGAIN = "Get the folder again from where it came, or leave this result out."
@@ -108,37 +108,37 @@ def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFr
         ) from error
 
 
-def read_film(path: Path, folder: Path) -> np.ndarray:
+def read_clip(path: Path, folder: Path) -> np.ndarray:
     """A filmstrip, uint8 (T, H, W, 3): a PNG of T square frames side by side.
 
     Raises:
         UserError: not a PNG, too large, or not of square frames.
     """
-    inside(path, folder, MAX_PICTURE_FILE)
+    inside(path, folder, MAX_IMAGE_FILE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG",)) as picture:
-                width, height = picture.size
-                if width * height > MAX_PICTURE_PIXELS:
+            with Image.open(path, formats=("PNG",)) as image:
+                width, height = image.size
+                if width * height > MAX_IMAGE_PIXELS:
                     raise Image.DecompressionBombError
                 if width % height:
                     raise UserError(
                         f"{path} is {width} px by {height} px and no filmstrip: those are square "
                         f"frames side by side. {AGAIN}"
                     )
-                film = np.asarray(picture.convert("RGB"))
+                clip = np.asarray(image.convert("RGB"))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(
-            f"{path} claims more than {MAX_PICTURE_PIXELS // MEBIBYTE} million pixels, which no "
+            f"{path} claims more than {MAX_IMAGE_PIXELS // MEBIBYTE} million pixels, which no "
             f"filmstrip has. {AGAIN}"
         ) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as a PNG picture. {AGAIN}") from error
-    return film.reshape(height, -1, height, 3).transpose(1, 0, 2, 3)  # (T, H, W, 3)
+        raise UserError(f"{path} cannot be read as a PNG image. {AGAIN}") from error
+    return clip.reshape(height, -1, height, 3).transpose(1, 0, 2, 3)  # (T, H, W, 3)
 
 
-def read_films(folder: Path) -> dict[str, np.ndarray]:
+def read_clips(folder: Path) -> dict[str, np.ndarray]:
     """Every filmstrip of a result folder, by name.
 
     Raises:
@@ -146,23 +146,23 @@ def read_films(folder: Path) -> dict[str, np.ndarray]:
     """
     found = sorted((folder / "pictures").glob("[!.]*.png"))  # no .NAME.partial.png
     paths = [path for path in found if path.is_file()]  # a pipe would be waited for
-    if len(paths) > MAX_PICTURES:
+    if len(paths) > MAX_IMAGES:
         raise UserError(
-            f"{folder / 'pictures'} holds {len(paths)} pictures; a result has at most "
-            f"{MAX_PICTURES}. {AGAIN}"
+            f"{folder / 'images'} holds {len(paths)} images; a result has at most "
+            f"{MAX_IMAGES}. {AGAIN}"
         )
-    films: dict[str, np.ndarray] = {}
+    clips: dict[str, np.ndarray] = {}
     pixels = 0
     for path in paths:
-        films[path.stem] = read_film(path, folder)
-        pixels += films[path.stem].size // 3
-        if pixels > MAX_PICTURE_PIXELS:
+        clips[path.stem] = read_clip(path, folder)
+        pixels += clips[path.stem].size // 3
+        if pixels > MAX_IMAGE_PIXELS:
             raise UserError(
-                f"The pictures in {folder / 'pictures'} have more than "
-                f"{MAX_PICTURE_PIXELS // MEBIBYTE} million pixels together, which no result has. "
+                f"The images in {folder / 'images'} have more than "
+                f"{MAX_IMAGE_PIXELS // MEBIBYTE} million pixels together, which no result has. "
                 f"{AGAIN}"
             )
-    return films
+    return clips
 
 
 def _check_claims(path: Path, file: Any, columns: Mapping[str, str]) -> None:

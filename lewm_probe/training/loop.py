@@ -20,7 +20,7 @@ from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.data.sampling.split import split_episodes
 from lewm_probe.data.sampling.windows import Windows
 from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 from lewm_probe.training.diagnostics import diagnostics
 from lewm_probe.training.fabric import make_fabric
 from lewm_probe.training.objective import Trainee, make_objective
@@ -93,7 +93,7 @@ class _Session:
         self.total = self.steps_per_epoch * options.epochs
         torch.manual_seed(torch_seed(recipe.seed, "initialisation"))
         statistics = ActionStatistics.fit(file, training)
-        model = LeWM(
+        model = JEPA(
             config, statistics, family=recipe.family, world=recipe.world, train_seed=recipe.seed
         )
         trainee = Trainee(model, make_objective(recipe))
@@ -239,13 +239,13 @@ def check_data(recipe: Recipe, file: Episodes) -> None:
     """Refuse a data set that does not fit the recipe.
 
     Raises:
-        UserError: another picture size or another action width.
+        UserError: another image size or another action width.
     """
     config = recipe.model
-    height = file.picture_size
+    height = file.image_size
     if height != config.image_size:
         raise UserError(
-            f"{file.path} holds {height} px pictures, the recipe expects {config.image_size} px. "
+            f"{file.path} holds {height} px images, the recipe expects {config.image_size} px. "
             f"Collect with --size {config.image_size}, or set model.image_size={height}."
         )
     if file.action_width != config.env_action_width:

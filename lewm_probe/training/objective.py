@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 from lewm_probe.training.recipe import LeWMObjectiveConfig, PLDMObjectiveConfig, Recipe
 from lewm_probe.training.sigreg import sigreg, unit_directions
 from lewm_probe.training.vicreg import (
@@ -115,7 +115,7 @@ def make_objective(recipe: Recipe) -> LeWMObjective | PLDMObjective:
 class Trainee(nn.Module):
     """A world model and its objective as one module, so that one call gives the loss."""
 
-    def __init__(self, model: LeWM, objective: LeWMObjective | PLDMObjective) -> None:
+    def __init__(self, model: JEPA, objective: LeWMObjective | PLDMObjective) -> None:
         super().__init__()
         self.model = model
         self.objective = objective

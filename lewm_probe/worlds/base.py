@@ -61,8 +61,8 @@ class Policy(Protocol):
 class World(gym.Env[np.ndarray, np.ndarray], ABC):
     """A gymnasium environment that can also be asked and disturbed.
 
-    Deterministic: the same seed and actions give the same states and pictures, byte for byte.
-    Positions are in the world's own unit. ``step`` advances one environment step; pictures for
+    Deterministic: the same seed and actions give the same states and images, byte for byte.
+    Positions are in the world's own unit. ``step`` advances one environment step; images for
     world models are taken every ``frame_skip`` steps. What is returned is the caller's: later
     steps do not change it.
 
@@ -89,7 +89,7 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     cameras: ClassVar[tuple[str, ...]] = ("default",)
     native_size: ClassVar[int] = 224
     picture_sizes: ClassVar[tuple[int, int]] = (8, 512)
-    """Least and greatest side of a picture, px."""
+    """Least and greatest side of an image, px."""
     frame_skip: ClassVar[int] = 5
     replays: ClassVar[bool] = False
     """Whether episodes were recorded, not simulated: ``reset`` then takes the option
@@ -182,18 +182,18 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot exactly."""
 
-    # pictures ------------------------------------------------------------------------------------
+    # images ------------------------------------------------------------------------------------
 
     @abstractmethod
     def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:
-        """The picture now: uint8 (H, W, 3), H = W = ``size`` (default: native size).
+        """The image now: uint8 (H, W, 3), H = W = ``size`` (default: native size).
 
         Raises:
             UsageError: as ``picture_size``.
         """
 
     def picture_size(self, size: int | None, camera: str | None = None) -> int:
-        """The side of the picture asked for, px.
+        """The side of the image asked for, px.
 
         Raises:
             UsageError: a size beyond ``picture_sizes``, or no such camera.
@@ -202,7 +202,7 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
         size = self.native_size if size is None else size
         if not (isinstance(size, int | np.integer) and least <= size <= greatest):
             raise UsageError(
-                f"A picture of {size} px cannot be drawn: {self.name} draws squares of {least} to "
+                f"An image of {size} px cannot be drawn: {self.name} draws squares of {least} to "
                 f"{greatest} px. Choose a size in between."
             )
         if camera is not None and camera not in self.cameras:
@@ -212,7 +212,7 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     def render_batch(
         self, snapshots: Sequence[Snapshot], size: int | None = None, camera: str | None = None
     ) -> np.ndarray:
-        """Pictures of many snapshots, uint8 (N, H, W, 3); the world's own state is left alone."""
+        """Images of many snapshots, uint8 (N, H, W, 3); the world's own state is left alone."""
         if not len(snapshots):
             side = self.picture_size(size, camera)
             return np.zeros((0, side, side, 3), np.uint8)

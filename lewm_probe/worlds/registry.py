@@ -82,7 +82,7 @@ def make_world(name: str) -> World:
     if not (isinstance(kind, type) and issubclass(kind, World)):
         raise UserError(
             f"World '{name}' is registered as {entry.value}, which is not a subclass of "
-            "lewm_probe.worlds.World. Mend the package that registers it."
+            "lewm_probe.worlds.World. Fix the package that registers it."
         )
     return kind()
 

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 import lewm_probe
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.geometry.measure import geometry
@@ -19,14 +19,14 @@ from lewm_probe.core.resources import find_suite
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 from lewm_probe.results.result import Result
 
 QUICK = ("straightness", "geometry")
 
 
 @pytest.fixture
-def model() -> LeWM:
+def model() -> JEPA:
     config = ModelConfig(
         image_size=16,
         latent_width=4,
@@ -34,7 +34,7 @@ def model() -> LeWM:
         encoder=EncoderConfig(name="cnn", channels=(4, 4), width=8),
         predictor=PredictorConfig(layers=1, heads=1, head_width=4, mlp_width=8),
     )
-    return LeWM(config, ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)), world="two-room")
+    return JEPA(config, ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)), world="two-room")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def state(model):
 def test_a_notebook_gets_what_the_analyses_give(model, suite):
     result = lewm_probe.audit(model, suite=suite, analyses=("geometry",))
     alone = geometry(
-        [subject_from_model("model", model)],
+        [checkpoint_from_model("model", model)],
         load_yaml(suite, Suite, "suite"),
         cache=LatentCache(),
     )
@@ -104,8 +104,8 @@ def test_a_model_in_training_is_not_moved_to_where_a_checkpoint_lies(
     save_checkpoint(tmp_path / "a.safetensors", model, meta=CheckpointMeta(family="lewm"))
     asked = []
 
-    def ask(names, prepared, *_):
-        asked.append((prepared.device, prepared.notes))
+    def ask(names, evaluation, *_):
+        asked.append((evaluation.device, evaluation.notes))
         return []
 
     places = {id(model): torch.device("mps")}
@@ -115,8 +115,8 @@ def test_a_model_in_training_is_not_moved_to_where_a_checkpoint_lies(
     monkeypatch.setattr("lewm_probe.auditing.live.ask", ask)
     model.statistics_source = "identity"
     lewm_probe.audit({"a": tmp_path / "a.safetensors", "b": model}, suite=suite)
-    (told,) = asked
-    assert told == (
+    (reported,) = asked
+    assert reported == (
         "mps",
         [
             "b: its actions are not scaled, as --action-stats identity says. If it was trained on "

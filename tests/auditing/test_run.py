@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.auditing import run
 from lewm_probe.core.config import load_yaml
@@ -26,7 +26,7 @@ class Mine(WorldModel):
 
 
 class Edited(Mine):
-    """The same fingerprint and other code, as when somebody mends ``encode`` between two runs."""
+    """The same fingerprint and other code, as when somebody fixes ``encode`` between two runs."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_result_is_known_by_all_that_it_follows_from(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def key(model: WorldModel, device: str = "cpu", notes: tuple[str, ...] = ()) -> str:
-        return run._key("voe", [subject_from_model("a", model)], suite, device, list(notes))
+        return run._key("voe", [checkpoint_from_model("a", model)], suite, device, list(notes))
 
     own = key(Mine())
     assert key(Mine()) == own

@@ -15,16 +15,16 @@ import torch
 
 import lewm_probe
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.checkpoints.swm_export import save_released
+from lewm_probe.models.checkpoints.swm_export import export_swm
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.models.jepa import LeWM, count_parameters
+from lewm_probe.models.jepa import JEPA, count_parameters
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    model = LeWM(ModelConfig(), ActionStatistics((0.0, 0.0), (1.0, 1.0)))
+    model = JEPA(ModelConfig(), ActionStatistics((0.0, 0.0), (1.0, 1.0)))
     with tempfile.TemporaryDirectory() as folder:
-        save_released(Path(folder), model)
+        export_swm(Path(folder), model)
         seconds = []
         for _ in range(5):
             began = time.perf_counter()

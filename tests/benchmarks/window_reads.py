@@ -1,4 +1,4 @@
-"""How many training windows a second each way of storing pictures gives.
+"""How many training windows a second each way of storing images gives.
 
     python tests/benchmarks/window_reads.py
 
@@ -34,7 +34,7 @@ SECONDS = 4.0
 
 
 def write_released(path: Path) -> None:
-    """TwoRoom's own pictures, 100 frames a chunk, Blosc-compressed, as the released files are."""
+    """TwoRoom's own images, 100 frames a chunk, Blosc-compressed, as the released files are."""
     world, rng = make_world("two-room"), np.random.default_rng(0)
     pixels, actions, places = [], [], []
     for episode in range(EPISODES):
@@ -66,7 +66,7 @@ class Plain(Windows):
 
     def __init__(self, data: Episodes) -> None:
         super().__init__(data, range(len(data)), FRAMES, FRAME_SKIP, memory_limit=0)
-        self._pictures = None
+        self._images = None
 
 
 def batches(windows: Windows, size: int, in_order: bool) -> Iterator[np.ndarray]:
@@ -109,7 +109,7 @@ def main() -> None:
             ordered = Windows(data, *every, memory_limit=0)
             # 12 chunks, so that most are decoded anew every epoch; runs are shorter than they are
             # with the usual gigabyte, which makes this an underestimate.
-            ordered._pictures = ChunkReader(data, 12 * CHUNK * SIZE * SIZE * 3)
+            ordered._images = ChunkReader(data, 12 * CHUNK * SIZE * SIZE * 3)
             rows.append(("the same file, in chunk order", speed(ordered, BATCH, in_order=True)))
         with open_episodes(folder / "converted.h5") as data:
             rows.append(("HDF5, one frame a chunk, at random", speed(Plain(data), BATCH)))
@@ -117,7 +117,7 @@ def main() -> None:
             rows.append(("in memory", speed(held, BATCH)))
         with open_episodes(folder / "table.lance") as data:
             rows.append(("Lance (JPEG), at random", speed(Plain(data), BATCH)))
-        print("| pictures | windows/s |\n|---|---|")  # noqa: T201
+        print("| images | windows/s |\n|---|---|")  # noqa: T201
         for label, value in rows:
             print(f"| {label} | {value:,.0f} |")  # noqa: T201
 

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 from typer.testing import Result as Answer
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import SubjectFailed
+from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed
 from lewm_probe.auditing import run as auditing
 from lewm_probe.cli.main import app
 from lewm_probe.core.progress import Progress
@@ -47,7 +47,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         from lewm_probe.data.sampling.action_statistics import ActionStatistics
         from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
         from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
-        from lewm_probe.models.jepa import LeWM
+        from lewm_probe.models.jepa import JEPA
 
         config = ModelConfig(
             **{"image_size": 32, "latent_width": 8, "projector_hidden": 8, **sizes},
@@ -56,7 +56,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         )
         width = config.env_action_width
         statistics = ActionStatistics(mean=(0.0,) * width, std=(1.0,) * width)
-        model = LeWM(config, statistics, family=family, train_seed=seed)
+        model = JEPA(config, statistics, family=family, train_seed=seed)
         meta = CheckpointMeta(
             family=family, world=world, seed=seed, step=step, recipe="two-room/tiny"
         )
@@ -90,7 +90,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
     def fake(name: str) -> Callable[..., Result]:
         def analysis(
-            subjects: Sequence[Subject],
+            checkpoints: Sequence[Checkpoint],
             suite: Suite,
             *,
             cache: LatentCache,
@@ -101,11 +101,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
             assert cache.folder is not None
             if name == record.stop_at:
                 raise KeyboardInterrupt
-            for subject in subjects:
-                if record.fails.get(name) == subject.name:
-                    raise SubjectFailed(subject, "It has no idea.")
-            histories = sum(len(subject.history) for subject in subjects)
-            record.calls.append((name, [s.label for s in subjects], suite, histories))
+            for checkpoint in checkpoints:
+                if record.fails.get(name) == checkpoint.name:
+                    raise CheckpointFailed(checkpoint, "It has no idea.")
+            histories = sum(len(checkpoint.earlier_checkpoints) for checkpoint in checkpoints)
+            record.calls.append((name, [s.label for s in checkpoints], suite, histories))
             with progress.task(name, 1) as task:
                 task.advance()
             metrics = [
@@ -117,10 +117,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
                     features="z",
                     value=0.25,
                 )
-                for s in subjects
+                for s in checkpoints
             ]
             said = Provenance(command="", version="", notes=[f"a note on {name}"])
-            return Result([said], [s.entry for s in subjects], metrics)
+            return Result([said], [s.entry for s in checkpoints], metrics)
 
         return analysis
 

@@ -51,11 +51,11 @@ def test_an_analysis_is_asked_saved_and_summarised(
 
 def test_json_carries_the_whole_result(run: Run, make_checkpoint: Make, asked: Asked) -> None:
     answer = run("voe", f"a={make_checkpoint()}", "--json", "--out", "x", "--device", "cpu")
-    told = json.loads(answer.stdout)
-    assert told["wrote"] == ["x"]
+    reported = json.loads(answer.stdout)
+    assert reported["wrote"] == ["x"]
     stored = Result.load(Path("x"))
-    assert tuple(Metric.model_validate(metric) for metric in told["metrics"]) == stored.metrics
-    assert tuple(Provenance.model_validate(p) for p in told["provenance"]) == stored.provenance
+    assert tuple(Metric.model_validate(metric) for metric in reported["metrics"]) == stored.metrics
+    assert tuple(Provenance.model_validate(p) for p in reported["provenance"]) == stored.provenance
 
 
 def test_the_same_question_is_not_asked_twice(

@@ -84,17 +84,17 @@ def test_one_that_fails_in_an_analysis_is_asked_the_others(
     asked.fails["voe"] = "b"
     answer = run("audit", *words, "--device", "cpu", "--out", "x")
     assert answer.exit_code == 1
-    told = "b, training seed 0, step 10 was left out of voe: It has no idea."
+    reported = "b, training seed 0, step 10 was left out of voe: It has no idea."
     assert answer.stderr.splitlines() == [
-        told,
+        reported,
         "Error: 1 checkpoint was left out (b, training seed 0, step 10). What was found is "
-        f"in x. {told}",
+        f"in x. {reported}",
     ]
     result = Result.load(Path("x"))
     assert [(m.model, m.analysis) for m in result.metrics if m.model == "b"] == [
         ("b", name) for name in ANALYSES if name != "voe"
     ]
-    assert [told] == [n for p in result.provenance for n in p.notes if "no idea" in n]
+    assert [reported] == [n for p in result.provenance for n in p.notes if "no idea" in n]
     assert asked.names == list(ANALYSES)  # voe was asked again, of a alone
     assert asked.calls[1][1] == ["a, training seed 0, step 10"]
 
@@ -106,15 +106,15 @@ def test_an_analysis_in_which_all_fail_is_missing(
     asked.fails["probe"] = "a"
     answer = run("audit", *words)
     assert answer.exit_code == 1
-    told = "a, training seed 0, step 10 was left out of probe: It has no idea."
+    reported = "a, training seed 0, step 10 was left out of probe: It has no idea."
     assert answer.stderr.splitlines() == [
-        told,
+        reported,
         "Error: 1 checkpoint was left out (a, training seed 0, step 10). What was found is "
-        f"in x. {told}",
+        f"in x. {reported}",
     ]
     result = Result.load(Path("x"))
     assert {m.analysis for m in result.metrics} == set(ANALYSES) - {"probe"}
-    assert [note for p in result.provenance for note in p.notes].count(told) == 1
+    assert [note for p in result.provenance for note in p.notes].count(reported) == 1
     asked.fails |= dict.fromkeys(ANALYSES, "a")
     hopeless = run("audit", *words, "--seed", "9")
     assert hopeless.exit_code == 1
@@ -150,16 +150,16 @@ def test_against_a_published_result(run: Run, make_checkpoint: Make, asked: Aske
     assert {m.model for m in result.metrics} == {"lewm", "lewm (old)"}
     (difference,) = (m for m in result.metrics if m.versus == "lewm (old)")
     assert (difference.metric, difference.value) == ("effective_rank_difference_stored", 0.0)
-    told = run("audit", ours, "--device", "cpu", "--out", "x", "--against", "nowhere")
-    assert told.exit_code == 1
-    assert told.stderr == (
+    reported = run("audit", ours, "--device", "cpu", "--out", "x", "--against", "nowhere")
+    assert reported.exit_code == 1
+    assert reported.stderr == (
         "Error: nowhere holds no results.json. Give a folder that an analysis wrote with --out, "
         "for example the one `lewm-probe voe` names at its end.\n"
     )
     twice = ["--against", "published", "--against", "published"]
-    told = run("audit", ours, "--device", "cpu", "--out", "x", *twice)
-    assert told.exit_code == 2
-    assert told.stderr == (
+    reported = run("audit", ours, "--device", "cpu", "--out", "x", *twice)
+    assert reported.exit_code == 2
+    assert reported.stderr == (
         "Error: --against published has the name of another one. Write NAME=FOLDER, with another "
         "name for each.\n"
     )
@@ -170,9 +170,9 @@ def test_results_of_another_world_are_told_before_the_work(
 ) -> None:
     other = Metric(model="a", family="a", world="push-t", analysis="voe", metric="auroc", value=1)
     Result([], [], [other]).save(Path("elsewhere"))
-    told = run("audit", make_checkpoint(), "--device", "cpu", "--against", "elsewhere")
-    assert told.exit_code == 1
-    assert told.stderr == (
+    reported = run("audit", make_checkpoint(), "--device", "cpu", "--against", "elsewhere")
+    assert reported.exit_code == 1
+    assert reported.stderr == (
         "Error: The results to compare with, 'elsewhere', are of push-t; these are of two-room. "
         "Give results of the same world.\n"
     )

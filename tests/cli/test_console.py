@@ -45,7 +45,7 @@ def test_what_a_strangers_model_prints_stays_out_of_the_json() -> None:
 
     @app.command()
     def work(json: bool = False) -> None:
-        print("loading weights")  # noqa: T201 as a stranger would
+        print("loading weights")  # noqa: T201 as untrusted code would
         Console(json=json).finish(None, {"a": 1})
 
     answer = CliRunner().invoke(app, ["work", "--json"])
@@ -94,7 +94,7 @@ UNEXPECTED = (
             MemoryError(),
             1,
             "The computer ran out of memory. Close other programs, or ask for less at once: fewer "
-            "--trajectories, a smaller picture size, or a smaller batch (--set).",
+            "--trajectories, a smaller image size, or a smaller batch (--set).",
         ),
         (
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
@@ -150,9 +150,9 @@ def test_json_is_all_that_standard_output_carries(capsys: pytest.CaptureFixture[
     with console.progress() as bars, bars.task("work", 1) as task:
         task.advance()
     console.finish(table("t", ("a",), [["b"]]), {"value": 1, "where": Path("x")}, Path("out"))
-    told = capsys.readouterr()
-    assert json.loads(told.out) == {"value": 1, "where": "x", "wrote": ["out"]}
-    assert told.err == ""
+    reported = capsys.readouterr()
+    assert json.loads(reported.out) == {"value": 1, "where": "x", "wrote": ["out"]}
+    assert reported.err == ""
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,9 +165,9 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_end_is_a_table_and_the_paths(capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[list[object]] = [["first", 0.123456, None], ["second", 12, "x"]]
     Console().finish(table("Title", ("name", "a", "b"), rows), {}, [Path("out"), Path("[x]")])
-    told = capsys.readouterr()
-    assert told.err == ""
-    lines = [re.sub(r"\s*[┃│]\s*", " | ", line).strip(" |") for line in told.out.splitlines()]
+    reported = capsys.readouterr()
+    assert reported.err == ""
+    lines = [re.sub(r"\s*[┃│]\s*", " | ", line).strip(" |") for line in reported.out.splitlines()]
     assert lines[0] == "Title"
     assert lines[2] == "name | a | b"
     assert lines[4:6] == ["first | 0.1235 | –", "second | 12 | x"]
@@ -221,5 +221,5 @@ def test_in_a_terminal_a_bar_with_time_left_appears_after_two_seconds(
 
 def test_a_closed_pipe_ends_quietly() -> None:
     command = f"{sys.executable} -m lewm_probe.cli.main recipes ls --json | head -c 1"
-    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert (told.stdout, told.stderr) == ("{", "")
+    reported = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (reported.stdout, reported.stderr) == ("{", "")

@@ -18,12 +18,12 @@ def test_a_checkpoint_for_users_of_the_published_code(run: Run, family: str) -> 
     folder = GOLDEN / f"{family}-tiny"
     answer = run("export", folder, "--out", "out", "--action-stats", "identity", "--json")
     assert answer.exit_code == 0, answer.stderr
-    told = json.loads(answer.stdout)
+    reported = json.loads(answer.stdout)
     model = load_model("out")
-    assert told["fingerprint"] == model.fingerprint
+    assert reported["fingerprint"] == model.fingerprint
     assert model.statistics_source == "identity"  # and not the checkpoint's own word
-    assert told["fingerprint"] == load_model(folder, action_stats="identity").fingerprint
-    assert (told["family"], told["action_statistics"]) == (family, "identity")
+    assert reported["fingerprint"] == load_model(folder, action_stats="identity").fingerprint
+    assert (reported["family"], reported["action_statistics"]) == (family, "identity")
     assert json.loads(Path("out/config.json").read_text()) == json.loads(
         (folder / "config.json").read_text()
     )

@@ -16,31 +16,31 @@ def test_a_checkpoint_says_what_it_is(run: Run, make_checkpoint: Callable[..., P
     answer = run("inspect", path)
     assert answer.exit_code == 0
     cells = re.findall(r"│ +(.+?) +│ +(.+?) +│", answer.stdout)
-    told = dict(cells)
-    assert told["kind"] == "lewm-probe checkpoint"
-    assert told["action statistics"] == "checkpoint"
-    assert told["family"] == "pldm"
-    assert told["world"] == "two-room"
-    assert told["training seed"] == "3"
-    assert told["step"] == "10"
-    assert told["epoch"] == "–"
-    assert told["picture"] == "32 px"
-    assert told["action block"] == "10"
-    assert told["action mean"] == "0 0"
+    reported = dict(cells)
+    assert reported["kind"] == "lewm-probe checkpoint"
+    assert reported["action statistics"] == "checkpoint"
+    assert reported["family"] == "pldm"
+    assert reported["world"] == "two-room"
+    assert reported["training seed"] == "3"
+    assert reported["step"] == "10"
+    assert reported["epoch"] == "–"
+    assert reported["picture"] == "32 px"
+    assert reported["action block"] == "10"
+    assert reported["action mean"] == "0 0"
 
 
 def test_for_machines_and_a_run_folder(run: Run, make_checkpoint: Callable[..., Path]) -> None:
     path = make_checkpoint("r/model.safetensors")
-    told = json.loads(run("inspect", "r", "--json").stdout)
-    assert told["path"] == "r/model.safetensors"
-    assert told["header"]["meta"]["recipe"] == "two-room/tiny"
-    parts = told["parameters"]
+    reported = json.loads(run("inspect", "r", "--json").stdout)
+    assert reported["path"] == "r/model.safetensors"
+    assert reported["header"]["meta"]["recipe"] == "two-room/tiny"
+    parts = reported["parameters"]
     assert parts.pop("total") == sum(parts.values())
     from lewm_probe.models.checkpoints.native import load_checkpoint
 
     model = load_checkpoint(path)
     assert sum(parts.values()) == sum(p.numel() for p in model.parameters())
-    assert told["fingerprint"] == model.fingerprint
+    assert reported["fingerprint"] == model.fingerprint
 
 
 def test_no_checkpoint(run: Run) -> None:
@@ -62,29 +62,29 @@ def cells(answer: str) -> dict[str, str]:
 def test_a_released_checkpoint_without_statistics(run: Run) -> None:
     answer = run("inspect", GOLDEN / "pldm-tiny")
     assert answer.exit_code == 0, answer.stderr
-    told = cells(answer.stdout)
+    reported = cells(answer.stdout)
     unknown = "unknown: give --action-stats or --dataset"
-    assert told["kind"] == "released shape (PyTorch weights)"
-    assert told["family"] == "pldm"
-    assert told["configuration"] == "stable_worldmodel.wm.pldm.pldm.PLDM"
-    assert told["spelling"] == "transformers 4.x"
-    assert (told["wrapped"], told["left aside"]) == ("no", "nothing")
-    assert told["tensors"] == "107"
-    assert told["action block"] == "10"
+    assert reported["kind"] == "released shape (PyTorch weights)"
+    assert reported["family"] == "pldm"
+    assert reported["configuration"] == "stable_worldmodel.wm.pldm.pldm.PLDM"
+    assert reported["spelling"] == "transformers 4.x"
+    assert (reported["wrapped"], reported["left aside"]) == ("no", "nothing")
+    assert reported["tensors"] == "107"
+    assert reported["action block"] == "10"
     for fact in ("action statistics", "action mean", "action SD", "frame-skip", "fingerprint"):
-        assert told[fact] == unknown
+        assert reported[fact] == unknown
 
 
 def test_a_released_checkpoint_with_statistics(run: Run) -> None:
     data = GOLDEN / "released_layout.h5"
     answer = run("inspect", GOLDEN / "lewm-tiny", "--dataset", data, "--json")
     assert answer.exit_code == 0, answer.stderr
-    told = json.loads(answer.stdout)
-    assert told["action_statistics"]["source"] == "data set released_layout.h5"
-    assert (told["frame_skip"], told["config"]["env_action_width"]) == (5, 2)
+    reported = json.loads(answer.stdout)
+    assert reported["action_statistics"]["source"] == "data set released_layout.h5"
+    assert (reported["frame_skip"], reported["config"]["env_action_width"]) == (5, 2)
     from lewm_probe import load_model
 
-    assert told["fingerprint"] == load_model(GOLDEN / "lewm-tiny", dataset=data).fingerprint
+    assert reported["fingerprint"] == load_model(GOLDEN / "lewm-tiny", dataset=data).fingerprint
     named = run("inspect", GOLDEN / "lewm-tiny", "--action-stats", "lewm-tiny=identity", "--json")
     assert json.loads(named.stdout)["action_statistics"]["source"] == "identity"
 
@@ -93,9 +93,9 @@ def test_epochs_of_a_folder(run: Run, tmp_path: Path) -> None:
     shutil.copyfile(GOLDEN / "lewm-tiny" / "config.json", tmp_path / "config.json")
     for epoch in range(1, 9):
         shutil.copyfile(GOLDEN / "lewm-tiny" / "weights.pt", tmp_path / f"weights_epoch_{epoch}.pt")
-    told = cells(run("inspect", ".").stdout)
-    assert (told["step"], told["epoch"]) == ("8", "8")
-    assert told["checkpoints of the run"] == (
+    reported = cells(run("inspect", ".").stdout)
+    assert (reported["step"], reported["epoch"]) == ("8", "8")
+    assert reported["checkpoints of the run"] == (
         "weights_epoch_1.pt, weights_epoch_2.pt, weights_epoch_3.pt, … 2 more …, "
         "weights_epoch_6.pt, weights_epoch_7.pt, weights_epoch_8.pt"
     )

@@ -35,13 +35,13 @@ def best_seconds(*words: str, times: int = 8, **environment: str) -> tuple[float
     best, said = float("inf"), ""
     for _ in range(times):
         before = os.times()
-        told = subprocess.run(
+        reported = subprocess.run(
             command, capture_output=True, text=True, check=True, env={**os.environ, **environment}
         )
         after = os.times()
         spent = after.children_user + after.children_system
         best = min(best, spent - before.children_user - before.children_system)
-        said = told.stdout
+        said = reported.stdout
         if best < 0.5:
             break
     return best, said
@@ -49,8 +49,10 @@ def best_seconds(*words: str, times: int = 8, **environment: str) -> tuple[float
 
 def test_importing_the_command_line_imports_nothing_heavy() -> None:
     code = f"import sys, lewm_probe.cli.main; print([m for m in {HEAVY} if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == "[]\n"
+    reported = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert reported.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("words", [["--help"], ["voe", "--help"]])
@@ -82,13 +84,13 @@ def test_every_command_is_there_and_has_help(run: Run) -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("data", "recipes")])
 def test_every_command_has_the_common_options(run: Run, command: str) -> None:
-    told = run(command, "--help").stdout
+    reported = run(command, "--help").stdout
     wanted = {"--json", "--quiet", "--debug", "--out", "--seed", "--device"}
     if command == "inspect":  # reads a file: nothing written, computed or random
         wanted -= {"--out", "--seed", "--device"}
     if command in ("export", "report"):  # writes what is stored in another form
         wanted -= {"--seed", "--device"}
-    assert {option for option in wanted if option not in told} == set()
+    assert {option for option in wanted if option not in reported} == set()
 
 
 def test_without_a_command_the_help_is_the_answer(run: Run) -> None:
@@ -145,9 +147,9 @@ def test_a_group_without_a_command_answers_with_its_help(run: Run) -> None:
 
 def test_the_module_runs_as_a_process_with_the_exit_code() -> None:
     command = [sys.executable, "-m", "lewm_probe.cli.main", "recipes", "cp", "two-rom"]
-    told = subprocess.run(command, capture_output=True, text=True)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr == (
+    reported = subprocess.run(command, capture_output=True, text=True)
+    assert (reported.returncode, reported.stdout) == (2, "")
+    assert reported.stderr == (
         "Error: Unknown recipe or suite 'two-rom'. Did you mean 'two-room'? "
         f"Known: {', '.join(sorted([*recipe_names(), *suite_names()]))}.\n"
     )

@@ -18,8 +18,8 @@ def test_ls_names_everything_with_its_use(run: Run) -> None:
 
 
 def test_ls_for_machines(run: Run) -> None:
-    told = json.loads(run("recipes", "ls", "--json").stdout)
-    assert told == {"recipes": recipe_names(), "suites": suite_names(), "wrote": []}
+    reported = json.loads(run("recipes", "ls", "--json").stdout)
+    assert reported == {"recipes": recipe_names(), "suites": suite_names(), "wrote": []}
 
 
 def test_cp_copies_and_says_how_to_use_it(run: Run) -> None:

@@ -61,9 +61,9 @@ def test_a_run_is_not_overwritten_and_a_finished_one_not_repeated(run: Run, data
     words = ["train", "two-room/lewm-cpu", "--data", data, "--out", "r", "--device", "cpu", *SET]
     first = run(*words, "--json")
     assert first.exit_code == 0, first.stderr
-    told = json.loads(first.stdout)
-    assert told["wrote"] == ["r/model.safetensors"]
-    assert told["last"]["step"] == 3
+    reported = json.loads(first.stdout)
+    assert reported["wrote"] == ["r/model.safetensors"]
+    assert reported["last"]["step"] == 3
     weights = Path("r/model.safetensors").read_bytes()
     again = run(*words)
     assert again.exit_code == 2
@@ -119,7 +119,7 @@ def test_without_data_the_command_that_makes_it_is_named(run: Run) -> None:
         (
             "seed=one",
             "The recipe with its overrides: 'seed' is 'one'. Input should be a valid integer. "
-            "Mend this value.",
+            "Fix this value.",
         ),
         ("seed", "'seed' is not an override. Write it as key=value, e.g. seed=1."),
     ],

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.comparison.difference import write_differences
 from lewm_probe.stats.bootstrap import interval, resamples
 
@@ -12,7 +12,7 @@ N = 30
 
 @pytest.fixture(scope="module")
 def named(doubles):
-    return lambda name, seed: subject_from_model(name, doubles["oracle"](name, train_seed=seed))
+    return lambda name, seed: checkpoint_from_model(name, doubles["oracle"](name, train_seed=seed))
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,10 @@ def values(level, seed):
 
 def test_two_checkpoints_are_paired(named, suite, weights):
     first, second = values(3, 0), values(1, 1)
-    ledger = Ledger("probe", suite)
-    subjects = [named("lewm", 1), named("pldm", 2)]
-    write_differences(ledger, "mse", subjects, [first, second], weights)
-    (metric,) = ledger.metrics
+    recorder = ResultRecorder("probe", suite)
+    checkpoints = [named("lewm", 1), named("pldm", 2)]
+    write_differences(recorder, "mse", checkpoints, [first, second], weights)
+    (metric,) = recorder.metrics
     difference = first[KEY] - second[KEY]
     assert (metric.model, metric.versus, metric.train_seed) == ("lewm", "pldm", 1)
     assert (metric.subject, metric.method, metric.metric) == ("agent_position", "linear", "mse")
@@ -39,12 +39,12 @@ def test_two_checkpoints_are_paired(named, suite, weights):
 
 
 def test_training_seeds_are_the_top_level(named, suite, weights):
-    ledger = Ledger("probe", suite)
-    subjects = [named("lewm", s) for s in range(3)] + [named("pldm", s) for s in range(2)]
+    recorder = ResultRecorder("probe", suite)
+    checkpoints = [named("lewm", s) for s in range(3)] + [named("pldm", s) for s in range(2)]
     levels = (0.0, 5.0, 10.0, 0.0, 1.0)
     found = [values(level, i) for i, level in enumerate(levels)]
-    write_differences(ledger, "mse", subjects, found, weights)
-    (metric,) = ledger.metrics
+    write_differences(recorder, "mse", checkpoints, found, weights)
+    (metric,) = recorder.metrics
     assert (metric.train_seed, metric.step) == (None, None)
     means = [f[KEY].mean() for f in found]
     assert metric.value == pytest.approx(np.mean(means[:3]) - np.mean(means[3:]))
@@ -53,21 +53,21 @@ def test_training_seeds_are_the_top_level(named, suite, weights):
 
 
 def test_only_what_both_measured(named, suite, weights):
-    ledger = Ledger("probe", suite)
+    recorder = ResultRecorder("probe", suite)
     other = {(("subject", "goal_position"),): np.ones(N)}
-    subjects = [named("lewm", 1), named("pldm", 1)]
-    write_differences(ledger, "mse", subjects, [values(0, 0), other], weights)
-    assert ledger.metrics == []
+    checkpoints = [named("lewm", 1), named("pldm", 1)]
+    write_differences(recorder, "mse", checkpoints, [values(0, 0), other], weights)
+    assert recorder.metrics == []
 
 
 def test_trajectories_without_a_value(named, suite, weights):
     first, second = values(1, 0), values(0, 1)
     first[KEY][:3] = np.nan
     third = values(2, 2)
-    ledger = Ledger("probe", suite)
-    subjects = [named("lewm", 1), named("lewm", 2), named("pldm", 1)]
-    write_differences(ledger, "mse", subjects, [first, third, second], weights)
-    (metric,) = ledger.metrics
+    recorder = ResultRecorder("probe", suite)
+    checkpoints = [named("lewm", 1), named("lewm", 2), named("pldm", 1)]
+    write_differences(recorder, "mse", checkpoints, [first, third, second], weights)
+    (metric,) = recorder.metrics
     expected = (first[KEY][3:] + third[KEY][3:]) / 2 - second[KEY][3:]
     assert metric.value == pytest.approx(expected.mean())
     assert metric.n == N - 3

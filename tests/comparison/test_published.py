@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from lewm_probe.comparison import published as module
-from lewm_probe.comparison.published import against, published_name, renamed
+from lewm_probe.comparison.published import compare_with_published, published_name, renamed
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result, merge
 
@@ -116,7 +116,9 @@ OTHERS = [f"u{i:03}" for i in range(N)]
 
 @pytest.fixture(scope="module")
 def paired() -> Result:
-    return against(audit(("lewm", 1, OURS)), audit(("lewm", 2, THEIRS)), label="published")
+    return compare_with_published(
+        audit(("lewm", 1, OURS)), audit(("lewm", 2, THEIRS)), label="published"
+    )
 
 
 def test_the_mean_of_paired_differences_with_its_interval(paired: Result) -> None:
@@ -167,7 +169,7 @@ def test_what_has_no_rows_is_subtracted_without_an_interval(paired: Result) -> N
 
 
 def test_other_trajectories_are_resampled_apart_and_say_less(paired: Result) -> None:
-    apart = against(
+    apart = compare_with_published(
         audit(("lewm", 1, OURS)), audit(("lewm", 2, THEIRS), ids=OTHERS), label="published"
     )
     one, narrow = found(apart, "mse_difference_unpaired"), found(paired, "mse_difference_paired")
@@ -182,7 +184,9 @@ def test_other_trajectories_are_resampled_apart_and_say_less(paired: Result) -> 
 @pytest.mark.parametrize(("shared", "ending"), [(N // 2, "paired"), (N // 2 - 1, "unpaired")])
 def test_half_of_the_trajectories_is_enough_to_pair(shared: int, ending: str) -> None:
     ids = [f"t{i:03}" for i in range(shared)] + OTHERS[shared:]
-    result = against(audit(("a", 1, OURS)), audit(("b", 2, THEIRS), ids=ids), label="p")
+    result = compare_with_published(
+        audit(("a", 1, OURS)), audit(("b", 2, THEIRS), ids=ids), label="p"
+    )
     one = found(result, f"mse_difference_{ending}")
     difference = OURS["mse"] - THEIRS["mse"]
     expected = difference[:shared].mean() if ending == "paired" else difference.mean()
@@ -192,20 +196,25 @@ def test_half_of_the_trajectories_is_enough_to_pair(shared: int, ending: str) ->
 
 def test_fewer_of_the_same_trajectories_are_paired() -> None:
     few = audit(("a", 1, numbers(1, n=30)))
-    one = found(against(few, audit(("b", 2, THEIRS)), label="p"), "mse_difference_paired")
+    one = found(
+        compare_with_published(few, audit(("b", 2, THEIRS)), label="p"), "mse_difference_paired"
+    )
     assert one.n == 30
 
 
 def test_a_checkpoint_does_not_differ_from_itself() -> None:
     result = audit(("lewm", 1, OURS))
-    for one in against(result, result, label="published").metrics:
+    for one in compare_with_published(result, result, label="published").metrics:
         ends = {one.value, one.ci_low, one.ci_high} - {None}
         assert ends == {0.0}, one
 
 
 def test_turned_around_differences_change_their_sign() -> None:
     sides = audit(("a", 1, OURS)), audit(("b", 2, THEIRS))
-    there, back = against(*sides, label="p"), against(*sides[::-1], label="p")
+    there, back = (
+        compare_with_published(*sides, label="p"),
+        compare_with_published(*sides[::-1], label="p"),
+    )
     for one, turned in zip(there.metrics, back.metrics, strict=True):
         assert one.metric == turned.metric
         assert one.value == pytest.approx(-(turned.value or 0))
@@ -216,7 +225,7 @@ def test_training_seeds_are_the_top_level() -> None:
     # Seeds lie far apart while trajectories hardly differ: only seeds can make the interval wide.
     ours = audit(*[("lewm", s, numbers(s, 1 + s)) for s in (1, 2, 3)])
     theirs = audit(*[("pldm", s, numbers(10 + s, 1 + s)) for s in (1, 2, 3)])
-    result = against(ours, theirs, label="published")
+    result = compare_with_published(ours, theirs, label="published")
     one = found(result, "mse_difference_paired")
     assert (one.train_seed, one.step, one.versus) == (None, None, "pldm (published)")
     assert one.ci_low is not None and one.ci_high is not None
@@ -229,9 +238,12 @@ def test_training_seeds_are_the_top_level() -> None:
 
 def test_the_same_seed_gives_the_same_intervals() -> None:
     sides = audit(("a", 1, OURS)), audit(("b", 2, THEIRS))
-    first, again = against(*sides, label="p"), against(*sides, label="p")
+    first, again = (
+        compare_with_published(*sides, label="p"),
+        compare_with_published(*sides, label="p"),
+    )
     assert first.metrics == again.metrics
-    other = against(*sides, label="p", seed=1)
+    other = compare_with_published(*sides, label="p", seed=1)
     assert [m.value for m in first.metrics] == [m.value for m in other.metrics]
     assert first.metrics != other.metrics
 
@@ -247,7 +259,7 @@ def test_numbers_of_more_trajectories_than_rows_hold_are_told() -> None:
     reference = (whole.rows["subject"] == "reference").fillna(False)
     lost = reference & (whole.rows["trajectory_id"] < "t020")
     ours = Result(whole.provenance, whole.models, [*whole.metrics, area], whole.rows[~lost])
-    result = against(ours, theirs, label="p")
+    result = compare_with_published(ours, theirs, label="p")
     assert found(result, "auroc_difference_paired").n == N - 20
     assert notes(result) == [
         "a (1 training seed) against b (p) (1 training seed): differences speak of these "
@@ -260,7 +272,7 @@ def test_numbers_of_more_trajectories_than_rows_hold_are_told() -> None:
 def test_no_rows_leaves_stored_numbers() -> None:
     whole = audit(("b", 2, THEIRS))
     bare = Result(whole.provenance, whole.models, whole.metrics)
-    result = against(audit(("a", 1, OURS)), bare, label="p")
+    result = compare_with_published(audit(("a", 1, OURS)), bare, label="p")
     assert {m.metric for m in result.metrics} == {
         "mse_difference_stored",
         "cosine_difference_stored",
@@ -273,8 +285,10 @@ def test_only_the_last_step_counts() -> None:
     early = [m.model_copy(update={"step": 10, "value": 99.0}) for m in result.metrics]
     rows = result.rows.assign(step=10, value=99.0)
     longer = merge([Result([], [], early, rows), result])
-    plain = against(result, audit(("b", 2, THEIRS)), label="p")
-    assert against(longer, audit(("b", 2, THEIRS)), label="p").metrics == plain.metrics
+    plain = compare_with_published(result, audit(("b", 2, THEIRS)), label="p")
+    assert (
+        compare_with_published(longer, audit(("b", 2, THEIRS)), label="p").metrics == plain.metrics
+    )
 
 
 def test_published_models_stand_beside_ours_under_names_of_their_own() -> None:
@@ -287,13 +301,13 @@ def test_published_models_stand_beside_ours_under_names_of_their_own() -> None:
         {"film": np.zeros((1, 2, 2, 3), np.uint8)},
     )
     beside = renamed(noted, "published")
-    whole = merge([ours, beside, against(ours, theirs, label="published")])
+    whole = merge([ours, beside, compare_with_published(ours, theirs, label="published")])
     assert {e.name for e in whole.models} == {"lewm", "lewm (published)"}
     assert set(beside.rows["model"]) == {"lewm (published)"} == {m.model for m in beside.metrics}
     assert beside.metrics[-1].versus == "lewm (published)"
     assert {m.versus for m in beside.metrics[:-1]} == {None}
     assert beside.provenance[0].notes == ["published: mind this"]
-    assert beside.pictures == {}
+    assert beside.images == {}
     assert len(whole.rows) == len(ours.rows) + len(theirs.rows)
 
 
@@ -302,7 +316,7 @@ def test_notes_say_what_was_not_measured_alike() -> None:
     other = audit(
         ("b", 2, THEIRS), suite=changed, code={**CODE, "commit": "def"}, eval_seed=8, ids=OTHERS
     )
-    assert notes(against(audit(("a", 1, OURS)), other, label="p")) == [
+    assert notes(compare_with_published(audit(("a", 1, OURS)), other, label="p")) == [
         "Against p: the suites differ (seed is 7 here and 8 there; probe.test is 120 here and 50 "
         "there). Differences mix models with measurements where these keys matter.",
         "Against p: evaluation seeds differ (7 here, 8 there), so that trajectories are others.",
@@ -316,7 +330,7 @@ def test_notes_say_what_was_not_measured_alike() -> None:
 def test_a_side_without_its_suite_is_told() -> None:
     bare = audit(("b", 2, THEIRS))
     bare = Result([Provenance(**CODE)], bare.models, bare.metrics, bare.rows)
-    assert notes(against(audit(("a", 1, OURS)), bare, label="p"))[0] == (
+    assert notes(compare_with_published(audit(("a", 1, OURS)), bare, label="p"))[0] == (
         "Against p: one side does not hold its suite, so that nobody can say whether both were "
         "asked the same."
     )
@@ -324,7 +338,7 @@ def test_a_side_without_its_suite_is_told() -> None:
 
 def refused(*sides: Result, label: str = "p") -> str:
     with pytest.raises(UserError) as caught:
-        against(*sides, label=label)
+        compare_with_published(*sides, label=label)
     return str(caught.value)
 
 
@@ -349,7 +363,7 @@ def test_nothing_in_common_is_an_error() -> None:
 def test_a_name_that_is_taken() -> None:
     ours = audit((published_name("b", "p"), 1, OURS))
     with pytest.raises(UsageError) as caught:
-        against(ours, audit(("b", 2, THEIRS)), label="p")
+        compare_with_published(ours, audit(("b", 2, THEIRS)), label="p")
     assert str(caught.value) == (
         "A model of these results is called 'b (p)' already. Give the results to compare with "
         "another name than 'p', as NAME=REPORT."

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from lewm_probe.comparison.stored import (
     LOG_FLOOR,
-    Checkpoint,
+    StoredCheckpoint,
     checkpoints,
     key_of,
     log_floor,
@@ -28,7 +28,7 @@ def published() -> Result:
 def test_published_rows_give_the_published_numbers(published: Result) -> None:
     """Rows hold float32 of what the analyses computed: their numbers come out again."""
     one = checkpoints(published, "two-room")[0]
-    assert one == Checkpoint("two-room", "lewm", "lewm", 1, 900)
+    assert one == StoredCheckpoint("two-room", "lewm", "lewm", 1, 900)
     found = samples(published.rows, one, log_floor(published, "two-room"))
     numbers = stored(published.metrics, one)
     assert len(found) == 51
@@ -69,7 +69,7 @@ def test_weights_without_a_step_are_the_last_of_their_run() -> None:
         assert one.step is None
 
 
-ONE = Checkpoint("w", "a", "a", 1, None)
+ONE = StoredCheckpoint("w", "a", "a", 1, None)
 
 
 def row(**keys: object) -> dict[str, object]:

@@ -88,28 +88,28 @@ KNOWN = "Known keys there: inner, listed, maybe, name, pet."
             "x: 'pet.kind' is 'cow'. Choose one of 'cat', 'dog'.",
         ),
         ({"name": "a", "pet": {}}, "x lacks the key 'pet.kind'. Add it."),
-        ({"name": 1}, "x: 'name' is 1. Input should be a valid string. Mend this value."),
+        ({"name": 1}, "x: 'name' is 1. Input should be a valid string. Fix this value."),
         (
             {"name": "a", "inner": {"rate": "1"}},
-            "x: 'inner.rate' is '1'. Input should be a valid number. Mend this value.",
+            "x: 'inner.rate' is '1'. Input should be a valid number. Fix this value.",
         ),
         (
             {"name": "a", "inner": {"rate": 0}},
-            "x: 'inner.rate' is 0. Input should be greater than 0. Mend this value.",
+            "x: 'inner.rate' is 0. Input should be greater than 0. Fix this value.",
         ),
         (
             {"name": "a", "inner": {"sizes": [1, True]}},
-            "x: 'inner.sizes.1' is True. Input should be a valid integer. Mend this value.",
+            "x: 'inner.sizes.1' is True. Input should be a valid integer. Fix this value.",
         ),
         (
             {"name": "a", "inner": {"sizes": [1]}},
-            "x: 'inner.sizes' is [1]. The sizes come in pairs. Mend this value.",
+            "x: 'inner.sizes' is [1]. The sizes come in pairs. Fix this value.",
         ),
         (
             {"name": "a", "inner": 3},
-            "x: 'inner' is 3. Input should be an object. Mend this value.",
+            "x: 'inner' is 3. Input should be an object. Fix this value.",
         ),
-        ({"name": "forbidden"}, "x: This name is forbidden. Mend this value."),
+        ({"name": "forbidden"}, "x: This name is forbidden. Fix this value."),
         (
             {"name": read_yaml("2020-01-01")},
             "x holds a value that is not plain data: Object of type date is not JSON serializable.",
@@ -163,7 +163,7 @@ def test_a_broken_file_is_one_paragraph(tmp_path: Path, content: bytes, why: str
         load_yaml(path, Outer, "recipe")
     assert str(caught.value) == (
         f"{path} is not a YAML file that can be read ({why}). "
-        "Mend its syntax, or copy a fresh one with `lewm-probe recipes cp`."
+        "Fix its syntax, or copy a fresh one with `lewm-probe recipes cp`."
     )
 
 
@@ -179,16 +179,16 @@ def test_a_missing_file(tmp_path: Path) -> None:
         (
             "name: &a [*a]",
             "{path} is not a YAML file that can be read (ConstructorError in line 1: aliases "
-            "(*name) can unfold without end; write the value out). Mend its syntax.",
+            "(*name) can unfold without end; write the value out). Fix its syntax.",
         ),
         (
             "name: " + "[" * 5000,
-            "{path} is not a YAML file that can be read (RecursionError). Mend its syntax.",
+            "{path} is not a YAML file that can be read (RecursionError). Fix its syntax.",
         ),
         (
             "? [a, b]\n: 1",
             "{path} is not a YAML file that can be read (ConstructorError in line 1: found "
-            "unhashable key). Mend its syntax.",
+            "unhashable key). Fix its syntax.",
         ),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_large_value_is_not_repeated_whole() -> None:
         parse({"name": list(range(1000))}, Outer, "x")
     shown = repr(list(range(1000)))[:300]
     assert str(error.value) == (
-        f"x: 'name' is {shown} …. Input should be a valid string. Mend this value."
+        f"x: 'name' is {shown} …. Input should be a valid string. Fix this value."
     )
 
 
@@ -217,5 +217,5 @@ def test_aliases_are_not_unfolded(tmp_path: Path) -> None:
         load_yaml(path, Inner, "suite")
     assert str(error.value) == (
         f"{path} is not a YAML file that can be read (ConstructorError in line 2: aliases (*name) "
-        "can unfold without end; write the value out). Mend its syntax."
+        "can unfold without end; write the value out). Fix its syntax."
     )

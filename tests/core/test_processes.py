@@ -54,5 +54,7 @@ def _runs(process: int) -> bool:
 
 
 def _state(process: int) -> str:
-    told = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True)
-    return told.stdout.strip()[:1] or "Z"
+    reported = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True
+    )
+    return reported.stdout.strip()[:1] or "Z"

@@ -38,8 +38,10 @@ def test_streams_do_not_depend_on_the_process() -> None:
     code = (
         "from lewm_probe.core.seeding import stream; print(stream(7, 'episode', 3).integers(2**60))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(told.stdout) == int(stream(7, "episode", 3).integers(2**60))
+    reported = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert int(reported.stdout) == int(stream(7, "episode", 3).integers(2**60))
 
 
 def test_streams_are_uncorrelated() -> None:

@@ -43,7 +43,7 @@ def changed(collected: Path, tmp_path: Path) -> Callable[[Callable[[h5py.File], 
 
 @pytest.fixture
 def episode() -> Callable[..., Columns]:
-    """One episode of random pictures, actions and positions."""
+    """One episode of random images, actions and positions."""
 
     def make(length: int, seed: int = 0, size: int = 8) -> Columns:
         rng = np.random.default_rng(seed)

@@ -29,25 +29,25 @@ def test_collect_info_preview_check(tmp_path: Path) -> None:
     asked = (*asked, "--length", 25, "--workers", 1, "--seed", 2)
     first = _run(*asked, "--json")
     assert first.exit_code == 0, first.output
-    told = json.loads(first.stdout)
-    assert told["wrote"] == [str(path)]
-    assert (told["episodes"], told["rows"], told["already_there"]) == (4, 104, False)
+    reported = json.loads(first.stdout)
+    assert reported["wrote"] == [str(path)]
+    assert (reported["episodes"], reported["rows"], reported["already_there"]) == (4, 104, False)
     again = _run(*asked)
     assert again.exit_code == 0
     assert "already there, nothing to do" in again.stdout
     assert f"Wrote {path}" in again.stdout
 
-    told = json.loads(_run("info", path, "--json").stdout)
-    assert (told["world"], told["episodes"], told["mode"], told["seed"]) == (
+    reported = json.loads(_run("info", path, "--json").stdout)
+    assert (reported["world"], reported["episodes"], reported["mode"], reported["seed"]) == (
         "two-room",
         4,
         "fixed",
         2,
     )
-    assert told["columns"]["pixels"] == "uint8 (16, 16, 3)"
-    assert told["rows_of_an_episode"] == {"least": 26, "mean": 26.0, "most": 26}
+    assert reported["columns"]["pixels"] == "uint8 (16, 16, 3)"
+    assert reported["rows_of_an_episode"] == {"least": 26, "mean": 26.0, "most": 26}
     shown = _run("info", path).stdout
-    assert "two-room" in shown and told["fingerprint"] in shown
+    assert "two-room" in shown and reported["fingerprint"] in shown
 
     assert _run("preview", path).exit_code == 0
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
@@ -73,7 +73,7 @@ def test_check_fails_on_a_faulty_file(changed: Callable) -> None:
     assert found.exit_code == 1
     assert json.loads(found.stdout)["passed"] is False
     assert found.stderr == (
-        f"Error: {path} has 2 problems: actions, states. Mend the file, or collect it again, "
+        f"Error: {path} has 2 problems: actions, states. Fix the file, or collect it again, "
         "before training on it.\n"
     )
     assert _run("check", path, "--quiet").stdout == ""
@@ -87,9 +87,9 @@ def test_convert_and_every_command_on_every_kind(
         asked = ("convert", collected, target, "--episodes", "2:6", "--size", 8)
         done = _run(*asked, "--mend-last-actions", "--json")
         assert done.exit_code == 0, done.output
-        told = json.loads(done.stdout)
-        assert (told["episodes"], told["rows"], told["picture"]) == (4, 124, [8, 8])
-        assert told["wrote"] == [str(target)]
+        reported = json.loads(done.stdout)
+        assert (reported["episodes"], reported["rows"], reported["picture"]) == (4, 124, [8, 8])
+        assert reported["wrote"] == [str(target)]
         assert _run(*asked).exit_code == 1  # it is there
         again = _run(*asked, "--overwrite")
         assert again.exit_code == 0
@@ -109,13 +109,13 @@ def test_convert_and_every_command_on_every_kind(
 
 def test_info_on_a_released_file(released: Callable) -> None:
     path = released("ogb-cube")
-    told = json.loads(_run("info", path, "--json").stdout)
-    assert told["layout"] == "as released for ogb-cube"
-    assert told["quantities"]["block_yaw"] == (
+    reported = json.loads(_run("info", path, "--json").stdout)
+    assert reported["layout"] == "as released for ogb-cube"
+    assert reported["quantities"]["block_yaw"] == (
         "yaw in rad (angle, symmetry 4), from privileged_block_0_yaw"
     )
-    assert told["hint"] == (
-        "100 pictures are decoded for each one read at random. Training reads them in order; for "
+    assert reported["hint"] == (
+        "100 images are decoded for each one read at random. Training reads them in order; for "
         f"everything else convert once: lewm-probe data convert {path} {path.stem}-fast.h5"
     )
 

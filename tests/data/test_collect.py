@@ -75,7 +75,7 @@ def test_the_file_says_where_it_comes_from(uninterrupted: Path) -> None:
 
 
 def test_rows_are_a_moment_and_the_action_taken_there(uninterrupted: Path) -> None:
-    """Replay each recorded action in the world: it leads to the next row's columns and picture."""
+    """Replay each recorded action in the world: it leads to the next row's columns and image."""
     world = make_world("two-room")
     with EpisodeFile(uninterrupted) as file:
         episode = file.episode(17)
@@ -335,7 +335,7 @@ def test_an_error_in_a_worker_arrives_whole(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         collect("two-room", 20, tmp_path / "f.h5", size=300, length=3, workers=2)
     assert str(error.value) == (
-        "A picture of 300 px cannot be drawn: two-room draws squares of 1 to 224 px. Choose a size "
+        "An image of 300 px cannot be drawn: two-room draws squares of 1 to 224 px. Choose a size "
         "in between."
     )
     assert list(tmp_path.iterdir()) == []

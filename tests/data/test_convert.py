@@ -133,7 +133,7 @@ def test_windows_do_not_care_for_the_storage(released: Callable, tmp_path: Path)
 def test_long_episodes_are_converted_in_blocks(
     collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Episodes.pictures, "__defaults__", (7 * 16 * 16 * 3,))
+    monkeypatch.setattr(Episodes.images, "__defaults__", (7 * 16 * 16 * 3,))
     read = EpisodeFile.read
     longest = []
 
@@ -156,7 +156,7 @@ def test_long_episodes_are_converted_in_blocks(
             assert data.lengths.tolist() == whole.lengths.tolist()
 
 
-def test_some_episodes_smaller_pictures_mended_actions(collected: Path, tmp_path: Path) -> None:
+def test_some_episodes_smaller_images_mended_actions(collected: Path, tmp_path: Path) -> None:
     target = tmp_path / "t.h5"
     done = convert(collected, target, size=4, episodes=(2, 5))
     assert done == Converted(3, 93, (4, 4))
@@ -192,7 +192,7 @@ def test_last_actions_are_found_and_mended(changed: Callable, tmp_path: Path, na
         "problem",
         "the first action stands again in the last row of 12 episodes (0, 1, 2, 3, 4, …), a fault "
         "of stable-worldmodel from 2026-04-24 to 2026-07-21: set it to NaN, for example with "
-        "`lewm-probe data convert --mend-last-actions`",
+        "`lewm-probe data convert --fix-last-actions`",
     )
     convert(faulty, tmp_path / f"mended-{name}", mend_last_actions=True)
     with open_episodes(tmp_path / f"mended-{name}") as data:
@@ -282,7 +282,7 @@ def test_a_full_disk(collected: Path, tmp_path: Path, monkeypatch: pytest.Monkey
             "No episode of SOURCE is left: it has 12, counted from 0. Ask for some of them, e.g. "
             "--episodes 0:10.",
         ),
-        ({"size": 5000}, "Pictures of 5000 px cannot be written; choose 1 to 4096."),
+        ({"size": 5000}, "Images of 5000 px cannot be written; choose 1 to 4096."),
     ],
 )
 def test_impossible_wishes(collected: Path, tmp_path: Path, how: dict, message: str) -> None:

@@ -13,13 +13,13 @@ from lewm_probe.data.preview import LABEL, MARGIN, animate, contact_sheet
 
 
 def _cell(sheet: np.ndarray, line: int, column: int) -> np.ndarray:
-    """The picture of one cell of a sheet of 16 px pictures, enlarged six times."""
+    """The image of one cell of a sheet of 16 px images, enlarged six times."""
     top = MARGIN + line * (96 + MARGIN + LABEL) + LABEL
     left = MARGIN + column * (96 + MARGIN)
     return sheet[top : top + 96, left : left + 96]
 
 
-def test_the_sheet_shows_evenly_spaced_pictures(collected: Path, tmp_path: Path) -> None:
+def test_the_sheet_shows_evenly_spaced_images(collected: Path, tmp_path: Path) -> None:
     with EpisodeFile(collected) as file:
         out = contact_sheet(file, tmp_path / "sheet.png", rows=3, columns=4)
         sheet = np.asarray(Image.open(out))
@@ -49,17 +49,17 @@ def test_short_episodes_fill_what_they_can(
 
 def test_the_animation_plays_every_row(collected: Path, tmp_path: Path) -> None:
     with EpisodeFile(collected) as file:
-        out = animate(file, tmp_path / "film.gif", episode=2)
+        out = animate(file, tmp_path / "video.gif", episode=2)
         frames = file.episode(2, ["pixels"])["pixels"]
     shown, milliseconds = [], 0
-    with Image.open(out) as film:
-        assert film.format == "GIF" and film.size == (96, 96)
-        assert film.info["loop"] == 0
-        for index in range(film.n_frames):
-            film.seek(index)
-            milliseconds += film.info["duration"]
-            shown.append(np.asarray(film.convert("RGB")).astype(int))
-    assert milliseconds == 31 * 50  # a picture equal to the one before is only shown longer
+    with Image.open(out) as video:
+        assert video.format == "GIF" and video.size == (96, 96)
+        assert video.info["loop"] == 0
+        for index in range(video.n_frames):
+            video.seek(index)
+            milliseconds += video.info["duration"]
+            shown.append(np.asarray(video.convert("RGB")).astype(int))
+    assert milliseconds == 31 * 50  # an image equal to the one before is only shown longer
     assert np.abs(shown[0][3::6, 3::6] - frames[0]).mean() < 4  # 256 colours
     assert np.abs(shown[-1][3::6, 3::6] - frames[-1]).mean() < 4
 
@@ -73,10 +73,10 @@ def test_other_kinds_of_file_are_refused(collected: Path, tmp_path: Path) -> Non
             "Try sheet.png."
         )
         with pytest.raises(UsageError) as error:
-            animate(file, tmp_path / "film")
+            animate(file, tmp_path / "video")
         assert str(error.value) == (
-            f"{tmp_path / 'film'} is not a name for an animation, which is a .gif file. "
-            "Try film.gif."
+            f"{tmp_path / 'video'} is not a name for an animation, which is a .gif file. "
+            "Try video.gif."
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -85,7 +85,7 @@ def test_other_kinds_of_file_are_refused(collected: Path, tmp_path: Path) -> Non
 def test_no_such_episode(collected: Path, tmp_path: Path, gif: bool) -> None:
     with EpisodeFile(collected) as file, pytest.raises(UserError) as error:
         if gif:
-            animate(file, tmp_path / "film.gif", episode=12)
+            animate(file, tmp_path / "video.gif", episode=12)
         else:
             contact_sheet(file, tmp_path / "sheet.png", episode=12)
     assert str(error.value) == (

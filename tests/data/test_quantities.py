@@ -121,13 +121,13 @@ def test_a_data_set_declares_its_own(written: Callable, episode: Callable) -> No
         (
             '{"a": {"column": "pos_agent", "first": 1, "axes": ["x", "y"]}}',
             "The quantity 'a' of PATH asks for 2 numbers of column 'pos_agent' from number 1 on, "
-            "but its rows hold 2. Mend column, first or axes in its quantities. Columns: action, "
+            "but its rows hold 2. Fix column, first or axes in its quantities. Columns: action, "
             "ep_idx, pixels, pos_agent, step_idx.",
         ),
         (
             '{"pixels": {}}',
             "The quantity 'pixels' of PATH asks for any numbers of column 'pixels' from number 0 "
-            "on, but its rows hold 0. Mend column, first or axes in its quantities. Columns: "
+            "on, but its rows hold 0. Fix column, first or axes in its quantities. Columns: "
             "action, ep_idx, pixels, pos_agent, step_idx.",
         ),
         (

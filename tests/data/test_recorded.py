@@ -58,18 +58,18 @@ def test_it_keeps_what_worlds_promise(collected: Path) -> None:
     assert not found.failed, str(found)
 
 
-def test_snapshots_are_exact_and_pictures_are_means_over_areas(collected: Path) -> None:
+def test_snapshots_are_exact_and_images_are_means_over_areas(collected: Path) -> None:
     world = make_world(register_recorded(collected))
     world.reset(seed=5)
     for _ in range(7):
         world.step(np.zeros(2))
-    saved, picture, state = world.snapshot(), world.render(8), world.physical_state()
+    saved, image, state = world.snapshot(), world.render(8), world.physical_state()
     whole = world.render().astype(float)
     means = whole.reshape(8, 2, 8, 2, 3).mean(axis=(1, 3))
-    assert np.abs(picture - means).max() < 1  # rounded after each axis
+    assert np.abs(image - means).max() < 1  # rounded after each axis
     world.reset(seed=6)
     world.restore(saved)
-    np.testing.assert_array_equal(world.render(8), picture)
+    np.testing.assert_array_equal(world.render(8), image)
     for name, value in world.physical_state().items():
         np.testing.assert_array_equal(value, state[name])
     assert world.render(33).shape == (33, 33, 3)
@@ -164,10 +164,10 @@ def test_names(collected: Path, written: Callable, episode: Callable, tmp_path: 
     assert (other, world.frame_skip) == ("mine", 2)
     assert {int(world.reset(seed=s) and world.snapshot()["episode"][0]) for s in range(9)} == {2, 4}
     assert register_recorded(written([episode(12), episode(9)])) == "made-up"
-    escaping = tmp_path / "of a stranger.h5"
+    escaping = tmp_path / "of an untrusted source.h5"
     with EpisodeWriter(escaping, [12], {"world": "../../elsewhere"}) as writer:
         writer.append(episode(12))
-    assert register_recorded(escaping) == "of-a-stranger"
+    assert register_recorded(escaping) == "of-an-untrusted-source"
 
 
 def test_quantities_that_are_not_finite_are_left_out(collected: Path, changed: Callable) -> None:
@@ -214,7 +214,7 @@ def test_declared_units_reach_the_world(written: Callable, episode: Callable) ->
 
 
 def test_a_world_of_another_make_collects_and_replays(tmp_path: Path) -> None:
-    """Push-T through its own columns: state and pictures come back as the simulator showed them."""
+    """Push-T through its own columns: state and images come back as the simulator showed them."""
     path = tmp_path / "p.h5"
     collect("push-t", 1, path, size=16, length=20, seed=1)
     world = make_world(register_recorded(path))

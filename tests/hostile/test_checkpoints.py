@@ -583,7 +583,7 @@ CONFIGS: dict[str, tuple[Build, str]] = {
         r"The configuration of .*weights\.pt has 1026 layers in encoder and predictor, but the "
         r"file has 107 tensors, too few for them\. Give the {name} that was saved with .*",
     ),
-    "a picture without end": (configured(_set("encoder/image_size", 10**9)), r".*{name}.*8192.*"),
+    "an image without end": (configured(_set("encoder/image_size", 10**9)), r".*{name}.*8192.*"),
     "widths without end": (
         configured(_set("encoder/hidden_size", 3 * 10**12)),
         r".*{name}.*65536.*",

@@ -197,7 +197,7 @@ HDF5: dict[str, tuple[Callable[[h5py.File], object], str]] = {
             what=f"column 'pixels' holds 0 of the {2**50} chunks that its size promises"
         ),
     ),
-    "a picture without end": (
+    "an image without end": (
         instead("pixels", shape=(ROWS, 2**40, 8, 3), dtype="u1", chunks=(1, 8, 8, 3)),
         DAMAGED.format(what="pixels has the impossible shape (40, 1099511627776, 8, 3)"),
     ),
@@ -355,18 +355,18 @@ LANCE: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "no JPEG": (
         lambda folder: lance_table(folder, pixels=pa.array([b"GIF89a"] * 6, pa.binary())),
-        "The picture in row 0 of PATH is not a whole JPEG picture. Fetch or convert the table "
+        "The image in row 0 of PATH is not a whole JPEG image. Fetch or convert the table "
         "again.",
     ),
-    "a picture without end": (
+    "an image without end": (
         lambda folder: lance_table(folder, pixels=pa.array([giant_jpeg()] * 6, pa.binary())),
-        "The picture in row 0 of PATH claims ANY. Fetch or convert the table again.",
+        "The image in row 0 of PATH claims ANY. Fetch or convert the table again.",
     ),
-    "a late picture without end": (
+    "a late image without end": (
         lambda folder: lance_table(
             folder, pixels=pa.array([*[jpeg()] * 5, giant_jpeg()], pa.binary())
         ),
-        "The picture in row 5 of PATH claims ANY. Fetch or convert the table again.",
+        "The image in row 5 of PATH claims ANY. Fetch or convert the table again.",
     ),
     "no actions": (
         lambda folder: lance_table(folder, action=None),
@@ -458,7 +458,7 @@ def table(*lines: str) -> Callable[[Path], object]:
     return lambda path: (path / "episodes.csv").write_text("\n".join(lines) + "\n")
 
 
-def picture(content: bytes, step: int = 0) -> Callable[[Path], object]:
+def image(content: bytes, step: int = 0) -> Callable[[Path], object]:
     return lambda path: (path / "a" / f"{step:06d}.png").write_bytes(content)
 
 
@@ -479,7 +479,7 @@ def pipe(path: Path) -> None:
     os.mkfifo(path / "a" / "000000.png")
 
 
-def film(frames: int, suffix: str = ".avi") -> Callable[[Path], object]:
+def video(frames: int, suffix: str = ".avi") -> Callable[[Path], object]:
     def write(path: Path) -> None:
         shutil.rmtree(path / "a", ignore_errors=True)
         codec = cv2.VideoWriter.fourcc(*("MJPG" if suffix == ".avi" else "mp4v"))
@@ -491,18 +491,18 @@ def film(frames: int, suffix: str = ".avi") -> Callable[[Path], object]:
     return write
 
 
-def cut_film(suffix: str, kept: float) -> Callable[[Path], object]:
+def cut_video(suffix: str, kept: float) -> Callable[[Path], object]:
     def write(path: Path) -> None:
-        film(5, suffix)(path)
+        video(5, suffix)(path)
         stored = (path / f"a{suffix}").read_bytes()
         (path / f"a{suffix}").write_bytes(stored[: int(len(stored) * kept)])
 
     return write
 
 
-def lying_film(path: Path) -> None:
+def lying_video(path: Path) -> None:
     """An AVI that says it holds five frames and holds two."""
-    film(2)(path)
+    video(2)(path)
     stored = bytearray((path / "a.avi").read_bytes())
     for at in (stored.index(b"avih") + 24, stored.index(b"strh") + 40):
         stored[at : at + 4] = struct.pack("<I", 5)
@@ -510,9 +510,9 @@ def lying_film(path: Path) -> None:
     (path / "a.avi").write_bytes(stored[:index])
 
 
-def giant_film(path: Path) -> None:
-    """From its second picture on, each claims to be 60,000 px a side."""
-    film(5)(path)
+def giant_video(path: Path) -> None:
+    """From its second image on, each claims to be 60,000 px a side."""
+    video(5)(path)
     stored = bytearray((path / "a.avi").read_bytes())
     starts = [found.start() for found in re.finditer(b"\xff\xc0", stored)]
     assert len(starts) == 5
@@ -521,7 +521,7 @@ def giant_film(path: Path) -> None:
     (path / "a.avi").write_bytes(stored)
 
 
-def wide_film(path: Path) -> None:
+def wide_video(path: Path) -> None:
     shutil.rmtree(path / "a")
     codec = cv2.VideoWriter.fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(path / "a.avi"), codec, 10, (5008, 16))
@@ -535,14 +535,14 @@ def playlist(path: Path) -> None:
     (path / "a.mp4").write_text("#EXTM3U\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n")
 
 
-NO_FILM = (
+NO_VIDEO = (
     "PATH/a{suffix} cannot be decoded: it is broken off, damaged, or of a codec that OpenCV does "
-    "not have. Encode it again (H.264 in MP4), or give PNG pictures."
+    "not have. Encode it again (H.264 in MP4), or give PNG images."
 )
 FEWER = (
-    "PATH/a.avi has {count} pictures that can be decoded, but episodes.csv has 5 lines of this "
-    "episode. There must be one picture a line; encode the film again without dropping or "
-    "repeating pictures."
+    "PATH/a.avi has {count} images that can be decoded, but episodes.csv has 5 lines of this "
+    "episode. There must be one image a line; encode the video again without dropping or "
+    "repeating images."
 )
 NO_NAME = (
     "{name} is no name for an episode (letters, digits, '_', '-' and '.', the first a letter or "
@@ -562,39 +562,39 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a linked table": (linked("episodes.csv", "/etc/passwd"), f"PATH/episodes.csv {A_LINK}"),
     "a linked description": (linked("dataset.yaml", "/etc/passwd"), f"PATH/dataset.yaml {A_LINK}"),
-    "a linked picture": (
+    "a linked image": (
         linked("a/000002.png", "/etc/passwd"), f"PATH/a/000002.png {A_LINK}",
     ),
     "a linked folder": (
         linked("a", "/etc"),
-        "PATH/a is a link or a file, not a folder of pictures; links in data sets are not "
-        "followed. Put the pictures themselves there.",
+        "PATH/a is a link or a file, not a folder of images; links in data sets are not "
+        "followed. Put the images themselves there.",
     ),
-    "a linked film": (
-        lambda path: (film(5)(path), linked("a.avi", "/etc/passwd")(path)),
+    "a linked video": (
+        lambda path: (video(5)(path), linked("a.avi", "/etc/passwd")(path)),
         f"PATH/a.avi {A_LINK}",
     ),
     "a pipe that never ends": (
         pipe,
         "PATH/a/000000.png is not a file. A folder data set has episodes.csv and, for each episode "
-        "in it, a folder of pictures <episode>/000000.png … or a film <episode>.mp4; "
+        "in it, a folder of images <episode>/000000.png … or a video <episode>.mp4; "
         "lewm_probe/data/README.md shows one.",
     ),
-    "a picture without end": (
-        picture(giant_png(2**31 - 1)), "PATH/a/000000.png claims ANY. Write it again.",
+    "an image without end": (
+        image(giant_png(2**31 - 1)), "PATH/a/000000.png claims ANY. Write it again.",
     ),
-    "a large picture of zeros": (
-        picture(giant_png(20000)), "PATH/a/000000.png claims ANY. Write it again.",
+    "a large image of zeros": (
+        image(giant_png(20000)), "PATH/a/000000.png claims ANY. Write it again.",
     ),
     "comments without end": (
-        picture(texts_png(), 3), "PATH/a/000003.png is not a whole PNG picture. Write it again.",
+        image(texts_png(), 3), "PATH/a/000003.png is not a whole PNG image. Write it again.",
     ),
-    "no picture": (
-        picture(b"#!/bin/sh\nrm -rf /\n", 1),
-        "PATH/a/000001.png is not a whole PNG picture. Write it again.",
+    "no image": (
+        image(b"#!/bin/sh\nrm -rf /\n", 1),
+        "PATH/a/000001.png is not a whole PNG image. Write it again.",
     ),
-    "a picture broken off": (
-        picture(png()[:45], 4), "PATH/a/000004.png is not a whole PNG picture. Write it again.",
+    "an image broken off": (
+        image(png()[:45], 4), "PATH/a/000004.png is not a whole PNG image. Write it again.",
     ),
     "a formula": (
         table(*LINES[:3], "a,2,=HYPERLINK(A1)"), FOLDER.format(what=NO_NUMBER),
@@ -618,10 +618,10 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
         FOLDER.format(what="line 4 is step 3 of episode 'a', where step 2 should stand: steps "
                            "count from 0 without a gap"),
     ),
-    "fewer lines than pictures": (
+    "fewer lines than images": (
         table(*LINES[:4]),
-        "PATH/a holds 5 PNG pictures, but episodes.csv has 3 lines of this episode. There must be "
-        "one picture a line, 000000.png for step 0.",
+        "PATH/a holds 5 PNG images, but episodes.csv has 3 lines of this episode. There must be "
+        "one image a line, 000000.png for step 0.",
     ),
     "YAML that runs": (
         lambda path: (path / "quantities.yaml").write_text(
@@ -629,29 +629,29 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "PATH/quantities.yaml is not a YAML file that can be read (ConstructorError: could "
             "not determine a constructor for the tag "
-            "'tag:yaml.org,2002:python/object/apply:os.system'). Mend its syntax.",
+            "'tag:yaml.org,2002:python/object/apply:os.system'). Fix its syntax.",
     ),
     "YAML that unfolds": (
         lambda path: (path / "dataset.yaml").write_text(
             "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{f'*a{i - 1},' * 9}]\n" for i in range(1, 20))
         ),
         "PATH/dataset.yaml is not a YAML file that can be read (ConstructorError: aliases (*name) "
-        "can unfold without end; write the value out). Mend its syntax.",
+        "can unfold without end; write the value out). Fix its syntax.",
     ),
-    "a film broken off": (cut_film(".mp4", 0.5), NO_FILM.replace("{suffix}", ".mp4")),
-    "a film's first bytes": (cut_film(".avi", 0.02), NO_FILM.replace("{suffix}", ".avi")),
-    "a film of fewer pictures": (film(4), FEWER.format(count=4)),
-    "a film that lies": (lying_film, FEWER.format(count=2)),
-    "a film without end": (giant_film, FEWER.format(count=1)),
-    "a film too wide": (
-        wide_film,
-        "PATH/a.avi claims pictures of 5008×16 px, where 1 to 4096 on a side are read. Encode "
+    "a video broken off": (cut_video(".mp4", 0.5), NO_VIDEO.replace("{suffix}", ".mp4")),
+    "a video's first bytes": (cut_video(".avi", 0.02), NO_VIDEO.replace("{suffix}", ".avi")),
+    "a video of fewer images": (video(4), FEWER.format(count=4)),
+    "a video that lies": (lying_video, FEWER.format(count=2)),
+    "a video without end": (giant_video, FEWER.format(count=1)),
+    "a video too wide": (
+        wide_video,
+        "PATH/a.avi claims images of 5008×16 px, where 1 to 4096 on a side are read. Encode "
         "it again, smaller.",
     ),
     "a playlist": (
         playlist,
-        "PATH/a.mp4 is not a film: it does not begin like an MP4, MOV, AVI, MKV or WebM file. "
-        "Encode it again, or give a folder of PNG pictures.",
+        "PATH/a.mp4 is not a video: it does not begin like an MP4, MOV, AVI, MKV or WebM file. "
+        "Encode it again, or give a folder of PNG images.",
     ),
 }  # fmt: skip
 
@@ -668,6 +668,6 @@ def test_the_sound_ones_are_read(tmp_path: Path) -> None:
         changed(lambda file: None)(tmp_path),
         lance_table(tmp_path),
         folder_set(lambda path: None)(tmp_path / "png"),
-        folder_set(film(5))(tmp_path / "film"),
+        folder_set(video(5))(tmp_path / "film"),
     ):
         use(path)

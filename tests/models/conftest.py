@@ -9,7 +9,7 @@ import torch
 
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +51,10 @@ def statistics() -> ActionStatistics:
 
 
 @pytest.fixture(scope="session")
-def awaken() -> Callable[[LeWM], LeWM]:
+def awaken() -> Callable[[JEPA], JEPA]:
     """Gives every parameter noise: a fresh model's zero gates hide what its blocks do."""
 
-    def add_noise(model: LeWM) -> LeWM:
+    def add_noise(model: JEPA) -> JEPA:
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -66,10 +66,10 @@ def awaken() -> Callable[[LeWM], LeWM]:
 
 @pytest.fixture
 def small(
-    awaken: Callable[[LeWM], LeWM], small_config: ModelConfig, statistics: ActionStatistics
-) -> LeWM:
+    awaken: Callable[[JEPA], JEPA], small_config: ModelConfig, statistics: ActionStatistics
+) -> JEPA:
     """A small model, gates open, in eval mode."""
-    model = LeWM(small_config, statistics, world="two-room", train_seed=3, step=0)
+    model = JEPA(small_config, statistics, world="two-room", train_seed=3, step=0)
     return awaken(model).eval()
 
 

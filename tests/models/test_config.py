@@ -43,7 +43,7 @@ def test_output_widths() -> None:
 
 
 @given(size=st.integers(8, 256), patch=st.integers(1, 40))
-def test_the_patch_divides_the_picture_or_the_config_is_refused(size: int, patch: int) -> None:
+def test_the_patch_divides_the_image_or_the_config_is_refused(size: int, patch: int) -> None:
     encoder = EncoderConfig(patch_size=patch)
     if size % patch == 0:
         assert ModelConfig(image_size=size, encoder=encoder).image_size == size
@@ -51,7 +51,7 @@ def test_the_patch_divides_the_picture_or_the_config_is_refused(size: int, patch
         with pytest.raises(UsageError) as caught:
             ModelConfig(image_size=size, encoder=encoder)
         assert str(caught.value).startswith(
-            f"A picture of {size} px cannot be cut into patches of {patch} px: {size} is not a "
+            f"An image of {size} px cannot be cut into patches of {patch} px: {size} is not a "
             f"multiple of {patch}."
         )
 
@@ -61,25 +61,25 @@ def test_the_patch_divides_the_picture_or_the_config_is_refused(size: int, patch
     [
         (
             {"image_size": 64},
-            "A picture of 64 px cannot be cut into patches of 14 px: 64 is not a multiple of 14. "
+            "An image of 64 px cannot be cut into patches of 14 px: 64 is not a multiple of 14. "
             "Set model.encoder.patch_size to a divisor of 64 (4, 8, 16, 32), or model.image_size "
             "to a multiple of 14, such as 56 or 70.",
         ),
         (
             {"image_size": 13},
-            "A picture of 13 px cannot be cut into patches of 14 px: 13 is not a multiple of 14. "
+            "An image of 13 px cannot be cut into patches of 14 px: 13 is not a multiple of 14. "
             "Set model.encoder.patch_size to a divisor of 13, or model.image_size to a multiple "
             "of 14, such as 14 or 28.",
         ),
         (
             {"image_size": 16, "encoder": {"name": "resnet18"}},
-            "A picture of 16 px is too small for the encoder resnet18, which halves it until "
+            "An image of 16 px is too small for the encoder resnet18, which halves it until "
             "nothing is left: at least 32 px are needed. Raise model.image_size, or choose a "
             "shallower encoder.",
         ),
         (
             {"image_size": 8, "encoder": {"name": "cnn"}},
-            "A picture of 8 px is too small for the encoder cnn, which halves it until nothing is "
+            "An image of 8 px is too small for the encoder cnn, which halves it until nothing is "
             "left: at least 16 px are needed. Raise model.image_size, or choose a shallower "
             "encoder.",
         ),
@@ -100,7 +100,7 @@ def test_the_patch_divides_the_picture_or_the_config_is_refused(size: int, patch
         ),
         (
             {"image_size": 64, "encoder": {"name": "cnn", "channels": [8, 0]}},
-            "The CNN's channels [8, 0] must all be at least 1 and at most 65536. Mend "
+            "The CNN's channels [8, 0] must all be at least 1 and at most 65536. Fix "
             "model.encoder.channels.",
         ),
         (
@@ -110,7 +110,7 @@ def test_the_patch_divides_the_picture_or_the_config_is_refused(size: int, patch
         ),
         (
             {"latent_width": 1.5},
-            "recipe: 'latent_width' is 1.5. Input should be a valid integer. Mend this value.",
+            "recipe: 'latent_width' is 1.5. Input should be a valid integer. Fix this value.",
         ),
     ],
 )

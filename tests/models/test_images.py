@@ -42,23 +42,23 @@ def test_pixels_are_taken_from_a_mapping() -> None:
     [
         (
             {"proprio": torch.zeros(1), "image": torch.zeros(1)},
-            "The observation has no 'pixels', only image, proprio. Pass uint8 pictures "
+            "The observation has no 'pixels', only image, proprio. Pass uint8 images "
             "(B, T, H, W, 3) under that key.",
         ),
         (
             torch.zeros(1, 2, 4, 4, 3),
             "Pixels are float32, but uint8 grey levels 0–255 were expected: models normalise "
-            "pictures themselves. Pass the pictures as they were recorded.",
+            "images themselves. Pass the images as they were recorded.",
         ),
         (
             torch.zeros(1, 2, 3, 4, 4, dtype=torch.uint8),
             "Pixels have the shape (1, 2, 3, 4, 4), but (B, T, H, W, 3) was expected: batch, "
-            "frames, rows, columns, colours. Channels-first pictures need a permute.",
+            "frames, rows, columns, colours. Channels-first images need a permute.",
         ),
         (
             torch.zeros(2, 4, 4, 3, dtype=torch.uint8),
             "Pixels have the shape (2, 4, 4, 3), but (B, T, H, W, 3) was expected: batch, frames, "
-            "rows, columns, colours. Channels-first pictures need a permute.",
+            "rows, columns, colours. Channels-first images need a permute.",
         ),
     ],
 )
@@ -74,20 +74,20 @@ def test_bad_observations(observation: torch.Tensor, message: str) -> None:
         (
             None,
             None,
-            "Pictures of 6×8 px were given to a model trained on 16×16 px. Render or collect them "
+            "Images of 6×8 px were given to a model trained on 16×16 px. Render or collect them "
             "at 16 px, or ask for resizing (model.resize = 'bilinear', 'bicubic', 'area' or "
             "'positions'), which is recorded with the results.",
         ),
         (
             "positions",
             None,
-            "Pictures of 6×8 px cannot be taken by interpolating position embeddings: this encoder "
+            "Images of 6×8 px cannot be taken by interpolating position embeddings: this encoder "
             "has no patches. Ask for 'bilinear', 'bicubic' or 'area' resizing.",
         ),
         (
             "positions",
             4,
-            "Pictures of 6×8 px cannot be taken by interpolating position embeddings: this encoder "
+            "Images of 6×8 px cannot be taken by interpolating position embeddings: this encoder "
             "cuts patches of 4 px. Ask for 'bilinear', 'bicubic' or 'area' resizing.",
         ),
     ],
@@ -118,6 +118,6 @@ def test_filters_are_those_of_pillow(resize: str, filter: Image.Resampling) -> N
     assert np.abs(ours[0].numpy() - expected).mean() <= 0.5
 
 
-def test_positions_leaves_the_pictures() -> None:
+def test_positions_leaves_the_images() -> None:
     pixels = torch.zeros(1, 8, 12, 3, dtype=torch.uint8)
     assert fit_pixels(pixels, 16, "positions", 4) is pixels

@@ -15,7 +15,7 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models import jepa, sliding
 from lewm_probe.models.config import EncoderConfig, ModelConfig
-from lewm_probe.models.jepa import LeWM, count_parameters
+from lewm_probe.models.jepa import JEPA, count_parameters
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RAW = ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0))
@@ -27,16 +27,16 @@ RAW = ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0))
 @pytest.fixture(scope="module", params=["lewm", "pldm"])
 def published(
     request: pytest.FixtureRequest, golden_config: ModelConfig
-) -> tuple[LeWM, dict[str, Tensor]]:
+) -> tuple[JEPA, dict[str, Tensor]]:
     folder = GOLDEN / f"{request.param}-tiny"
-    model = LeWM(golden_config, RAW, family=request.param).eval()
+    model = JEPA(golden_config, RAW, family=request.param).eval()
     model.load_state_dict(torch.load(folder / "weights.pt", weights_only=True), strict=True)
     with np.load(folder / "io.npz") as arrays:
         return model, {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 @torch.no_grad()
-def test_golden_embeddings(published: tuple[LeWM, dict[str, Tensor]]) -> None:
+def test_golden_embeddings(published: tuple[JEPA, dict[str, Tensor]]) -> None:
     model, io = published
     torch.testing.assert_close(model.encode(io["pixels"]), io["emb"], atol=1e-5, rtol=0)
     embedded = model.action_encoder(io["action"])
@@ -44,7 +44,7 @@ def test_golden_embeddings(published: tuple[LeWM, dict[str, Tensor]]) -> None:
 
 
 @torch.no_grad()
-def test_golden_predictions(published: tuple[LeWM, dict[str, Tensor]]) -> None:
+def test_golden_predictions(published: tuple[JEPA, dict[str, Tensor]]) -> None:
     model, io = published
     predicted = model.predict(io["emb"][:, :3], io["action"][:, :3])
     torch.testing.assert_close(predicted, io["pred"], atol=1e-5, rtol=0)
@@ -127,7 +127,7 @@ def _released_shapes() -> dict[str, tuple[int, ...]]:
 
 def test_default_model_is_the_released_one() -> None:
     with torch.device("meta"):
-        model = LeWM(ModelConfig(), RAW)
+        model = JEPA(ModelConfig(), RAW)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     assert shapes == _released_shapes()
     assert len(shapes) == 303
@@ -137,7 +137,7 @@ def test_default_model_is_the_released_one() -> None:
 # ---- encoding
 
 
-def test_encode_takes_pixels_bare_or_named(small: LeWM, pixels: Tensor) -> None:
+def test_encode_takes_pixels_bare_or_named(small: JEPA, pixels: Tensor) -> None:
     bare = small.encode(pixels)
     assert bare.shape == (4, 6, 8)
     assert bare.dtype == torch.float32
@@ -146,7 +146,7 @@ def test_encode_takes_pixels_bare_or_named(small: LeWM, pixels: Tensor) -> None:
 
 
 def test_encode_is_the_same_in_whatever_pieces(
-    small: LeWM, pixels: Tensor, monkeypatch: pytest.MonkeyPatch
+    small: JEPA, pixels: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = small.encode(pixels)
     for t in range(6):
@@ -156,7 +156,7 @@ def test_encode_is_the_same_in_whatever_pieces(
     torch.testing.assert_close(small.encode(pixels), whole, atol=1e-6, rtol=1e-6)
 
 
-def test_encode_uses_eval_mode_and_restores_training(small: LeWM, pixels: Tensor) -> None:
+def test_encode_uses_eval_mode_and_restores_training(small: JEPA, pixels: Tensor) -> None:
     expected = small.encode(pixels)
     small.train()
     small.predictor.eval()
@@ -167,14 +167,14 @@ def test_encode_uses_eval_mode_and_restores_training(small: LeWM, pixels: Tensor
     assert small.training and small.projector.training and not small.predictor.training
 
 
-def test_embed_in_eval_mode_is_encode_with_gradient(small: LeWM, pixels: Tensor) -> None:
+def test_embed_in_eval_mode_is_encode_with_gradient(small: JEPA, pixels: Tensor) -> None:
     z = small.embed(pixels)
     torch.testing.assert_close(z, small.encode(pixels))
     z.square().mean().backward()
     assert small.encoder.get_parameter("linear.weight").grad is not None
 
 
-def test_embed_normalises_over_batch_and_time(small: LeWM, pixels: Tensor) -> None:
+def test_embed_normalises_over_batch_and_time(small: JEPA, pixels: Tensor) -> None:
     """In training, the projector's batch norm sees B·T frames at once."""
     small.train()
     flat = small._features(pixels.flatten(0, 1))
@@ -182,7 +182,7 @@ def test_embed_normalises_over_batch_and_time(small: LeWM, pixels: Tensor) -> No
     torch.testing.assert_close(small.embed(pixels), expected.view(4, 6, 8))
 
 
-def test_features_before_the_projector(small: LeWM, pixels: Tensor) -> None:
+def test_features_before_the_projector(small: JEPA, pixels: Tensor) -> None:
     features = small.embed_features(pixels)
     assert features["cls"].shape == (4, 6, 16)
     torch.testing.assert_close(features["z"], small.encode(pixels))
@@ -190,12 +190,12 @@ def test_features_before_the_projector(small: LeWM, pixels: Tensor) -> None:
     torch.testing.assert_close(projected, features["z"])
 
 
-def test_another_picture_size_is_refused_unless_resizing(small: LeWM) -> None:
+def test_another_image_size_is_refused_unless_resizing(small: JEPA) -> None:
     larger = torch.full((1, 2, 32, 32, 3), 90, dtype=torch.uint8)
     with pytest.raises(UserError) as caught:
         small.encode(larger)
     assert str(caught.value) == (
-        "Pictures of 32×32 px were given to a model trained on 16×16 px. Render or collect them at "
+        "Images of 32×32 px were given to a model trained on 16×16 px. Render or collect them at "
         "16 px, or ask for resizing (model.resize = 'bilinear', 'bicubic', 'area' or 'positions'), "
         "which is recorded with the results."
     )
@@ -205,25 +205,25 @@ def test_another_picture_size_is_refused_unless_resizing(small: LeWM) -> None:
     assert small.fingerprint != plain
 
 
-def test_position_interpolation_takes_larger_pictures(golden_config: ModelConfig) -> None:
-    model = LeWM(golden_config, RAW, resize="positions").eval()
+def test_position_interpolation_takes_larger_images(golden_config: ModelConfig) -> None:
+    model = JEPA(golden_config, RAW, resize="positions").eval()
     assert model.encode(torch.zeros(1, 2, 64, 48, 3, dtype=torch.uint8)).shape == (1, 2, 48)
 
 
 # ---- actions
 
 
-def test_actions_are_z_scored_per_environment_dimension(small: LeWM) -> None:
+def test_actions_are_z_scored_per_environment_dimension(small: JEPA) -> None:
     raw = torch.tensor([[[0.5, -1.0, 2.5, -0.75]]])
     torch.testing.assert_close(small.scale_actions(raw), torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]))
 
 
-def test_missing_actions_become_the_mean(small: LeWM) -> None:
+def test_missing_actions_become_the_mean(small: JEPA) -> None:
     raw = torch.tensor([[[float("nan"), -0.75, float("nan"), float("nan")]]])
     torch.testing.assert_close(small.scale_actions(raw), torch.tensor([[[0.0, 1.0, 0.0, 0.0]]]))
 
 
-def test_infinite_actions_are_refused(small: LeWM, actions: Tensor) -> None:
+def test_infinite_actions_are_refused(small: JEPA, actions: Tensor) -> None:
     actions[2, 1, 3] = -float("inf")
     with pytest.raises(UserError) as caught:
         small.predict(torch.zeros(4, 6, 8), actions)
@@ -233,7 +233,7 @@ def test_infinite_actions_are_refused(small: LeWM, actions: Tensor) -> None:
     )
 
 
-def test_another_action_width_is_refused(small: LeWM) -> None:
+def test_another_action_width_is_refused(small: JEPA) -> None:
     with pytest.raises(UserError) as caught:
         small.predict(torch.zeros(1, 3, 8), torch.zeros(1, 3, 10))
     assert str(caught.value) == (
@@ -243,7 +243,7 @@ def test_another_action_width_is_refused(small: LeWM) -> None:
     )
 
 
-def test_unequal_frames_are_refused(small: LeWM) -> None:
+def test_unequal_frames_are_refused(small: JEPA) -> None:
     with pytest.raises(UserError) as caught:
         small.predict(torch.zeros(1, 3, 8), torch.zeros(1, 2, 4))
     assert str(caught.value) == (
@@ -256,7 +256,7 @@ def test_unequal_frames_are_refused(small: LeWM) -> None:
 def test_windows_longer_than_the_history_are_refused(
     small_config: ModelConfig, history: int
 ) -> None:
-    model = LeWM(small_config.model_copy(update={"history": history}), RAW)
+    model = JEPA(small_config.model_copy(update={"history": history}), RAW)
     with pytest.raises(UserError) as caught:
         model.predict_scaled(torch.zeros(2, 4, 8), torch.zeros(2, 4, 4))
     assert str(caught.value) == (
@@ -267,7 +267,7 @@ def test_windows_longer_than_the_history_are_refused(
 
 def test_statistics_of_another_width_are_refused(small_config: ModelConfig) -> None:
     with pytest.raises(UserError) as caught:
-        LeWM(small_config, ActionStatistics(mean=(0.0,), std=(1.0,)))
+        JEPA(small_config, ActionStatistics(mean=(0.0,), std=(1.0,)))
     assert str(caught.value) == (
         "The action statistics are of 1 dimensions, but the model's environment actions have 2 "
         "(model.env_action_width). Take the statistics from the data set the model is trained on."
@@ -277,7 +277,7 @@ def test_statistics_of_another_width_are_refused(small_config: ModelConfig) -> N
 # ---- prediction
 
 
-def _window_by_window(model: LeWM, z: Tensor, actions: Tensor) -> Tensor:
+def _window_by_window(model: JEPA, z: Tensor, actions: Tensor) -> Tensor:
     history, out = model.spec.history, []
     for t in range(z.shape[1]):
         window = slice(max(0, t - history + 1), t + 1)
@@ -290,14 +290,14 @@ def _window_by_window(model: LeWM, z: Tensor, actions: Tensor) -> Tensor:
 @given(batch=st.integers(1, 5), frames=st.integers(1, 11), history=st.integers(1, 5))
 @torch.no_grad()
 def test_sliding_is_window_by_window(
-    awaken: Callable[[LeWM], LeWM],
+    awaken: Callable[[JEPA], JEPA],
     small_config: ModelConfig,
     batch: int,
     frames: int,
     history: int,
 ) -> None:
     config = small_config.model_copy(update={"history": history})
-    model = awaken(LeWM(config, RAW)).eval()
+    model = awaken(JEPA(config, RAW)).eval()
     z, actions = torch.randn(batch, frames, 8), torch.randn(batch, frames, 4)
     predicted = model.predict(z, actions)
     torch.testing.assert_close(predicted, _window_by_window(model, z, actions))
@@ -306,7 +306,7 @@ def test_sliding_is_window_by_window(
 
 @torch.no_grad()
 def test_position_t_depends_on_exactly_the_last_history_frames(
-    small: LeWM, actions: Tensor
+    small: JEPA, actions: Tensor
 ) -> None:
     torch.manual_seed(0)
     z = torch.randn(4, 6, 8)
@@ -322,7 +322,7 @@ def test_position_t_depends_on_exactly_the_last_history_frames(
 
 @torch.no_grad()
 def test_predicting_in_chunks_changes_nothing(
-    small: LeWM, actions: Tensor, monkeypatch: pytest.MonkeyPatch
+    small: JEPA, actions: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     z = torch.randn(4, 6, 8)
     whole = small.predict(z, actions)
@@ -330,7 +330,7 @@ def test_predicting_in_chunks_changes_nothing(
     torch.testing.assert_close(small.predict(z, actions), whole)
 
 
-def test_predict_uses_eval_mode_and_lets_gradients_through(small: LeWM, actions: Tensor) -> None:
+def test_predict_uses_eval_mode_and_lets_gradients_through(small: JEPA, actions: Tensor) -> None:
     z = torch.randn(4, 6, 8)
     expected = small.predict(z, actions)
     small.train()
@@ -343,7 +343,7 @@ def test_predict_uses_eval_mode_and_lets_gradients_through(small: LeWM, actions:
 
 
 @torch.no_grad()
-def test_rollout_feeds_predictions_back(small: LeWM) -> None:
+def test_rollout_feeds_predictions_back(small: JEPA) -> None:
     context, past = torch.randn(2, 3, 8), torch.randn(2, 2, 4)
     plans = torch.randn(2, 5, 4, 4)  # (B, S, K, A)
     imagined = small.rollout(context, past, plans)
@@ -360,14 +360,14 @@ def test_rollout_feeds_predictions_back(small: LeWM) -> None:
 
 def test_initial_weights_follow_the_seed(small_config: ModelConfig) -> None:
     state = torch.random.get_rng_state()
-    first = LeWM(small_config, RAW, train_seed=5)
+    first = JEPA(small_config, RAW, train_seed=5)
     assert torch.equal(torch.random.get_rng_state(), state)
     torch.manual_seed(99)
-    again, other = LeWM(small_config, RAW, train_seed=5), LeWM(small_config, RAW, train_seed=6)
+    again, other = JEPA(small_config, RAW, train_seed=5), JEPA(small_config, RAW, train_seed=6)
     assert first.fingerprint == again.fingerprint != other.fingerprint
 
 
-def test_reinitialized(small: LeWM) -> None:
+def test_reinitialized(small: JEPA) -> None:
     fresh = small.reinitialized(11)
     assert fresh.config == small.config
     assert fresh.action_statistics == small.action_statistics
@@ -384,7 +384,7 @@ def test_recalibrated_batch_norm_is_the_mean_over_batches(
     config = small_config.model_copy(
         update={"image_size": 32, "encoder": EncoderConfig.model_validate({"name": encoder})}
     )
-    model = LeWM(config, RAW).eval()
+    model = JEPA(config, RAW).eval()
     pixels = torch.randint(0, 256, (6, 5, 32, 32, 3), dtype=torch.uint8)
     actions = torch.randn(6, 5, 4)
     monkeypatch.setattr(jepa, "RECALIBRATION_BATCH", 10)
@@ -395,7 +395,7 @@ def test_recalibrated_batch_norm_is_the_mean_over_batches(
     assert torch.equal(model.pred_proj.net[1].running_mean, untouched)
     assert not any(m.training for m in model.modules())
 
-    reference = LeWM(config, RAW).train()
+    reference = JEPA(config, RAW).train()
     inputs, means, variances = pixels.flatten(0, 1), [], []
     with torch.no_grad():
         for first in range(3):
@@ -415,7 +415,7 @@ def test_recalibrated_batch_norm_is_the_mean_over_batches(
     assert 0.01 < float(predicted.std()) < 10
 
 
-def test_recalibration_makes_random_latents_ordinary(small: LeWM, pixels: Tensor) -> None:
+def test_recalibration_makes_random_latents_ordinary(small: JEPA, pixels: Tensor) -> None:
     """What it is for: a random model's latents are standardised before the last linear layer."""
     fresh = small.reinitialized(0).eval()
     fresh.recalibrate_batch_norm(pixels)
@@ -426,7 +426,7 @@ def test_recalibration_makes_random_latents_ordinary(small: LeWM, pixels: Tensor
 
 
 def test_fingerprint_follows_weights_statistics_and_configuration(
-    small: LeWM, small_config: ModelConfig, statistics: ActionStatistics
+    small: JEPA, small_config: ModelConfig, statistics: ActionStatistics
 ) -> None:
     before = small.fingerprint
     assert small.fingerprint == before
@@ -440,14 +440,14 @@ def test_fingerprint_follows_weights_statistics_and_configuration(
     small.embed(torch.zeros(1, 1, 16, 16, 3, dtype=torch.uint8)).sum().backward()
     optimizer.step()
     assert small.fingerprint not in (before, moved)
-    other_statistics = LeWM(small_config, RAW)
-    assert other_statistics.fingerprint != LeWM(small_config, statistics).fingerprint
+    other_statistics = JEPA(small_config, RAW)
+    assert other_statistics.fingerprint != JEPA(small_config, statistics).fingerprint
     slower = small_config.model_copy(update={"frame_skip": 1, "env_action_width": 4})
     wide = ActionStatistics(mean=(0.0,) * 4, std=(1.0,) * 4)
-    assert LeWM(slower, wide).fingerprint != other_statistics.fingerprint
+    assert JEPA(slower, wide).fingerprint != other_statistics.fingerprint
 
 
-def test_spec(small: LeWM) -> None:
+def test_spec(small: JEPA) -> None:
     spec = small.spec
     assert (spec.family, spec.history, spec.frame_skip, spec.image_size) == ("lewm", 3, 2, 16)
     assert (spec.action_kind, spec.action_width, spec.latent_width) == ("continuous", 4, 8)

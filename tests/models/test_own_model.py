@@ -20,7 +20,7 @@ from torch import nn
 from typer.main import get_command
 
 import lewm_probe.models
-from lewm_probe.analyses.engine.asked.checkpoint import check_fits, subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import check_fits, checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.geometry.measure import geometry
@@ -29,7 +29,7 @@ from lewm_probe.analyses.rollout.measure import rollout
 from lewm_probe.analyses.straightness.measure import straightness
 from lewm_probe.analyses.voe.run import voe
 from lewm_probe.auditing import live
-from lewm_probe.auditing.request import Prepared
+from lewm_probe.auditing.request import Evaluation
 from lewm_probe.cli.main import app
 from lewm_probe.core.errors import UserError
 from lewm_probe.data.collect import record_episode
@@ -100,7 +100,7 @@ class Theirs(nn.Module):
 
 
 class Rssm(nn.Module):
-    """A memory h, a Gaussian prior from it, and a posterior that sees the picture too."""
+    """A memory h, a Gaussian prior from it, and a posterior that sees the image too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,8 +137,8 @@ def choosing() -> WorldModel:
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 6))
     transition = nn.Linear(6 + 2 * 4, 6)
-    told = spec(action_kind="discrete", frame_skip=2, action_width=2)
-    return adapter(2)(encoder, transition, 4, told)  # type: ignore[call-arg]
+    reported = spec(action_kind="discrete", frame_skip=2, action_width=2)
+    return adapter(2)(encoder, transition, 4, reported)  # type: ignore[call-arg]
 
 
 class Patches(WorldModel):
@@ -197,10 +197,10 @@ class Grid(World):
 
     def render(self, size=None, camera=None):
         side = self.picture_size(size, camera)
-        picture = np.full((side, side, 3), 240, np.uint8)
+        image = np.full((side, side, 3), 240, np.uint8)
         (x, y), (right, below) = np.rint([self.place * side / 9, (self.place + 1) * side / 9])
-        picture[int(y) : int(below), int(x) : int(right)] = (30, 60, 200)
-        return picture
+        image[int(y) : int(below), int(x) : int(right)] = (30, 60, 200)
+        return image
 
     def teleport(self, who, rng, distance=None, *, origin=None, away_from=None):
         self.known_body(who)
@@ -262,7 +262,7 @@ def test_the_world_of_choices_keeps_what_worlds_promise() -> None:
 
 def test_continuous_models_do_not_fit_it() -> None:
     with pytest.raises(UserError) as error:
-        check_fits(subject_from_model("theirs", theirs()), make_world("grid"))
+        check_fits(checkpoint_from_model("theirs", theirs()), make_world("grid"))
     assert str(error.value) == (
         "The checkpoint theirs takes continuous actions, but those of the world grid are "
         "discrete. Give a checkpoint that was trained on grid episodes with frame_skip 2, or "
@@ -287,12 +287,12 @@ def test_each_passes_the_check(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_each_gets_the_whole_audit(name: str) -> None:
     world = "grid" if name == "choosing" else "two-room"
-    subject, suite, cache = (
-        subject_from_model(name, MODELS[name]()),
+    checkpoint, suite, cache = (
+        checkpoint_from_model(name, MODELS[name]()),
         suite_of(world),
         LatentCache(),
     )
-    check_fits(subject, make_world(world))
+    check_fits(checkpoint, make_world(world))
     for analysis, metric in (
         (voe, "auroc"),
         (probe, "pearson_r"),
@@ -300,7 +300,7 @@ def test_each_gets_the_whole_audit(name: str) -> None:
         (rollout, "mse_over_copy_last"),
         (geometry, "effective_rank"),
     ):
-        result = analysis([subject], suite, cache=cache)
+        result = analysis([checkpoint], suite, cache=cache)
         found = [m for m in result.metrics if m.metric == metric and m.control is None]
         assert found
         assert all(m.value is not None and np.isfinite(m.value) for m in found)
@@ -320,9 +320,9 @@ def test_notebooks_and_training_loops(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(live, "find_suite_for", lambda *_: suite_of("two-room"))
     asked: list[tuple[str, int | None]] = []
 
-    def ask(analyses: Sequence[str], prepared: Prepared, *_: object) -> list[Result]:
-        asked.extend((s.name, s.entry.step) for s in prepared.subjects)
-        return [geometry(prepared.subjects, prepared.suite, cache=prepared.cache)]
+    def ask(analyses: Sequence[str], evaluation: Evaluation, *_: object) -> list[Result]:
+        asked.extend((s.name, s.entry.step) for s in evaluation.checkpoints)
+        return [geometry(evaluation.checkpoints, evaluation.suite, cache=evaluation.cache)]
 
     monkeypatch.setattr(live, "ask", ask)
     drawn: list[Path] = []

@@ -24,7 +24,7 @@ def test_each_position_is_the_end_of_its_own_window(
         torch.testing.assert_close(found[:, t], window(latents[:, seen], actions[:, seen])[:, -1])
 
 
-def test_films_no_longer_than_the_history_are_one_window() -> None:
+def test_clips_no_longer_than_the_history_are_one_window() -> None:
     z = torch.randn(2, 3, 4)
     found = slide(lambda z, a: z.flip(1), z, torch.zeros(2, 3, 1), 5)
     torch.testing.assert_close(found, z.flip(1))

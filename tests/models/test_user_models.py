@@ -124,7 +124,7 @@ def test_what_is_installed_is_not_replaced_by_the_current_folder(
 def test_the_check_takes_the_same_text(here: Path) -> None:
     report = check_world_model("their_model:Mine", report_only=True)
     assert report.name == "Mine (own)"
-    assert [f.check for f in report.failed] == ["picture size", "action width"]
+    assert [f.check for f in report.failed] == ["image size", "action width"]
 
 
 @pytest.mark.parametrize(
@@ -276,5 +276,5 @@ def test_registered_and_not_there(registered: Callable[[str, str], None]) -> Non
     assert str(error.value) == (
         "The model 'dreamer' is registered as their_model:Nobody, which cannot be loaded: "
         "AttributeError: module 'their_model' has no attribute 'Nobody'. Install what it needs, or "
-        "mend the package that registers it."
+        "fix the package that registers it."
     )

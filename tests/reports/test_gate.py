@@ -44,8 +44,8 @@ def test_every_checkpoint_is_held_against_every_threshold(
     path = tmp_path / "gate.yaml"
     path.write_text(GATE)
     outcomes = check_gate(make(), load_gate(path))
-    told = [(one.threshold.name, one.model, one.passed) for one in outcomes]
-    assert told == [
+    reported = [(one.threshold.name, one.model, one.passed) for one in outcomes]
+    assert reported == [
         *[("notices one wrong step", f"lewm, seed {s}", True) for s in (0, 1, 2)],
         *[("notices one wrong step", f"pldm, seed {s}", False) for s in (0, 1, 2)],
         ("notices one wrong step", "lewm-vit", True),
@@ -96,7 +96,7 @@ def test_an_explicit_null_does_not_apply(tmp_path: Path) -> None:
     assert one.measured == 0.9
 
 
-def test_a_gain_names_its_rival_itself(tmp_path: Path) -> None:
+def test_a_gain_names_its_baseline_itself(tmp_path: Path) -> None:
     gain = metric(metric="delta_auroc_over_copy_last", versus="copy_last", value=0.2)
     (one,) = held(
         tmp_path,
@@ -141,7 +141,7 @@ def test_what_failed_is_told_in_one_paragraph(tmp_path: Path) -> None:
         "3 of 4 numbers did not pass the gate gate.yaml. “jumps”: auroc (jump onset) of a is "
         "0.6100, at least 0.7 was asked; lower end of auroc (jump onset) of a is 0.5000, at least "
         "0.55 and at most 0.9 was asked; r2 (pose mlp) of a could not be measured, at least 0.1 "
-        "was asked. The results were written all the same: mend the model, or the gate where it "
+        "was asked. The results were written all the same: fix the model, or the gate where it "
         "asks too much."
     )
     assert gate_failure(outcomes[3:], "gate.yaml") is None
@@ -167,7 +167,7 @@ def test_what_failed_is_told_in_one_paragraph(tmp_path: Path) -> None:
     }
 
 
-ASKS = "Mend the gate, or measure what it asks for."
+ASKS = "Fix the gate, or measure what it asks for."
 
 
 @pytest.mark.parametrize(
@@ -250,14 +250,14 @@ def test_the_schema_is_closed(tmp_path: Path, threshold: str, message: str) -> N
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ("bound: value", "a threshold needs at_least, at_most or both. Mend this value."),
+        ("bound: value", "a threshold needs at_least, at_most or both. Fix this value."),
         (
             "at_least: 2, at_most: 1",
-            "at_least lies above at_most, so that no number could pass. Mend this value.",
+            "at_least lies above at_most, so that no number could pass. Fix this value.",
         ),
-        ("at_least: .nan", "Input should be a finite number. Mend this value."),
-        ("at_most: .inf", "Input should be a finite number. Mend this value."),
-        ("at_most: true", "Input should be a valid number. Mend this value."),
+        ("at_least: .nan", "Input should be a finite number. Fix this value."),
+        ("at_most: .inf", "Input should be a finite number. Fix this value."),
+        ("at_most: true", "Input should be a valid number. Fix this value."),
     ],
 )
 def test_limits_that_are_none(tmp_path: Path, limits: str, message: str) -> None:

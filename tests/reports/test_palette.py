@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lewm_probe.reports.palette import identities, palette
+from lewm_probe.reports.palette import looks_of, palette
 
 families = st.sampled_from(["lewm", "pldm", "dino_wm", "mine", "yours"])
 models = st.dictionaries(st.text("abcdef-", min_size=1, max_size=6), families, max_size=6)
@@ -13,20 +13,20 @@ models = st.dictionaries(st.text("abcdef-", min_size=1, max_size=6), families, m
 def test_looks_do_not_depend_on_order(given: dict[str, str], rng: object) -> None:
     pairs = list(given.items())
     shuffled = sorted(pairs, reverse=True)
-    assert identities(pairs) == identities(shuffled)
-    assert list(identities(pairs)) == list(identities(shuffled))
+    assert looks_of(pairs) == looks_of(shuffled)
+    assert list(looks_of(pairs)) == list(looks_of(shuffled))
 
 
 def test_family_decides_colour_and_variants_stay_apart() -> None:
-    looks = identities([("pldm", "pldm"), ("lewm-vit", "lewm"), ("lewm", "lewm"), ("x", "mine")])
+    looks = looks_of([("pldm", "pldm"), ("lewm-vit", "lewm"), ("lewm", "lewm"), ("x", "mine")])
     assert list(looks) == ["lewm", "lewm-vit", "pldm", "x"]
     for part in ("color", "marker", "dash", "label"):
         assert len({getattr(look, part) for look in looks.values()}) == 4
-    assert looks["lewm"] == identities([("lewm", "lewm")])["lewm"]
+    assert looks["lewm"] == looks_of([("lewm", "lewm")])["lewm"]
 
 
 def test_names_of_one_family_keep_apart_beyond_three() -> None:
-    looks = identities([(f"lewm{'-x' * k}", "lewm") for k in range(27)])
+    looks = looks_of([(f"lewm{'-x' * k}", "lewm") for k in range(27)])
     assert len({(look.color, look.marker, look.dash) for look in looks.values()}) == 27
 
 

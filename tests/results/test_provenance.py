@@ -31,10 +31,10 @@ def test_version_packages_and_hardware_are_those_of_this_process() -> None:
 
 def git(folder: Path, *words: str) -> str:
     who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    told = subprocess.run(
+    reported = subprocess.run(
         ["git", "-C", str(folder), *who, *words], capture_output=True, text=True, check=True
     )
-    return told.stdout.strip()
+    return reported.stdout.strip()
 
 
 def test_the_commit_and_whether_the_code_differs_from_it(

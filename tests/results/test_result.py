@@ -54,13 +54,13 @@ def row(**changes: object) -> dict[str, object]:
 
 
 def result(*metrics: Metric, rows: list[dict[str, object]] | None = None) -> Result:
-    pictures = {"lewm_teleport": np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3)}
+    images = {"lewm_teleport": np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3)}
     return Result(
         [Provenance(command="lewm-probe voe", version="0", notes=["mind this"])],
         [ModelEntry(name="lewm", family="lewm", fingerprint="f", curves={"step": [0.0, None]})],
         metrics,
         as_rows(rows or []),
-        pictures,
+        images,
     )
 
 
@@ -73,15 +73,15 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert loaded.models == saved.models
     assert loaded.metrics == saved.metrics
     pd.testing.assert_frame_equal(loaded.rows, saved.rows)
-    assert list(loaded.pictures) == ["lewm_teleport"]
-    np.testing.assert_array_equal(loaded.pictures["lewm_teleport"], saved.pictures["lewm_teleport"])
+    assert list(loaded.images) == ["lewm_teleport"]
+    np.testing.assert_array_equal(loaded.images["lewm_teleport"], saved.images["lewm_teleport"])
     assert sorted(os.listdir(tmp_path)) == ["pictures", "results.json", "rows.parquet"]
 
 
 def test_an_empty_result_is_saved_and_loaded(tmp_path: Path) -> None:
     Result([], [], []).save(tmp_path)
     loaded = Result.load(tmp_path)
-    assert (loaded.provenance, loaded.models, loaded.metrics, loaded.pictures) == ((), (), (), {})
+    assert (loaded.provenance, loaded.models, loaded.metrics, loaded.images) == ((), (), (), {})
     assert list(loaded.rows.columns) == list(ROW_COLUMNS)
 
 
@@ -115,16 +115,16 @@ def test_saving_again_leaves_nothing_of_the_earlier_result(tmp_path: Path) -> No
     result(metric()).save(tmp_path)
     other = Result([], [], [], None, {"other": np.zeros((1, 4, 4, 3), np.uint8)})
     other.save(tmp_path)
-    assert list(Result.load(tmp_path).pictures) == ["other"]
+    assert list(Result.load(tmp_path).images) == ["other"]
 
 
 def test_two_commands_may_write_the_same_result_at_once(tmp_path: Path) -> None:
-    films = {str(i): np.full((2, 64, 64, 3), i, np.uint8) for i in range(12)}
-    saved = Result([], [], [metric()], None, films)
+    clips = {str(i): np.full((2, 64, 64, 3), i, np.uint8) for i in range(12)}
+    saved = Result([], [], [metric()], None, clips)
     with ThreadPoolExecutor(4) as threads:
         for done in [threads.submit(saved.save, tmp_path) for _ in range(8)]:
             done.result()
-    assert sorted(Result.load(tmp_path).pictures) == sorted(films)
+    assert sorted(Result.load(tmp_path).images) == sorted(clips)
     assert sorted(os.listdir(tmp_path)) == ["pictures", "results.json", "rows.parquet"]
 
 
@@ -171,11 +171,11 @@ def test_a_truncated_file(tmp_path: Path, text: str, why: str) -> None:
 
 @pytest.mark.parametrize("version", ["0", "true", '"1"', "null"])
 def test_a_schema_that_is_none(tmp_path: Path, version: str) -> None:
-    told = {"0": "0", "true": "True", '"1"': "1", "null": "None"}[version]
+    reported = {"0": "0", "true": "True", '"1"': "1", "null": "None"}[version]
     assert broken(tmp_path, f'{{"schema_version": {version}}}') == (
-        f"{tmp_path / 'results.json'} says that its schema version is '{told}', and a whole number "
-        "from 1 to 1 was expected. It is damaged or of another program; run the analysis that "
-        "wrote it again."
+        f"{tmp_path / 'results.json'} says that its schema version is '{reported}', and a whole "
+        "number from 1 to 1 was expected. It is damaged or of another program; run the analysis "
+        "that wrote it again."
     )
 
 

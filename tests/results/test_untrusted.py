@@ -33,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
     """A small, whole result."""
     metric = Metric(model="a", family="a", world="w", analysis="voe", metric="auroc", value=0.5)
     rows = as_rows([{"model": "a", "metric": "mse", "trajectory_id": "t", "value": 1.0}])
-    films = {"film": np.zeros((2, 4, 4, 3), np.uint8)}
-    Result([Provenance(command="c", version="0")], [], [metric], rows, films).save(tmp_path / "r")
+    clips = {"film": np.zeros((2, 4, 4, 3), np.uint8)}
+    Result([Provenance(command="c", version="0")], [], [metric], rows, clips).save(tmp_path / "r")
     return tmp_path / "r"
 
 
@@ -123,7 +123,7 @@ def test_pipes_are_not_waited_for(folder: Path) -> None:
         (folder / name).unlink()
         os.mkfifo(folder / name)
     loaded = Result.load(folder)
-    assert len(loaded.rows) == 0 and loaded.pictures == {}
+    assert len(loaded.rows) == 0 and loaded.images == {}
 
 
 @pytest.mark.parametrize("opening", ['{"a":', "["])
@@ -232,7 +232,7 @@ def test_what_a_file_says_of_its_index_is_not_believed(folder: Path) -> None:
     assert rows["frame"].tolist() == [3] and rows.index.tolist() == [0]
 
 
-# ---- pictures
+# ---- images
 
 
 def png(width: int, height: int) -> bytes:
@@ -249,7 +249,7 @@ def png(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(2**31 - 1, 2**31 - 1), (10_000, 10_000), (8200, 8200)])
-def test_pictures_that_claim_to_be_huge(folder: Path, size: tuple[int, int]) -> None:
+def test_images_that_claim_to_be_huge(folder: Path, size: tuple[int, int]) -> None:
     path = folder / "pictures" / "film.png"
     path.write_bytes(png(*size))
     assert refused(folder) == (
@@ -257,7 +257,7 @@ def test_pictures_that_claim_to_be_huge(folder: Path, size: tuple[int, int]) -> 
     )
 
 
-def test_pictures_that_are_no_strip_of_squares(folder: Path) -> None:
+def test_images_that_are_no_strip_of_squares(folder: Path) -> None:
     path = folder / "pictures" / "film.png"
     path.write_bytes(png(10, 4))
     assert refused(folder) == (
@@ -266,29 +266,29 @@ def test_pictures_that_are_no_strip_of_squares(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "cut", "empty", "other", "zero"])
-def test_pictures_that_are_none(folder: Path, kind: str) -> None:
+def test_images_that_are_none(folder: Path, kind: str) -> None:
     path = folder / "pictures" / "film.png"
     whole = path.read_bytes()
     if kind == "other":
         Image.new("RGB", (8, 4)).save(path, format="BMP")
     else:
         path.write_bytes(
-            {"text": b"no picture", "cut": whole[:45], "empty": b"", "zero": png(4, 0)}[kind]
+            {"text": b"no image", "cut": whole[:45], "empty": b"", "zero": png(4, 0)}[kind]
         )
-    assert refused(folder) == f"{path} cannot be read as a PNG picture. {AGAIN}"
+    assert refused(folder) == f"{path} cannot be read as a PNG image. {AGAIN}"
 
 
-def test_pictures_that_are_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    film = (folder / "pictures" / "film.png").read_bytes()
-    (folder / "pictures" / "other.png").write_bytes(film)
-    monkeypatch.setattr(untrusted, "MAX_PICTURES", 1)
+def test_images_that_are_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = (folder / "pictures" / "film.png").read_bytes()
+    (folder / "pictures" / "other.png").write_bytes(clip)
+    monkeypatch.setattr(untrusted, "MAX_IMAGES", 1)
     assert refused(folder) == (
-        f"{folder / 'pictures'} holds 2 pictures; a result has at most 1. {AGAIN}"
+        f"{folder / 'images'} holds 2 images; a result has at most 1. {AGAIN}"
     )
     monkeypatch.undo()
-    monkeypatch.setattr(untrusted, "MAX_PICTURE_PIXELS", 50)  # each has 32
+    monkeypatch.setattr(untrusted, "MAX_IMAGE_PIXELS", 50)  # each has 32
     assert refused(folder) == (
-        f"The pictures in {folder / 'pictures'} have more than 0 million pixels together, which no "
+        f"The images in {folder / 'images'} have more than 0 million pixels together, which no "
         f"result has. {AGAIN}"
     )
 

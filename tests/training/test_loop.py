@@ -180,14 +180,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     )
 
 
-def test_pictures_of_another_size_are_refused(
-    lewm: Recipe, small_data: Path, tmp_path: Path
-) -> None:
+def test_images_of_another_size_are_refused(lewm: Recipe, small_data: Path, tmp_path: Path) -> None:
     recipe = override(lewm, ["model.image_size=32"])
     with pytest.raises(UserError) as caught:
         train(recipe, small_data, tmp_path / "run", device="cpu")
     assert str(caught.value) == (
-        f"{small_data} holds 16 px pictures, the recipe expects 32 px. Collect with --size 32, or "
+        f"{small_data} holds 16 px images, the recipe expects 32 px. Collect with --size 32, or "
         "set model.image_size=16."
     )
 

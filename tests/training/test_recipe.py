@@ -8,7 +8,7 @@ import yaml
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_recipe, recipe_names
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.jepa import LeWM, count_parameters
+from lewm_probe.models.jepa import JEPA, count_parameters
 from lewm_probe.training import sigreg
 from lewm_probe.training.recipe import LeWMObjectiveConfig, Recipe, load_recipe, override
 
@@ -30,7 +30,7 @@ def test_within_a_pair_only_the_objective_differs(scale: str) -> None:
 def test_cpu_recipes_are_small(name: str) -> None:
     config = load_recipe(name).model
     statistics = ActionStatistics((0.0, 0.0), (1.0, 1.0))
-    assert count_parameters(LeWM(config, statistics)) <= 1_200_000
+    assert count_parameters(JEPA(config, statistics)) <= 1_200_000
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -63,7 +63,7 @@ def test_a_wrong_type_names_key_and_value() -> None:
         override(load_recipe("two-room/lewm-cpu"), ["optimizer.batch=many"])
     assert str(caught.value) == (
         "The recipe with its overrides: 'optimizer.batch' is 'many'. "
-        "Input should be a valid integer. Mend this value."
+        "Input should be a valid integer. Fix this value."
     )
 
 
@@ -73,7 +73,7 @@ def test_gradient_accumulation_is_refused() -> None:
     assert str(caught.value) == (
         "The recipe with its overrides: 'optimizer.accumulate' is 4. Gradient "
         "accumulation is refused: the losses are statistics of the whole batch, which several "
-        "small batches only approximate. Use a batch that fits. Mend this value."
+        "small batches only approximate. Use a batch that fits. Fix this value."
     )
 
 

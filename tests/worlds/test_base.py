@@ -150,12 +150,12 @@ def test_the_position_of_a_body_is_its_quantity() -> None:
     np.testing.assert_array_equal(Named().position("ball"), [1, 2])
 
 
-def test_batches_put_the_world_back_even_if_a_picture_cannot_be_drawn() -> None:
+def test_batches_put_the_world_back_even_if_a_image_cannot_be_drawn() -> None:
     world = Least()
     world.height = 3.0
-    pictures = world.render_batch([{"height": np.array([1.0])}, {"height": np.array([2.0])}], 16)
-    assert pictures.shape == (2, 16, 16, 3)
-    assert pictures[:, 0, 0, 0].tolist() == [10, 20]
+    images = world.render_batch([{"height": np.array([1.0])}, {"height": np.array([2.0])}], 16)
+    assert images.shape == (2, 16, 16, 3)
+    assert images[:, 0, 0, 0].tolist() == [10, 20]
     assert world.height == 3.0
     with pytest.raises(UsageError):
         world.render_batch([{"height": np.array([1.0])}], 5000)
@@ -228,12 +228,12 @@ def test_what_is_not_offered(call, message: str) -> None:
         ),
         (
             lambda world: world.render(7),
-            "A picture of 7 px cannot be drawn: with-body draws squares of 8 to 512 px. Choose a "
+            "An image of 7 px cannot be drawn: with-body draws squares of 8 to 512 px. Choose a "
             "size in between.",
         ),
         (
             lambda world: world.render(64.0),
-            "A picture of 64.0 px cannot be drawn: with-body draws squares of 8 to 512 px. Choose "
+            "An image of 64.0 px cannot be drawn: with-body draws squares of 8 to 512 px. Choose "
             "a size in between.",
         ),
         (

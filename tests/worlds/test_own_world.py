@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import lewm_probe.worlds
 from lewm_probe.analyses.engine.asked.suite import Condition, Suite
-from lewm_probe.analyses.voe.matched_pairs import matched_cases
+from lewm_probe.analyses.voe.matched_pairs import matched_pairs
 from lewm_probe.cli.main import app
 from lewm_probe.core.config import parse, read_yaml
 from lewm_probe.core.errors import UsageError
@@ -93,13 +93,13 @@ def test_it_moves_as_the_pendulum_of_gymnasium() -> None:
         np.testing.assert_allclose(state["rod_velocity"], speed, atol=1e-6)
 
 
-def test_the_picture_shows_the_bob_where_it_is() -> None:
+def test_the_image_shows_the_bob_where_it_is() -> None:
     world = make_world("pendulum")
     world.reset(seed=0)
     for seed in range(5):
         world.teleport("bob", np.random.default_rng(seed))
-        picture = world.render(128).astype(int)
-        rows, columns = np.nonzero(picture[..., 0] - picture[..., 1] > 100)  # crimson
+        image = world.render(128).astype(int)
+        rows, columns = np.nonzero(image[..., 0] - image[..., 1] > 100)  # crimson
         x, y = world.position("bob")
         assert np.mean(columns) == pytest.approx(64 + 45 * x, abs=1.5)
         assert np.mean(rows) == pytest.approx(64 - 45 * y, abs=1.5)
@@ -144,7 +144,7 @@ def small_suite(*conditions: Condition) -> Suite:
 
 def test_matched_cases() -> None:
     suite = small_suite()
-    cases = matched_cases(suite, size=32, history=2)
+    cases = matched_pairs(suite, size=32, history=2)
     assert set(suite.probe.quantities) == set(cases.reference.state)
     teleported = cases.changed("teleport_bob")
     assert teleported.kept.all()
@@ -172,7 +172,7 @@ def test_matched_cases() -> None:
 )
 def test_conditions_that_it_does_not_offer(kind: str, message: str) -> None:
     condition = Condition(name="asked", kind=kind, who="bob", expected="violation")
-    cases = matched_cases(small_suite(condition), size=32, history=2)
+    cases = matched_pairs(small_suite(condition), size=32, history=2)
     with pytest.raises(UsageError) as error:
         cases.changed("asked")
     assert str(error.value) == message

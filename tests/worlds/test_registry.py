@@ -65,7 +65,7 @@ def test_an_entry_point_that_is_no_world(monkeypatch: pytest.MonkeyPatch) -> Non
         make_world("my-maze")
     assert str(error.value) == (
         "World 'my-maze' is registered as lewm_probe.core.errors:UserError, which is not a "
-        "subclass of lewm_probe.worlds.World. Mend the package that registers it."
+        "subclass of lewm_probe.worlds.World. Fix the package that registers it."
     )
 
 

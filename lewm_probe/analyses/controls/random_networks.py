@@ -1,4 +1,4 @@
-"""Rivals that learned nothing about the world's dynamics, or nothing at all.
+"""Baselines that learned nothing about the world's dynamics, or nothing at all.
 
 A number about a model means something only beside the same number for these.
 """
@@ -43,7 +43,7 @@ class Rebuildable(Protocol):
         """The same architecture with fresh random weights."""
 
     def recalibrate_batch_norm(self, pixels: Tensor, actions: Tensor | None = None) -> None:
-        """Give batch norms statistics of these pictures (B, T, H, W, C)."""
+        """Give batch norms statistics of these images (B, T, H, W, C)."""
 
     def scale_actions(self, actions: Tensor) -> Tensor:
         """Raw action blocks (B, T, A) as the predictor takes them."""
@@ -130,7 +130,7 @@ def random_encoder(
     """Train the architecture's predictor on random latents; None if it cannot be built anew.
 
     ``trajectories`` must not be among those compared. Equal architectures, statistics, settings and
-    data give the same rival, which is trained once and kept in ``cache``.
+    data give the same baseline, which is trained once and kept in ``cache``.
     """
     encoder = random_weights(model, trajectories.pixels, seed=seed)
     if encoder is None:
@@ -164,11 +164,11 @@ def random_encoder(
     )
     predictor.to(device)
     assert isinstance(predictor, WorldModel)
-    rival = RandomEncoder(
+    baseline = RandomEncoder(
         encoder, predictor, torch.tensor(centre, device=device), torch.tensor(sd, device=device)
     )
-    rival.eval().requires_grad_(False)
-    return rival
+    baseline.eval().requires_grad_(False)
+    return baseline
 
 
 def _train_predictor(
@@ -229,7 +229,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class PixelPca:
-    """Principal components of the pictures: features of a given width without any learning.
+    """Principal components of the images: features of a given width without any learning.
 
     Attributes:
         mean: float32 (H·W·C,).
@@ -241,7 +241,7 @@ class PixelPca:
 
     @classmethod
     def fit(cls, pixels: np.ndarray, width: int, *, seed: int) -> Self:
-        """Fit to at most ``PCA_FRAMES`` randomly drawn pictures of uint8 (N, T, H, W, C)."""
+        """Fit to at most ``PCA_FRAMES`` randomly drawn images of uint8 (N, T, H, W, C)."""
         frames = pixels.reshape(-1, int(np.prod(pixels.shape[-3:])))
         rng = stream(seed, "pixel-pca")
         chosen = np.sort(rng.permutation(len(frames))[:PCA_FRAMES])
@@ -251,12 +251,12 @@ class PixelPca:
             svd_solver="randomized",
             random_state=int(rng.integers(2**31)),
         )
-        with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance of a still film
+        with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance of a still clip
             pca.fit(sample)
         return cls(pca.mean_.astype(np.float32), pca.components_.astype(np.float32))
 
     def __call__(self, pixels: np.ndarray, batch: int = 1024) -> np.ndarray:
-        """Features float32 (…, width) of pictures uint8 (…, H, W, C)."""
+        """Features float32 (…, width) of images uint8 (…, H, W, C)."""
         frames = pixels.reshape(-1, self.mean.size)
         parts = [
             (frames[i : i + batch].astype(np.float32) / 255 - self.mean) @ self.components.T

@@ -30,7 +30,7 @@ def in_batches(
         count: items in all; none still asks once, for the empty slice.
         batch: items in a slice, at first. What turned out to fit is kept for later calls that do
             the same with models of this kind.
-        doing: what is done, for the message, e.g. ``encoding pictures``.
+        doing: what is done, for the message, e.g. ``encoding images``.
         model: who does it.
 
     Raises:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.core.errors import UserError
 from lewm_probe.models.base import device_of
@@ -16,23 +16,23 @@ TOKEN_WIDTH = 192
 
 
 def encoded(
-    subject: Subject, pixels: np.ndarray, actions: np.ndarray | None, cache: LatentCache
+    checkpoint: Checkpoint, pixels: np.ndarray, actions: np.ndarray | None, cache: LatentCache
 ) -> dict[str, np.ndarray]:
-    """Latents of pictures uint8 (N, T, H, W, C): ``z`` (N, T, …), and ``cls`` where offered.
+    """Latents of images uint8 (N, T, H, W, C): ``z`` (N, T, …), and ``cls`` where offered.
 
-    ``actions``, raw blocks (N, T, A), are what recurrent models see beside the pictures; others do
-    not look at them, so that None will do for pictures of no trajectory.
+    ``actions``, raw blocks (N, T, A), are what recurrent models see beside the images; others do
+    not look at them, so that None will do for images of no trajectory.
 
     Raises:
         UserError: a latent is NaN or infinite; the message names the model.
     """
-    latents = cache.encode(subject.model, pixels, actions)
+    latents = cache.encode(checkpoint.model, pixels, actions)
     for name, values in latents.items():
-        check_finite(subject, f"latents ({name})", values)
+        check_finite(checkpoint, f"latents ({name})", values)
     return latents
 
 
-def check_finite(subject: Subject, what: str, values: np.ndarray) -> None:
+def check_finite(checkpoint: Checkpoint, what: str, values: np.ndarray) -> None:
     """Refuse NaN and infinite numbers of a model.
 
     Raises:
@@ -41,19 +41,19 @@ def check_finite(subject: Subject, what: str, values: np.ndarray) -> None:
     bad = int((~np.isfinite(values)).sum())
     if bad:
         raise UserError(
-            f"The {what} of {subject.label} hold {bad} NaN or infinite values of {values.size}. "
+            f"The {what} of {checkpoint.label} hold {bad} NaN or infinite values of {values.size}. "
             "Finite ones were expected: the checkpoint diverged in training or is damaged. Give an "
             "earlier checkpoint of the run, or train it again with a lower learning rate."
         )
 
 
-def pooled(subject: Subject, latents: np.ndarray) -> np.ndarray:
+def pooled(checkpoint: Checkpoint, latents: np.ndarray) -> np.ndarray:
     """The view ``z`` that the model offers, (N, T, D); patch tokens are averaged if it offers none.
 
     Shapes: latents (N, T, D) or (N, T, P, D).
     """
-    device = device_of(subject.model)
-    offered = subject.model.features(torch.tensor(latents, device=device)).get("z")
+    device = device_of(checkpoint.model)
+    offered = checkpoint.model.features(torch.tensor(latents, device=device)).get("z")
     view = latents if offered is None else offered.detach().cpu().numpy()
     if view.ndim == 4:
         view = view.mean(axis=2)

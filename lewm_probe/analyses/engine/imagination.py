@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.batching import in_batches
 from lewm_probe.analyses.engine.features import check_finite
 from lewm_probe.core.errors import UserError
@@ -34,7 +34,7 @@ class Imagined(NamedTuple):
 
 
 def imagine(
-    subject: Subject,
+    checkpoint: Checkpoint,
     latents: np.ndarray,
     actions: np.ndarray,
     horizon: int,
@@ -43,7 +43,7 @@ def imagine(
     """Imagine ``horizon`` blocks ahead after exactly H encoded frames, with the recorded actions.
 
     Args:
-        subject: the model.
+        checkpoint: the model.
         latents: encoded, (N, T, …).
         actions: raw blocks (N, T, A); block t leads from frame t to frame t + 1.
         horizon: K; the model sees its own predictions only, from the second step on mixed with
@@ -53,13 +53,13 @@ def imagine(
     Raises:
         UserError: trajectories shorter than H + K frames, or imagined latents that are not finite.
     """
-    model = subject.model
+    model = checkpoint.model
     history, frames = model.spec.history, latents.shape[1]
     last = frames - 1 - horizon
     if last < history - 1:
         raise UserError(
             f"Trajectories of {frames} frames are too short to imagine {horizon} blocks ahead with "
-            f"{subject.label}, which first sees {history} frames: at least {history + horizon} "
+            f"{checkpoint.label}, which first sees {history} frames: at least {history + horizon} "
             "are needed. Raise voe.frames (or probe.frames) in the suite, or ask for a shorter "
             "horizon."
         )
@@ -84,5 +84,5 @@ def imagine(
     with torch.no_grad():
         parts = in_batches(roll, len(pairs), BATCH, doing="imagining rollouts", model=model)
     found = np.concatenate(parts).reshape(len(latents), len(ends), horizon, *latents.shape[2:])
-    check_finite(subject, "imagined latents", found)
+    check_finite(checkpoint, "imagined latents", found)
     return Imagined(found, ends)

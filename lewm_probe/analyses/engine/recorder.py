@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.results.result import Metric, Provenance, Result, as_rows
 from lewm_probe.stats.bootstrap import Estimate
@@ -26,11 +26,11 @@ HIGHER_IS_BETTER = {
 """Metrics with a better end; the others describe."""
 
 
-class Ledger:
+class ResultRecorder:
     """Collects the metrics and rows of one analysis of one suite.
 
-    Every metric of a subject carries its name, family, training seed and step; keys of ``Metric``
-    that do not apply are left out by the caller.
+    Every metric of a checkpoint carries its name, family, training seed and step; keys of
+    ``Metric`` that do not apply are left out by the caller.
     """
 
     def __init__(self, analysis: str, suite: Suite) -> None:
@@ -41,13 +41,13 @@ class Ledger:
         self._rows: list[pd.DataFrame] = []
 
     def metric(
-        self, subject: Subject, metric: str, estimate: Estimate | float | None, /, **keys: Any
+        self, checkpoint: Checkpoint, metric: str, estimate: Estimate | float | None, /, **keys: Any
     ) -> None:
         """Write one number down; not finite becomes null. ``keys`` are other ones of ``Metric``."""
         if not isinstance(estimate, Estimate):
             estimate = Estimate(estimate)
         value, low, high = map(_finite, estimate[:3])
-        identity: dict[str, Any] = {**subject.identity}
+        identity: dict[str, Any] = {**checkpoint.identity}
         shared: dict[str, Any] = {
             "world": self.suite.world,
             "analysis": self.analysis,
@@ -63,7 +63,7 @@ class Ledger:
 
     def rows(
         self,
-        subject: Subject,
+        checkpoint: Checkpoint,
         metric: str,
         values: np.ndarray,
         ids: Sequence[str],
@@ -79,7 +79,7 @@ class Ledger:
         table = pd.DataFrame({"value": values, "trajectory_id": list(ids)})
         if frames is not None:
             table["frame"] = frames
-        identity = {key: subject.identity[key] for key in ("model", "train_seed", "step")}
+        identity = {key: checkpoint.identity[key] for key in ("model", "train_seed", "step")}
         shared = {"world": self.suite.world, "analysis": self.analysis, "metric": metric}
         self._rows.append(table[there].assign(**identity, **shared, **keys))
 
@@ -87,11 +87,11 @@ class Ledger:
         """A warning that a reader of the numbers must see; said once."""
         self.notes.setdefault(text)
 
-    def cannot_rebuild(self, subject: Subject, rival: str) -> None:
-        """Say that a rival of this model's own architecture is missing."""
+    def cannot_reinitialise(self, checkpoint: Checkpoint, baseline: str) -> None:
+        """Say that a baseline of this model's own architecture is missing."""
         self.note(
-            f"{subject.label}: {rival} is missing, because this kind of model cannot be built anew "
-            "with random weights."
+            f"{checkpoint.label}: {baseline} is missing, because this kind of model cannot be "
+            "built anew with random weights."
         )
 
     def table(self) -> pd.DataFrame | None:
@@ -101,25 +101,25 @@ class Ledger:
     def take(
         self, metrics: Sequence[Metric], rows: pd.DataFrame | None, notes: Sequence[str]
     ) -> None:
-        """Write down what another ledger of the same analysis and suite held."""
+        """Write down what another recorder of the same analysis and suite held."""
         self.metrics += metrics
         if rows is not None:
             self._rows.append(rows)
         for text in notes:
             self.note(text)
 
-    def result(self, subjects: Sequence[Subject], settings: dict[str, Any]) -> Result:
+    def result(self, checkpoints: Sequence[Checkpoint], settings: dict[str, Any]) -> Result:
         """Everything written down so far."""
         from lewm_probe.results.provenance import provenance
 
         stamp: Provenance = provenance(
             self.analysis,
             seeds={"eval": self.suite.seed},
-            fingerprints={s.label: s.entry.fingerprint for s in subjects},
+            fingerprints={s.label: s.entry.fingerprint for s in checkpoints},
             settings=settings,
             notes=list(self.notes),
         )
-        return Result([stamp], [s.entry for s in subjects], self.metrics, self.table())
+        return Result([stamp], [s.entry for s in checkpoints], self.metrics, self.table())
 
 
 def _finite(value: float | None) -> float | None:

@@ -16,7 +16,7 @@ import torch
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
 from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
     CURVE_TRAJECTORIES,
     at_checkpoint,
@@ -25,9 +25,9 @@ from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
 from lewm_probe.analyses.engine.features import encoded, pooled
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
 from lewm_probe.analyses.readout.targets import body_positions
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream, torch_seed
@@ -55,7 +55,7 @@ SCATTER_POINTS = 1000
 
 
 def geometry(
-    subjects: Sequence[Subject],
+    checkpoints: Sequence[Checkpoint],
     suite: Suite,
     *,
     cache: LatentCache,
@@ -75,39 +75,39 @@ def geometry(
         UserError: a model that does not fit the world, or whose latents are not finite.
     """
     world = make_world(suite.world)
-    check_all_fit(subjects, world)
-    for subject in subjects:
-        freeze(subject.model, device)
-    ledger = Ledger("geometry", suite)
-    portions = Portions(ledger, cache, device)
+    check_all_fit(checkpoints, world)
+    for checkpoint in checkpoints:
+        freeze(checkpoint.model, device)
+    recorder = ResultRecorder("geometry", suite)
+    measurements = MeasurementCache(recorder, cache, device)
 
-    def look(own: Ledger, subject: Subject) -> Values:
-        data = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
-        view = pooled(subject, encoded(subject, data.pixels, data.actions, cache)["z"])
-        _spectrum(own, subject, view)
-        _variances(own, subject, view)
-        _gaussianity(own, subject, view)
-        _scatter(own, subject, view, data, body_positions(world))
-        _curve(own, subject, earlier_checkpoints(subject), cache)
+    def look(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
+        data = suite_trajectories(suite, checkpoint.model.spec.image_size, "disjoint")
+        view = pooled(checkpoint, encoded(checkpoint, data.pixels, data.actions, cache)["z"])
+        _spectrum(own, checkpoint, view)
+        _variances(own, checkpoint, view)
+        _gaussianity(own, checkpoint, view)
+        _scatter(own, checkpoint, view, data, body_positions(world))
+        _curve(own, checkpoint, earlier_checkpoints(checkpoint), cache)
         return {}
 
     with (
         threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("geometry", len(subjects)) as bar,
+        (progress or NoProgress()).task("geometry", len(checkpoints)) as bar,
     ):
-        for subject in subjects:
-            portions.of(subject, partial(look, subject=subject))
+        for checkpoint in checkpoints:
+            measurements.of(checkpoint, partial(look, checkpoint=checkpoint))
             bar.advance()
-    return ledger.result(subjects, {"disjoint": suite.voe.disjoint})
+    return recorder.result(checkpoints, {"disjoint": suite.voe.disjoint})
 
 
-def _spectrum(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
+def _spectrum(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray) -> None:
     """Ranks and total variance with intervals, from second moments of each trajectory."""
     z = view.astype(np.float64)  # (N, T, D)
     n, frames = z.shape[:2]
     moments = np.einsum("ntd,nte->nde", z, z, optimize=True) / frames
     means = z.mean(axis=1)  # (N, D)
-    rng = stream(ledger.suite.seed, "geometry", "bootstrap")
+    rng = stream(recorder.suite.seed, "geometry", "bootstrap")
     weights = np.concatenate(
         [np.full((1, n), 1 / n), bootstrap.resamples(n, SPECTRUM_RESAMPLES, rng)]
     )
@@ -123,43 +123,45 @@ def _spectrum(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
         # A resample holds fewer different trajectories and so uses fewer directions: the whole
         # cloud of draws lies low, and is moved to where the value is.
         column[1:] += column[0] - column[1:].mean()
-        _write(ledger, subject, name, column, n)
+        _write(recorder, checkpoint, name, column, n)
 
 
-def _variances(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
+def _variances(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray) -> None:
     """Variance of the least, middle and most varying axis, and the share that time explains."""
     z = view.astype(np.float64)
     n, frames, width = z.shape
     z = z - z.mean(axis=(0, 1))  # moments about the mean lose no digits
-    rng = stream(ledger.suite.seed, "geometry", "bootstrap of variances")
-    drawn = bootstrap.resamples(n, ledger.suite.statistics.bootstrap, rng)
+    rng = stream(recorder.suite.seed, "geometry", "bootstrap of variances")
+    drawn = bootstrap.resamples(n, recorder.suite.statistics.bootstrap, rng)
     weights = np.concatenate([np.full((1, n), 1 / n), drawn])
     time = np.linspace(-1, 1, frames)  # centred: a resample keeps every frame of a trajectory
     means = weights @ z.mean(axis=1)  # (R, D)
     variance = np.maximum(weights @ np.square(z).mean(axis=1) - means**2, 0)
     shared = weights @ np.einsum("ntd,t->nd", z, time / frames)  # covariance with time
     for window, of_axes in (("min", np.min), ("median", np.median), ("max", np.max)):
-        _write(ledger, subject, "dimension_variance", of_axes(variance, axis=1), n, window=window)
+        _write(
+            recorder, checkpoint, "dimension_variance", of_axes(variance, axis=1), n, window=window
+        )
     explained = np.square(shared).sum(axis=1) / np.square(time).mean()
     total = variance.sum(axis=1)
     nothing = 1e-12 * width * max(1.0, float(np.square(view).mean()))  # rounding of float32
     share = np.divide(explained, total, out=np.full_like(total, np.nan), where=total > nothing)
-    _write(ledger, subject, "r2", share, n, subject_="time_index")
+    _write(recorder, checkpoint, "r2", share, n, subject_="time_index")
 
 
-def _gaussianity(ledger: Ledger, subject: Subject, view: np.ndarray) -> None:
+def _gaussianity(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray) -> None:
     """SIGReg of the latents and of Gaussian samples, in the same random directions."""
-    seed, (n, frames, width) = ledger.suite.seed, view.shape
+    seed, (n, frames, width) = recorder.suite.seed, view.shape
     generator = torch.Generator().manual_seed(torch_seed(seed, "geometry", "directions"))
     directions = unit_directions(width, DIRECTIONS, generator)
     own = _sigreg(torch.tensor(view), directions)
-    ledger.metric(subject, "sigreg", Estimate(own, n=n), features="z")
+    recorder.metric(checkpoint, "sigreg", Estimate(own, n=n), features="z")
     drawn = [
         _sigreg(torch.randn(n, frames, width, generator=generator), directions)
         for _ in range(GAUSSIAN_DRAWS)
     ]
     level = Estimate(float(np.mean(drawn)), n=n)
-    ledger.metric(subject, "sigreg", level, features="z", control="gaussian")
+    recorder.metric(checkpoint, "sigreg", level, features="z", control="gaussian")
 
 
 def _sigreg(latents: torch.Tensor, directions: torch.Tensor) -> float:
@@ -169,8 +171,8 @@ def _sigreg(latents: torch.Tensor, directions: torch.Tensor) -> float:
 
 
 def _scatter(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     view: np.ndarray,
     data: Trajectories,
     positions: Sequence[str],
@@ -181,16 +183,18 @@ def _scatter(
     with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance of one point
         pca = PCA(components, svd_solver="full").fit(view.reshape(-1, width))
     flat = pca.transform(view.reshape(-1, width)).reshape(n, frames, components)
-    rng = stream(ledger.suite.seed, "geometry", "scatter")
+    rng = stream(recorder.suite.seed, "geometry", "scatter")
     trajectory, frame = np.divmod(np.sort(rng.permutation(n * frames)[:SCATTER_POINTS]), frames)
     ids = [data.ids[i] for i in trajectory]
     for k in range(components):
-        ledger.rows(subject, f"pc{k + 1}", flat[trajectory, frame, k], ids, frame, features="z")
+        recorder.rows(
+            checkpoint, f"pc{k + 1}", flat[trajectory, frame, k], ids, frame, features="z"
+        )
     for name in positions:
         axes = make_world(data.world).quantities[name].axes
         for k, axis in enumerate(axes):
-            ledger.rows(
-                subject,
+            recorder.rows(
+                checkpoint,
                 name,
                 data.state[name][trajectory, frame, k],
                 ids,
@@ -201,25 +205,25 @@ def _scatter(
 
 
 def _curve(
-    ledger: Ledger,
-    subject: Subject,
-    history: Sequence[Path],
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    paths: Sequence[Path],
     cache: LatentCache,
 ) -> None:
     """The spectrum at the earlier checkpoints of a run, on the trajectories of straightness."""
-    if not history:
+    if not paths:
         return
-    whole = suite_trajectories(ledger.suite, subject.model.spec.image_size, "disjoint")
+    whole = suite_trajectories(recorder.suite, checkpoint.model.spec.image_size, "disjoint")
     some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
-    for path in history:
-        earlier = at_checkpoint(subject, path)
+    for path in paths:
+        earlier = at_checkpoint(checkpoint, path)
         latents = encoded(earlier, some.pixels, some.actions, cache)["z"]
-        _spectrum(ledger, earlier, pooled(earlier, latents))
+        _spectrum(recorder, earlier, pooled(earlier, latents))
 
 
 def _write(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     metric: str,
     draws: np.ndarray,
     n: int,
@@ -227,7 +231,7 @@ def _write(
     window: str | None = None,
 ) -> None:
     """The first of ``draws`` is the value, the others are resamples."""
-    confidence = ledger.suite.statistics.confidence
+    confidence = recorder.suite.statistics.confidence
     bounds = interval(draws[1:], confidence) if np.isfinite(draws[0]) else (None, None)
     estimate = Estimate(float(draws[0]), *bounds, n)
-    ledger.metric(subject, metric, estimate, subject=subject_, features="z", window=window)
+    recorder.metric(checkpoint, metric, estimate, subject=subject_, features="z", window=window)

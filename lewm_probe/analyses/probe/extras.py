@@ -11,37 +11,37 @@ from typing import Any
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories
 from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.analyses.engine.imagination import imagine
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.probe.fits import Fitter, Reading
-from lewm_probe.analyses.probe.tasks import Questions, Splits, Task
+from lewm_probe.analyses.probe.fits import ProbeFitter, ProbeResult
+from lewm_probe.analyses.probe.tasks import ProbeTargets, Splits, Task
 from lewm_probe.analyses.readout.targets import Target
 
 REGION_SHARE = 0.25
 """Share of training frames that the held-out region covers, at the upper end of the first axis."""
 
-Extra = tuple[Reading, dict[str, Any]]
+Extra = tuple[ProbeResult, dict[str, Any]]
 """A reading and the further keys of its metrics."""
 
 
 def imagined_features(
-    subject: Subject,
+    checkpoint: Checkpoint,
     data: Splits[Trajectories],
-    asked: Questions,
-    fitter: Fitter,
+    asked: ProbeTargets,
+    fitter: ProbeFitter,
     cache: LatentCache,
 ) -> Iterator[Extra]:
     """Probes trained and tested on latents imagined k blocks ahead: ``features`` imagined."""
-    latents = data.map(lambda t: encoded(subject, t.pixels, t.actions, cache)["z"])
+    latents = data.map(lambda t: encoded(checkpoint, t.pixels, t.actions, cache)["z"])
     for horizon in fitter.suite.probe.imagined_horizons:
         found = [
-            imagine(subject, z, t.actions, horizon)
+            imagine(checkpoint, z, t.actions, horizon)
             for z, t in zip(latents.as_list(), data.as_list(), strict=True)
         ]
-        views = Splits(*(pooled(subject, f.latents[:, :, -1]) for f in found))
+        views = Splits(*(pooled(checkpoint, f.latents[:, :, -1]) for f in found))
         frames = found[0].frames()[:, -1]
         targets = tuple(
             target.map(lambda t, at=frames: replace(t, values=t.values[:, at]))  # type: ignore[misc]
@@ -51,7 +51,9 @@ def imagined_features(
             yield reading, {"horizon": horizon}
 
 
-def learning_curve(views: Splits[np.ndarray], asked: Questions, fitter: Fitter) -> Iterator[Extra]:
+def learning_curve(
+    views: Splits[np.ndarray], asked: ProbeTargets, fitter: ProbeFitter
+) -> Iterator[Extra]:
     """Probes of z after n training frames, whole trajectories: ``dose`` n, ``window`` train_frames.
 
     Sizes beyond what the suite's training trajectories hold are left out.
@@ -68,7 +70,9 @@ def learning_curve(views: Splits[np.ndarray], asked: Questions, fitter: Fitter) 
             yield reading, {"dose": float(trajectories * frames), "window": "train_frames"}
 
 
-def held_out_region(views: Splits[np.ndarray], asked: Questions, fitter: Fitter) -> Iterator[Extra]:
+def held_out_region(
+    views: Splits[np.ndarray], asked: ProbeTargets, fitter: ProbeFitter
+) -> Iterator[Extra]:
     """Probes of z tested where no training frame was: ``window`` held_out_region.
 
     The region is, for each quantity, the upper quarter of its first axis (``REGION_SHARE``).

@@ -8,7 +8,7 @@ import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.features import frame_index
-from lewm_probe.analyses.probe.tasks import Questions, Splits, Task
+from lewm_probe.analyses.probe.tasks import ProbeTargets, Splits, Task
 from lewm_probe.analyses.readout.control_tasks import SUFFIX, random_cells
 from lewm_probe.analyses.readout.linear import fit_linear
 from lewm_probe.analyses.readout.mlp import fit_mlps
@@ -23,7 +23,7 @@ SELECTIVE = ("z", "z_triplet")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ProbeResult:
     """One fitted and scored probe.
 
     Attributes:
@@ -44,7 +44,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Fitter:
+class ProbeFitter:
     """Fits and scores with one suite's settings.
 
     Attributes:
@@ -57,7 +57,7 @@ class Fitter:
     weights: np.ndarray
     device: str = "cpu"
 
-    def linear(self, task: Task, control: str | None = None) -> list[Reading]:
+    def linear(self, task: Task, control: str | None = None) -> list[ProbeResult]:
         """Ridge for each target of the task."""
         readings = []
         for target in task.targets:
@@ -66,7 +66,7 @@ class Fitter:
             readings.append(self._score(target, predicted, task.features, "linear", control))
         return readings
 
-    def mlp(self, task: Task, control: str | None = None) -> list[Reading]:
+    def mlp(self, task: Task, control: str | None = None) -> list[ProbeResult]:
         """MLPs for each target of the task; the model's own of ``SELECTIVE`` bring selectivity.
 
         Random cells come as readings of their own, with the control ``random_cells``.
@@ -102,7 +102,7 @@ class Fitter:
             readings.append(reading)
         return readings
 
-    def mean(self, asked: Questions) -> list[Reading]:
+    def mean(self, asked: ProbeTargets) -> list[ProbeResult]:
         """Always the training mean."""
         readings = []
         for target in (*asked.single, *asked.changes):
@@ -111,7 +111,7 @@ class Fitter:
             readings.append(self._score(target, predicted, None, None, "mean"))
         return readings
 
-    def time_index(self, asked: Questions) -> list[Reading]:
+    def time_index(self, asked: ProbeTargets) -> list[ProbeResult]:
         """Any function of the frame's number."""
         targets = (*asked.single, *asked.changes)
         if not targets:
@@ -128,14 +128,14 @@ class Fitter:
         features: str | None,
         method: str | None,
         control: str | None,
-    ) -> Reading:
+    ) -> ProbeResult:
         train = target.train.values
         scaler = Scaler.fit(flatten_frames(train, train)[1])
         confidence = self.suite.statistics.confidence
         scores = score(target.test, predicted, scaler, self.weights, confidence)
-        return Reading(target.test, features, method, control, predicted, scores)
+        return ProbeResult(target.test, features, method, control, predicted, scores)
 
-    def _selective(self, reading: Reading, cells: Reading) -> Reading:
+    def _selective(self, reading: ProbeResult, cells: ProbeResult) -> ProbeResult:
         """The reading with R² minus R² on random cells, on the same resamples."""
         first, second = reading.scores.estimates["r2"], cells.scores.estimates["r2"]
         if first.value is None or second.value is None:

@@ -3,7 +3,7 @@
 A probe is a small regression from latents to a quantity, trained on some trajectories and tested on
 others (LeWorldModel, arXiv 2603.19312). What a linear probe reads, the latent lays out along
 directions; what only an MLP reads is there but folded. Neither means much without its controls: the
-mean, the time, principal components of the pictures, the same architecture with random weights,
+mean, the time, principal components of the images, the same architecture with random weights,
 and, for the MLP, a random function of the same state.
 """
 
@@ -19,18 +19,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lewm_probe.analyses.controls.random_networks import PixelPca, random_weights
-from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
 from lewm_probe.analyses.engine.asked.earlier_checkpoints import at_checkpoint, earlier_checkpoints
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories
 from lewm_probe.analyses.engine.features import TokenPCA, encoded, pooled
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, Portions, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, MeasurementCache, Values
 from lewm_probe.analyses.probe.extras import held_out_region, imagined_features, learning_curve
-from lewm_probe.analyses.probe.fits import Fitter, Reading
+from lewm_probe.analyses.probe.fits import ProbeFitter, ProbeResult
 from lewm_probe.analyses.probe.tasks import (
-    Questions,
+    ProbeTargets,
     Splits,
     Task,
     probe_trajectories,
@@ -56,7 +56,7 @@ CURVE_TRAIN, CURVE_TEST = 100, 60
 
 
 def probe(
-    subjects: Sequence[Subject],
+    checkpoints: Sequence[Checkpoint],
     suite: Suite,
     *,
     cache: LatentCache,
@@ -76,7 +76,7 @@ def probe(
     trajectory; ``true`` and ``predicted`` of linear ``z`` on some test frames.
 
     Args:
-        subjects: models with their names; those of one name with several training seeds count as
+        checkpoints: models with their names; those of one name with several training seeds count as
             one method in the differences.
         suite: what to ask.
         cache: of latents.
@@ -96,78 +96,81 @@ def probe(
     for name in settings.quantities:
         if name not in world.quantities:
             raise unknown_name("quantity", name, world.quantities)
-    check_all_fit(subjects, world)
-    for subject in subjects:
-        freeze(subject.model, device)
+    check_all_fit(checkpoints, world)
+    for checkpoint in checkpoints:
+        freeze(checkpoint.model, device)
 
     if not curve:
-        subjects = [replace(subject, history=()) for subject in subjects]
-    ledger = Ledger("probe", suite)
-    portions = Portions(ledger, cache, device)
+        checkpoints = [replace(checkpoint, earlier_checkpoints=()) for checkpoint in checkpoints]
+    recorder = ResultRecorder("probe", suite)
+    measurements = MeasurementCache(recorder, cache, device)
     draws = stream(suite.seed, "probe", "bootstrap")
     weights = bootstrap.resamples(settings.test, suite.statistics.bootstrap, draws)
-    fitter = Fitter(suite, weights, device)
-    shared: dict[tuple[object, ...], list[Reading]] = {}
+    fitter = ProbeFitter(suite, weights, device)
+    shared: dict[tuple[object, ...], list[ProbeResult]] = {}
 
-    def read(own: Ledger, subject: Subject) -> Values:
-        values = _read(own, subject, world, fitter, cache, shared)
-        _curve(own, subject, earlier_checkpoints(subject), suite, cache)
+    def read(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
+        values = _read(own, checkpoint, world, fitter, cache, shared)
+        _curve(own, checkpoint, earlier_checkpoints(checkpoint), suite, cache)
         return values
 
     # One thread for BLAS: probes are many small products, where threads mostly wait for each
     # other, and sums come out the same on any number of cores.
     with (
         threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("probe", len(subjects)) as bar,
+        (progress or NoProgress()).task("probe", len(checkpoints)) as bar,
     ):
         values = []
-        for subject in subjects:
-            values.append(portions.of(subject, partial(read, subject=subject)))
+        for checkpoint in checkpoints:
+            values.append(measurements.of(checkpoint, partial(read, checkpoint=checkpoint)))
             bar.advance()
-        write_differences(ledger, "mse", subjects, values, weights)
-    return ledger.result(subjects, settings.model_dump(mode="json"))
+        write_differences(recorder, "mse", checkpoints, values, weights)
+    return recorder.result(checkpoints, settings.model_dump(mode="json"))
 
 
 def _read(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     world: World,
-    fitter: Fitter,
+    fitter: ProbeFitter,
     cache: LatentCache,
-    shared: dict[tuple[object, ...], list[Reading]],
+    shared: dict[tuple[object, ...], list[ProbeResult]],
 ) -> Values:
     """Everything about a checkpoint at its own step; its errors, for the differences."""
     suite = fitter.suite
-    data = probe_trajectories(suite, subject.model.spec.image_size)
+    data = probe_trajectories(suite, checkpoint.model.spec.image_size)
     asked = questions(data.map(lambda t: t.state), world.quantities, suite.probe.quantities)
     for sentence in asked.left_out:
-        ledger.note(sentence)
-    views = _views(subject, data, cache, suite.seed)
+        recorder.note(sentence)
+    views = _views(checkpoint, data, cache, suite.seed)
     readings = []
     for task in tasks_of(views, asked):
         readings += fitter.linear(task) + fitter.mlp(task)
-    for reading in [*readings, *_controls(ledger, subject, data, asked, fitter, cache, shared)]:
-        _write(ledger, subject, reading, data.test.ids)
+    for reading in [
+        *readings,
+        *_controls(recorder, checkpoint, data, asked, fitter, cache, shared),
+    ]:
+        _write(recorder, checkpoint, reading, data.test.ids)
     for reading in readings:
         if reading.features == "z" and reading.method == "linear":
-            _write_scatter(ledger, subject, reading, data.test.ids)
+            _write_scatter(recorder, checkpoint, reading, data.test.ids)
     for reading, keys in (
-        *imagined_features(subject, data, asked, fitter, cache),
+        *imagined_features(checkpoint, data, asked, fitter, cache),
         *learning_curve(views["z"], asked, fitter),
         *held_out_region(views["z"], asked, fitter),
     ):
-        _write(ledger, subject, reading, data.test.ids, **keys)
+        _write(recorder, checkpoint, reading, data.test.ids, **keys)
     own = [r for r in readings if r.control is None]  # the others read random cells
     return {_key(r): r.scores.trajectory_mse for r in own}
 
 
 def _views(
-    subject: Subject, data: Splits[Trajectories], cache: LatentCache, seed: int
+    checkpoint: Checkpoint, data: Splits[Trajectories], cache: LatentCache, seed: int
 ) -> dict[str, Splits[np.ndarray]]:
     """The model's own features of all splits, (N, T, D) each, ``z`` first."""
-    latents = data.map(lambda t: encoded(subject, t.pixels, t.actions, cache))
+    latents = data.map(lambda t: encoded(checkpoint, t.pixels, t.actions, cache))
     raw = latents.map(lambda found: found["z"])
-    views = {"z": raw.map(lambda z: pooled(subject, z))}
+    views = {"z": raw.map(lambda z: pooled(checkpoint, z))}
     if raw.train.ndim == 4:
         views["z_pca"] = raw.map(TokenPCA(raw.train, torch_seed(seed, "token pca") % 2**32))
     if "cls" in latents.train:
@@ -175,36 +178,36 @@ def _views(
     return views
 
 
-def _view(subject: Subject, trajectories: Trajectories, cache: LatentCache) -> np.ndarray:
+def _view(checkpoint: Checkpoint, trajectories: Trajectories, cache: LatentCache) -> np.ndarray:
     """The model's view ``z`` alone, (N, T, D)."""
-    found = encoded(subject, trajectories.pixels, trajectories.actions, cache)
-    return pooled(subject, found["z"])
+    found = encoded(checkpoint, trajectories.pixels, trajectories.actions, cache)
+    return pooled(checkpoint, found["z"])
 
 
 def _controls(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     data: Splits[Trajectories],
-    asked: Questions,
-    fitter: Fitter,
+    asked: ProbeTargets,
+    fitter: ProbeFitter,
     cache: LatentCache,
-    shared: dict[tuple[object, ...], list[Reading]],
-) -> list[Reading]:
+    shared: dict[tuple[object, ...], list[ProbeResult]],
+) -> list[ProbeResult]:
     """Readings of the controls; what does not depend on a model's weights is fitted once."""
     suite = fitter.suite
-    size, width = subject.model.spec.image_size, subject.model.spec.latent_width
-    readings: list[Reading] = []
+    size, width = checkpoint.model.spec.image_size, checkpoint.model.spec.latent_width
+    readings: list[ProbeResult] = []
 
-    def add(key: tuple[object, ...], make: Callable[[], list[Reading]]) -> None:
+    def add(key: tuple[object, ...], make: Callable[[], list[ProbeResult]]) -> None:
         if key not in shared:
             shared[key] = make()
         readings.extend(shared[key])
 
-    def read(views: Splits[np.ndarray], control: str) -> list[Reading]:
+    def read(views: Splits[np.ndarray], control: str) -> list[ProbeResult]:
         tasks = tasks_of({"z": views}, asked)
         return [r for t in tasks for r in (*fitter.linear(t, control), *fitter.mlp(t, control))]
 
-    def pixels() -> list[Reading]:
+    def pixels() -> list[ProbeResult]:
         pca = PixelPca.fit(data.train.pixels, width, seed=suite.seed)
         return read(data.map(lambda t: pca(t.pixels)), "pixel_pca")
 
@@ -216,13 +219,13 @@ def _controls(
         elif control == "pixel_pca":
             add(("pixel_pca", size, width), pixels)
         else:
-            rival = random_weights(subject.model, data.train.pixels, seed=suite.seed)
-            if rival is None:
-                ledger.cannot_rebuild(subject, "the control random_weights")
+            baseline = random_weights(checkpoint.model, data.train.pixels, seed=suite.seed)
+            if baseline is None:
+                recorder.cannot_reinitialise(checkpoint, "the control random_weights")
                 continue
-            other = subject.at(rival)
+            other = checkpoint.at(baseline)
             add(
-                ("random_weights", rival.fingerprint),
+                ("random_weights", baseline.fingerprint),
                 lambda other=other: read(  # type: ignore[misc]
                     data.map(lambda t: _view(other, t, cache)),
                     "random_weights",
@@ -232,7 +235,11 @@ def _controls(
 
 
 def _write(
-    ledger: Ledger, subject: Subject, reading: Reading, ids: Sequence[str], **keys: Any
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    reading: ProbeResult,
+    ids: Sequence[str],
+    **keys: Any,
 ) -> None:
     """The metrics of a reading, and its error on every test trajectory."""
     target = reading.target
@@ -244,22 +251,24 @@ def _write(
     }
     for metric, estimate in reading.scores.estimates.items():
         unit = {"rmse": target.unit, "angle_error_deg": "deg"}.get(metric)
-        ledger.metric(subject, metric, estimate, unit=unit, **what, **keys)
+        recorder.metric(checkpoint, metric, estimate, unit=unit, **what, **keys)
     if not keys:
-        ledger.rows(subject, "mse", reading.scores.trajectory_mse, ids, **what)
+        recorder.rows(checkpoint, "mse", reading.scores.trajectory_mse, ids, **what)
 
 
-def _key(reading: Reading) -> Keys:
+def _key(reading: ProbeResult) -> Keys:
     """What a reading of the model itself is of, as keys of its metrics."""
     what = (reading.target.name, reading.features, reading.method)
     return tuple(zip(("subject", "features", "method"), what, strict=True))
 
 
-def _write_scatter(ledger: Ledger, subject: Subject, reading: Reading, ids: Sequence[str]) -> None:
+def _write_scatter(
+    recorder: ResultRecorder, checkpoint: Checkpoint, reading: ProbeResult, ids: Sequence[str]
+) -> None:
     """True and predicted values of the same random test frames for every model and quantity."""
     true = reading.target.values  # (N, T, K)
     count, frames = true.shape[:2]
-    rng = stream(ledger.suite.seed, "probe", "scatter")
+    rng = stream(recorder.suite.seed, "probe", "scatter")
     chosen = np.sort(rng.permutation(count * frames)[:SCATTER_POINTS])
     trajectory, frame = np.divmod(chosen, frames)
     names = [ids[i] for i in trajectory]
@@ -268,20 +277,20 @@ def _write_scatter(ledger: Ledger, subject: Subject, reading: Reading, ids: Sequ
     for k, axis in enumerate(reading.target.axes):
         for metric, values in (("true", true), ("predicted", guess)):
             points = values[trajectory, frame, k]
-            ledger.rows(subject, metric, points, names, frame, axis=axis, **what)
+            recorder.rows(checkpoint, metric, points, names, frame, axis=axis, **what)
 
 
 def _curve(
-    ledger: Ledger,
-    subject: Subject,
-    history: Sequence[Path],
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    paths: Sequence[Path],
     suite: Suite,
     cache: LatentCache,
 ) -> None:
     """Linear probes of z at the earlier checkpoints of a run, on its first trajectories."""
-    if not history:
+    if not paths:
         return
-    whole = probe_trajectories(suite, subject.model.spec.image_size)
+    whole = probe_trajectories(suite, checkpoint.model.spec.image_size)
     train = whole.train.take(range(min(CURVE_TRAIN, len(whole.train))))
     test = whole.test.take(range(min(CURVE_TEST, len(whole.test))))
     data = Splits(train, test, test)  # linear probes use no validation trajectories
@@ -289,9 +298,9 @@ def _curve(
     asked = questions(data.map(lambda t: t.state), quantities, suite.probe.quantities)
     draws = stream(suite.seed, "probe", "curve bootstrap")
     weights = bootstrap.resamples(len(test), suite.statistics.bootstrap, draws)
-    fitter = Fitter(suite, weights)
-    for path in history:
-        earlier = at_checkpoint(subject, path)
+    fitter = ProbeFitter(suite, weights)
+    for path in paths:
+        earlier = at_checkpoint(checkpoint, path)
         views = data.map(lambda t, at=earlier: _view(at, t, cache))  # type: ignore[misc]
         for reading in fitter.linear(Task("z", views, asked.single)):
-            _write(ledger, earlier, reading, test.ids)
+            _write(recorder, earlier, reading, test.ids)

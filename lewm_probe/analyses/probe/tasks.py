@@ -60,7 +60,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Questions:
+class ProbeTargets:
     """The targets of a suite.
 
     Attributes:
@@ -77,7 +77,7 @@ class Questions:
 
 
 def probe_trajectories(suite: Suite, size: int) -> Splits[Trajectories]:
-    """The suite's probe trajectories at one picture size."""
+    """The suite's probe trajectories at one image size."""
     purposes = Splits[Purpose]("probe-train", "probe-validation", "probe-test")
     return purposes.map(lambda purpose: suite_trajectories(suite, size, purpose))
 
@@ -86,7 +86,7 @@ def questions(
     states: Splits[Mapping[str, np.ndarray]],
     quantities: Mapping[str, Quantity],
     names: Sequence[str],
-) -> Questions:
+) -> ProbeTargets:
     """Targets of the named quantities; near-constant ones, judged on training, are left out.
 
     Raises:
@@ -101,7 +101,7 @@ def questions(
         for t in single
     ]
     moved, also_left_out = _kept(states.map(lambda s: change_targets(s, quantities, names)))
-    return Questions(
+    return ProbeTargets(
         tuple(single),
         tuple(t for t in single if t.train.kind == "velocity"),
         tuple(moved),
@@ -109,7 +109,7 @@ def questions(
     )
 
 
-def tasks_of(views: Mapping[str, Splits[np.ndarray]], asked: Questions) -> list[Task]:
+def tasks_of(views: Mapping[str, Splits[np.ndarray]], asked: ProbeTargets) -> list[Task]:
     """The tasks of one source: each view alone; three frames and differences of ``z``."""
     z = views["z"]
     tasks = [Task(name, view, asked.single) for name, view in views.items() if asked.single]

@@ -81,7 +81,7 @@ def fit_mlps(
     width = max(len(t.axes) for t in targets)
     members = [(t.name, s) for t in targets for s in range(settings.seeds)]
 
-    def prepared(raw: np.ndarray, wanted: Sequence[Target]) -> tuple[Tensor, Tensor, Tensor]:
+    def evaluation(raw: np.ndarray, wanted: Sequence[Target]) -> tuple[Tensor, Tensor, Tensor]:
         rows = torch.as_tensor(x_scaler.apply(raw), dtype=torch.float32).flatten(0, -2)
         scaled = [_padded(s.apply(t.values), width) for t, s in zip(wanted, y_scalers, strict=True)]
         answers = torch.as_tensor(np.stack(scaled), dtype=torch.float32)  # (Q, N·T, K)
@@ -89,8 +89,8 @@ def fit_mlps(
         weights /= weights.sum(dim=(1, 2), keepdim=True).clamp_min(1) / answers.shape[1]
         return rows.to(device), answers.nan_to_num(0).to(device), weights.to(device)
 
-    train = prepared(features, targets)
-    check = prepared(validation_features, validation_targets)
+    train = evaluation(features, targets)
+    check = evaluation(validation_features, validation_targets)
     sizes = [features.shape[-1], *settings.hidden, width]
     start = _initial(sizes, [torch_seed(seed, "mlp", n, s) for n, s in members])
     stack = _Stack([t.to(device) for t in start], settings)

@@ -21,10 +21,10 @@ NEAR_CONSTANT = 1e-4
 
 @dataclass(frozen=True)
 class Target:
-    """One subject of a probe.
+    """One checkpoint of a probe.
 
     Attributes:
-        name: subject in the results.
+        name: checkpoint in the results.
         values: float64 (N, T, K); NaN where a frame has no value (no full history, no step before).
         axes: a name for each of the K columns.
         unit: unit of every column; None for sines and cosines.
@@ -64,7 +64,7 @@ def targets_of(
         if not np.isfinite(values).all():
             raise UserError(
                 f"The quantity {name} is NaN or infinite in some evaluation trajectories. A probe "
-                "needs finite values: mend the world's physical_state(), or leave the quantity out "
+                "needs finite values: fix the world's physical_state(), or leave the quantity out "
                 "of the suite's probe.quantities."
             )
         if quantity.kind == "angle":

@@ -17,15 +17,15 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.batching import in_batches
 from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.analyses.engine.imagination import Imagined, imagine
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
 from lewm_probe.analyses.readout.linear import LinearProbe, fit_linear
 from lewm_probe.analyses.readout.scores import score
 from lewm_probe.analyses.readout.targets import Target, targets_of, varying
@@ -47,7 +47,7 @@ READ = ("rmse", "angle_error_deg", "r2")
 
 
 def rollout(
-    subjects: Sequence[Subject],
+    checkpoints: Sequence[Checkpoint],
     suite: Suite,
     *,
     cache: LatentCache,
@@ -71,61 +71,67 @@ def rollout(
             latents that are not finite.
     """
     world = make_world(suite.world)
-    check_all_fit(subjects, world)
+    check_all_fit(checkpoints, world)
     for name in suite.probe.quantities:
         if name not in world.quantities:
             raise unknown_name("quantity", name, world.quantities)
-    for subject in subjects:
-        freeze(subject.model, device)
-    ledger = Ledger("rollout", suite)
-    portions = Portions(ledger, cache, device)
+    for checkpoint in checkpoints:
+        freeze(checkpoint.model, device)
+    recorder = ResultRecorder("rollout", suite)
+    measurements = MeasurementCache(recorder, cache, device)
     draws = stream(suite.seed, "rollout", "bootstrap")
     weights = bootstrap.resamples(suite.voe.disjoint, suite.statistics.bootstrap, draws)
     with (
         threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("rollout", len(subjects)) as bar,
+        (progress or NoProgress()).task("rollout", len(checkpoints)) as bar,
     ):
-        for subject in subjects:
-            portions.of(
-                subject,
-                partial(_roll, subject=subject, world=world, weights=weights, cache=cache),
+        for checkpoint in checkpoints:
+            measurements.of(
+                checkpoint,
+                partial(_roll, checkpoint=checkpoint, world=world, weights=weights, cache=cache),
             )
             bar.advance()
-    return ledger.result(subjects, suite.rollout.model_dump(mode="json"))
+    return recorder.result(checkpoints, suite.rollout.model_dump(mode="json"))
 
 
 def _roll(
-    ledger: Ledger, subject: Subject, world: World, weights: np.ndarray, cache: LatentCache
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    world: World,
+    weights: np.ndarray,
+    cache: LatentCache,
 ) -> Values:
-    suite = ledger.suite
-    trajectories = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
-    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]  # (N, T, …)
-    horizons = _fitting(ledger, subject, trajectories.frames)
-    imagined = imagine(subject, latents, trajectories.actions, max(horizons), PLACES)
+    suite = recorder.suite
+    trajectories = suite_trajectories(suite, checkpoint.model.spec.image_size, "disjoint")
+    latents = encoded(checkpoint, trajectories.pixels, trajectories.actions, cache)[
+        "z"
+    ]  # (N, T, …)
+    horizons = _fitting(recorder, checkpoint, trajectories.frames)
+    imagined = imagine(checkpoint, latents, trajectories.actions, max(horizons), PLACES)
     frames, ends = imagined.frames(), imagined.ends  # (E, K), (E,)
     last = np.broadcast_to(latents[:, ends][:, :, None], imagined.latents.shape)
-    wrong = _surprise(subject, imagined.latents, latents[:, frames])  # (N, K)
-    copied = _surprise(subject, last, latents[:, frames])
+    wrong = _surprise(checkpoint, imagined.latents, latents[:, frames])  # (N, K)
+    copied = _surprise(checkpoint, last, latents[:, frames])
     confidence = suite.statistics.confidence
     for k in horizons:
         own, copy = wrong[:, k - 1], copied[:, k - 1]
         estimate = bootstrap.mean(own, weights, confidence)
-        ledger.metric(subject, "mse", estimate, features="z", horizon=k)
-        for values, rival in ((own, None), (copy, "copy_last")):
-            at: dict[str, Any] = {"features": "z", "horizon": k, "control": rival}
-            ledger.rows(subject, "mse", values, trajectories.ids, **at)
+        recorder.metric(checkpoint, "mse", estimate, features="z", horizon=k)
+        for values, baseline in ((own, None), (copy, "copy_last")):
+            at: dict[str, Any] = {"features": "z", "horizon": k, "control": baseline}
+            recorder.rows(checkpoint, "mse", values, trajectories.ids, **at)
         for metric, found, control in (
             ("mse", bootstrap.mean(copy, weights, confidence), "copy_last"),
             ("mse_over_copy_last", _ratio(own, copy, weights, confidence), None),
         ):
-            ledger.metric(subject, metric, found, features="z", horizon=k, control=control)
-    view = pooled(subject, latents)
-    for target, probe in _teachers(ledger, subject, world, cache):
+            recorder.metric(checkpoint, metric, found, features="z", horizon=k, control=control)
+    view = pooled(checkpoint, latents)
+    for target, probe in _readouts(recorder, checkpoint, world, cache):
         values = targets_of(trajectories.state, world.quantities, [target.name])[0].values
         columns = [world_axis in target.axes for world_axis in _axes(world, target)]
         true = replace(target, values=values[..., columns])
         reads: dict[str | None, np.ndarray] = {
-            None: probe.predict(_view(subject, imagined)),
+            None: probe.predict(_view(checkpoint, imagined)),
             "copy_last": probe.predict(view[:, ends])[:, :, None],
             "encoded": probe.predict(view[:, frames]),
         }  # (N, E, K or 1, axes)
@@ -139,26 +145,26 @@ def _roll(
                         unit = {"rmse": target.unit, "angle_error_deg": "deg"}.get(metric)
                         keys: dict[str, Any] = {"subject": target.name, "features": "z"}
                         keys |= {"method": "linear", "horizon": k, "control": control}
-                        ledger.metric(subject, metric, scores[metric], unit=unit, **keys)
+                        recorder.metric(checkpoint, metric, scores[metric], unit=unit, **keys)
     return {}
 
 
-def _fitting(ledger: Ledger, subject: Subject, frames: int) -> list[int]:
+def _fitting(recorder: ResultRecorder, checkpoint: Checkpoint, frames: int) -> list[int]:
     """The suite's horizons that fit into the trajectories; at least one is tried."""
-    asked = sorted(set(ledger.suite.rollout.horizons))
-    longest = frames - subject.model.spec.history
+    asked = sorted(set(recorder.suite.rollout.horizons))
+    longest = frames - checkpoint.model.spec.history
     fitting = [k for k in asked if k <= longest]
     if fitting != asked:
-        ledger.note(
-            f"Rollouts of {subject.label} go up to {longest} blocks: trajectories of {frames} "
-            f"frames, of which it first sees {subject.model.spec.history}, hold no more."
+        recorder.note(
+            f"Rollouts of {checkpoint.label} go up to {longest} blocks: trajectories of {frames} "
+            f"frames, of which it first sees {checkpoint.model.spec.history}, hold no more."
         )
     return fitting or asked[:1]
 
 
-def _surprise(subject: Subject, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _surprise(checkpoint: Checkpoint, predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The model's own measure of error, averaged over places: (N, E, K, …) twice → (N, K)."""
-    model, device = subject.model, device_of(subject.model)
+    model, device = checkpoint.model, device_of(checkpoint.model)
     parts = []
     for guess, truth in zip(predicted, target, strict=True):  # a trajectory: E rollouts
 
@@ -185,13 +191,13 @@ def _ratio(
     return Estimate(float(numerator.mean()) / below, *interval(draws, confidence), len(numerator))
 
 
-def _teachers(
-    ledger: Ledger, subject: Subject, world: World, cache: LatentCache
+def _readouts(
+    recorder: ResultRecorder, checkpoint: Checkpoint, world: World, cache: LatentCache
 ) -> list[tuple[Target, LinearProbe]]:
     """A linear probe of encoded latents for each quantity that is not a velocity."""
-    suite = ledger.suite
-    train = suite_trajectories(suite, subject.model.spec.image_size, "probe-train")
-    view = pooled(subject, encoded(subject, train.pixels, train.actions, cache)["z"])
+    suite = recorder.suite
+    train = suite_trajectories(suite, checkpoint.model.spec.image_size, "probe-train")
+    view = pooled(checkpoint, encoded(checkpoint, train.pixels, train.actions, cache)["z"])
     found = []
     for name in suite.probe.quantities:
         if world.quantities[name].kind == "velocity":
@@ -210,8 +216,8 @@ def _axes(world: World, target: Target) -> list[str]:
     return list(axes)
 
 
-def _view(subject: Subject, imagined: Imagined) -> np.ndarray:
+def _view(checkpoint: Checkpoint, imagined: Imagined) -> np.ndarray:
     """The view z of imagined latents: (N, E, K, …) → (N, E, K, D)."""
     shape = imagined.latents.shape
     flat = imagined.latents.reshape(-1, *shape[2:])  # (N·E, K, …)
-    return pooled(subject, flat).reshape(*shape[:3], -1)
+    return pooled(checkpoint, flat).reshape(*shape[:3], -1)

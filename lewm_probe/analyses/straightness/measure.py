@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lewm_probe.analyses.controls.random_networks import random_weights
-from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
 from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
     CURVE_TRAJECTORIES,
     at_checkpoint,
@@ -26,9 +26,9 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
 from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.analyses.engine.imagination import imagine
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
 from lewm_probe.analyses.readout.linear import fit_linear
 from lewm_probe.analyses.readout.scaling import Scaler
 from lewm_probe.analyses.readout.scores import score
@@ -54,7 +54,7 @@ CONTACT = "contact"
 
 
 def straightness(
-    subjects: Sequence[Subject],
+    checkpoints: Sequence[Checkpoint],
     suite: Suite,
     *,
     cache: LatentCache,
@@ -79,33 +79,33 @@ def straightness(
         UserError: a model that does not fit the world, or whose latents are not finite.
     """
     world = make_world(suite.world)
-    check_all_fit(subjects, world)
-    for subject in subjects:
-        freeze(subject.model, device)
-    ledger = Ledger("straightness", suite)
-    portions = Portions(ledger, cache, device)
+    check_all_fit(checkpoints, world)
+    for checkpoint in checkpoints:
+        freeze(checkpoint.model, device)
+    recorder = ResultRecorder("straightness", suite)
+    measurements = MeasurementCache(recorder, cache, device)
     spaces: dict[int, _Spaces] = {}
 
-    def look(own: Ledger, subject: Subject) -> Values:
-        size = subject.model.spec.image_size
+    def look(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
+        size = checkpoint.model.spec.image_size
         trajectories = suite_trajectories(suite, size, "disjoint")
         if size not in spaces:
             spaces[size] = _Spaces(trajectories, world, suite)
-        values = _whole(own, subject, trajectories, spaces[size], cache)
-        _curve(own, subject, earlier_checkpoints(subject), world, cache)
+        values = _whole(own, checkpoint, trajectories, spaces[size], cache)
+        _curve(own, checkpoint, earlier_checkpoints(checkpoint), world, cache)
         return values
 
     with (
         threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("straightness", len(subjects)) as bar,
+        (progress or NoProgress()).task("straightness", len(checkpoints)) as bar,
     ):
         values = []
-        for subject in subjects:
-            values.append(portions.of(subject, partial(look, subject=subject)))
+        for checkpoint in checkpoints:
+            values.append(measurements.of(checkpoint, partial(look, checkpoint=checkpoint)))
             bar.advance()
         weights = _resamples(suite, suite.voe.disjoint)
-        write_differences(ledger, "cosine", subjects, values, weights)
-    return ledger.result(subjects, suite.straightness.model_dump(mode="json"))
+        write_differences(recorder, "cosine", checkpoints, values, weights)
+    return recorder.result(checkpoints, suite.straightness.model_dump(mode="json"))
 
 
 def _resamples(suite: Suite, n: int) -> np.ndarray:
@@ -125,7 +125,7 @@ class _Spaces:
         flat = trajectories.pixels.reshape(len(trajectories), trajectories.frames, -1)
         scale = float(np.sqrt(flat.var(axis=(0, 1), dtype=np.float64).mean()))
         for stride in strides:
-            # A trajectory at a time: pictures as floats are large.
+            # A trajectory at a time: images as floats are large.
             each = [turns(flat[[i]], stride, settings.epsilon, scale) for i in range(len(flat))]
             self.turns["pixel_space"][stride] = Turns(
                 *(np.concatenate(parts) for parts in zip(*each, strict=True))
@@ -136,59 +136,59 @@ class _Spaces:
 
 
 def _whole(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     trajectories: Trajectories,
     spaces: _Spaces,
     cache: LatentCache,
 ) -> Values:
-    """Everything about a subject at its own step; its cosines, for the differences."""
-    suite, weights = ledger.suite, spaces.weights
-    values, view = _paths(ledger, subject, trajectories, weights, cache)
-    _beside(ledger, subject, view, trajectories, spaces.positions, weights)
+    """Everything about a checkpoint at its own step; its cosines, for the differences."""
+    suite, weights = recorder.suite, spaces.weights
+    values, view = _paths(recorder, checkpoint, trajectories, weights, cache)
+    _beside(recorder, checkpoint, view, trajectories, spaces.positions, weights)
     for control, by_stride in spaces.turns.items():
         for stride, turned in by_stride.items():
-            _write(ledger, subject, turned, weights, stride=stride, control=control)
+            _write(recorder, checkpoint, turned, weights, stride=stride, control=control)
     order = stream(suite.seed, "straightness", "shuffle").permuted(
         np.broadcast_to(np.arange(view.shape[1]), view.shape[:2]), axis=1
     )
     paths = {"time_shuffled": np.take_along_axis(view, order[..., None], axis=1)}
-    rival = random_weights(subject.model, trajectories.pixels, seed=suite.seed)
-    if rival is None:
-        ledger.cannot_rebuild(subject, "the control random_weights")
+    baseline = random_weights(checkpoint.model, trajectories.pixels, seed=suite.seed)
+    if baseline is None:
+        recorder.cannot_reinitialise(checkpoint, "the control random_weights")
     else:
-        other = subject.at(rival)
+        other = checkpoint.at(baseline)
         found = encoded(other, trajectories.pixels, trajectories.actions, cache)
         paths["random_weights"] = pooled(other, found["z"])
     for control, path in paths.items():
         for stride in _strides(suite, path):
             turned = turns(path, stride, suite.straightness.epsilon)
             keys: dict[str, Any] = {"features": "z", "method": "encoded", "stride": stride}
-            _write(ledger, subject, turned, weights, control=control, **keys)
+            _write(recorder, checkpoint, turned, weights, control=control, **keys)
     for stride in _strides(suite, view):
         level = Estimate(noise_straightness(view.shape[-1]))
         keys = {"features": "z", "method": "encoded", "stride": stride, "control": "iid_noise"}
-        ledger.metric(subject, "cosine", level, **keys)
+        recorder.metric(checkpoint, "cosine", level, **keys)
     return values
 
 
 def _paths(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     trajectories: Trajectories,
     weights: np.ndarray,
     cache: LatentCache,
 ) -> tuple[Values, np.ndarray]:
     """Write encoded and imagined paths down; their cosines and the encoded view (N, T, D)."""
-    suite = ledger.suite
-    latents = encoded(subject, trajectories.pixels, trajectories.actions, cache)["z"]
-    view = pooled(subject, latents)
+    suite = recorder.suite
+    latents = encoded(checkpoint, trajectories.pixels, trajectories.actions, cache)["z"]
+    view = pooled(checkpoint, latents)
     paths = {"encoded": view}
     first = {"encoded": 0}
-    horizon = trajectories.frames - subject.model.spec.history
+    horizon = trajectories.frames - checkpoint.model.spec.history
     if horizon >= 3:  # two steps make a turn
-        imagined = imagine(subject, latents, trajectories.actions, horizon, places=1)
-        paths["imagined"] = pooled(subject, imagined.latents[:, 0])
+        imagined = imagine(checkpoint, latents, trajectories.actions, horizon, places=1)
+        paths["imagined"] = pooled(checkpoint, imagined.latents[:, 0])
         first["imagined"] = int(imagined.frames()[0, 0])
     contact = trajectories.state.get(CONTACT)
     scale = overall_sd(view)
@@ -198,28 +198,30 @@ def _paths(
             turned = turns(path, stride, suite.straightness.epsilon, scale)
             keys: dict[str, Any] = {"features": "z", "method": method, "stride": stride}
             values[tuple(keys.items())] = per_trajectory(turned.cosine)
-            _write(ledger, subject, turned, weights, **keys)
-            ledger.rows(subject, "cosine", per_trajectory(turned.cosine), trajectories.ids, **keys)
+            _write(recorder, checkpoint, turned, weights, **keys)
+            recorder.rows(
+                checkpoint, "cosine", per_trajectory(turned.cosine), trajectories.ids, **keys
+            )
             if contact is None:
                 continue
             begin = first[method] + stride  # the frame of the first turn
             touching = contact[:, begin : begin + turned.cosine.shape[1], 0] > 0.5
             for window, chosen in (("contact", touching), ("free", ~touching)):
                 part = Turns(*(np.where(chosen, angle, np.nan) for angle in turned))
-                _write(ledger, subject, part, weights, chosen, window=window, **keys)
+                _write(recorder, checkpoint, part, weights, chosen, window=window, **keys)
     return values, view
 
 
 def _write(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     turned: Turns,
     weights: np.ndarray,
     counted: np.ndarray | None = None,
     **keys: Any,
 ) -> None:
     """Cosine, curvature and masked share; ``counted`` says which turns are asked about, (N, T)."""
-    confidence = ledger.suite.statistics.confidence
+    confidence = recorder.suite.statistics.confidence
     masked = np.isnan(turned.cosine).astype(float)
     if counted is not None:
         masked = np.where(counted, masked, np.nan)
@@ -230,12 +232,12 @@ def _write(
     ):
         estimate = bootstrap.mean(per_trajectory(values), weights, confidence)
         unit = "deg" if metric == "curvature_deg" else None
-        ledger.metric(subject, metric, estimate, unit=unit, **keys)
+        recorder.metric(checkpoint, metric, estimate, unit=unit, **keys)
 
 
 def _beside(
-    ledger: Ledger,
-    subject: Subject,
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
     view: np.ndarray,
     trajectories: Trajectories,
     positions: Sequence[str],
@@ -243,45 +245,45 @@ def _beside(
 ) -> None:
     """Effective rank, and what a linear probe trained on half of the trajectories reads."""
     rank = Estimate(effective_rank(view), n=len(view))
-    ledger.metric(subject, "effective_rank", rank, features="z")
+    recorder.metric(checkpoint, "effective_rank", rank, features="z")
     half = len(view) // 2
-    quantities = make_world(ledger.suite.world).quantities
+    quantities = make_world(recorder.suite.world).quantities
     for target in targets_of(trajectories.state, quantities, positions):
         train, _ = varying(target.of(slice(None, half)))
         if train is None or len(train.axes) < len(target.axes):
             continue
-        fitted = fit_linear(view[:half], train.values, ledger.suite.probe.linear)
+        fitted = fit_linear(view[:half], train.values, recorder.suite.probe.linear)
         test = target.of(slice(half, None))
         predicted = fitted.predict(view[half:])[None]
         scaler = Scaler.fit(train.values.reshape(-1, train.values.shape[-1]))
         later = weights[:, half:]
         total = later.sum(axis=1, keepdims=True)
         shares = np.divide(later, total, out=np.zeros_like(later), where=total > 0)
-        confidence = ledger.suite.statistics.confidence
+        confidence = recorder.suite.statistics.confidence
         read = score(test, predicted, scaler, shares, confidence).estimates["r2"]
         keys = {"subject": target.name, "features": "z", "method": "linear"}
-        ledger.metric(subject, "r2", read, **keys)
+        recorder.metric(checkpoint, "r2", read, **keys)
 
 
 def _curve(
-    ledger: Ledger,
-    subject: Subject,
-    history: Sequence[Path],
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    paths: Sequence[Path],
     world: World,
     cache: LatentCache,
 ) -> None:
     """The earlier checkpoints of a run, on its first trajectories."""
-    if not history:
+    if not paths:
         return
-    suite = ledger.suite
-    whole = suite_trajectories(suite, subject.model.spec.image_size, "disjoint")
+    suite = recorder.suite
+    whole = suite_trajectories(suite, checkpoint.model.spec.image_size, "disjoint")
     some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
     draws = stream(suite.seed, "straightness", "curve bootstrap")
     weights = bootstrap.resamples(len(some), suite.statistics.bootstrap, draws)
-    for path in history:
-        earlier = at_checkpoint(subject, path)
-        _, view = _paths(ledger, earlier, some, weights, cache)
-        _beside(ledger, earlier, view, some, body_positions(world), weights)
+    for path in paths:
+        earlier = at_checkpoint(checkpoint, path)
+        _, view = _paths(recorder, earlier, some, weights, cache)
+        _beside(recorder, earlier, view, some, body_positions(world), weights)
 
 
 def _strides(suite: Suite, path: np.ndarray) -> list[int]:

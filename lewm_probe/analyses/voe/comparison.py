@@ -13,9 +13,9 @@ from itertools import combinations
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, Values
 from lewm_probe.analyses.voe.metrics import Evidence, Resamples
 from lewm_probe.analyses.voe.surprise import MODEL
@@ -35,12 +35,12 @@ class Onsets:
     """Surprise of one checkpoint at t0: all that a comparison with others needs.
 
     Attributes:
-        subject: the checkpoint.
+        checkpoint: the checkpoint.
         values: for each condition and scorer, of the cases that could be made, (n,):
             ``perturbed`` and ``reference``.
     """
 
-    subject: Subject
+    checkpoint: Checkpoint
     values: Values
 
     @classmethod
@@ -52,7 +52,7 @@ class Onsets:
                 pair = evidence.pair(condition, scorer, "onset")
                 for side, scores in zip(SIDES, pair, strict=True):
                     values[_key(condition, scorer, side)] = scores
-        return cls(evidence.subject, values)
+        return cls(evidence.checkpoint, values)
 
     def count(self, condition: str) -> int:
         """Cases that could be made."""
@@ -68,24 +68,26 @@ def _key(condition: str, scorer: str, side: str) -> Keys:
     return (("subject", condition), ("control", scorer), ("side", side))
 
 
-def compare(ledger: Ledger, found: Sequence[Onsets], suite: Suite, resamples: Resamples) -> None:
+def compare(
+    recorder: ResultRecorder, found: Sequence[Onsets], suite: Suite, resamples: Resamples
+) -> None:
     """Write differences of every two names down, for each condition; and what they can carry."""
     groups = by_name(found)
     for (first, own), (second, others) in combinations(groups.items(), 2):
         for condition in suite.voe.conditions:
             if own[0].count(condition.name) >= 2:
-                _compare(ledger, own, others, condition.name, suite, resamples)
-        ledger.note(reach(first, len(own), second, len(others)))
+                _compare(recorder, own, others, condition.name, suite, resamples)
+        recorder.note(reach(first, len(own), second, len(others)))
 
 
 def by_name(found: Sequence[Onsets]) -> dict[str, list[Onsets]]:
     """Checkpoints of each name, one a training seed: the one with most training steps."""
     chosen: dict[str, dict[int | None, Onsets]] = {}
     for one in found:
-        entry = one.subject.entry
-        seeds = chosen.setdefault(one.subject.name, {})
+        entry = one.checkpoint.entry
+        seeds = chosen.setdefault(one.checkpoint.name, {})
         held = seeds.get(entry.train_seed)
-        if held is None or step_order(entry.step) >= step_order(held.subject.entry.step):
+        if held is None or step_order(entry.step) >= step_order(held.checkpoint.entry.step):
             seeds[entry.train_seed] = one
     return {name: list(seeds.values()) for name, seeds in chosen.items()}
 
@@ -114,7 +116,7 @@ def _seeds(count: int) -> str:
 
 
 def _compare(
-    ledger: Ledger,
+    recorder: ResultRecorder,
     own: Sequence[Onsets],
     others: Sequence[Onsets],
     condition: str,
@@ -128,7 +130,7 @@ def _compare(
         "subject": condition,
         "features": "z",
         "window": "onset",
-        "versus": others[0].subject.name,
+        "versus": others[0].checkpoint.name,
     }
     if not single:
         keys |= {"train_seed": None, "step": None}
@@ -140,10 +142,10 @@ def _compare(
         difference = float(np.mean(values[0]) - np.mean(values[1]))
         low, high = bootstrap.interval(draws[0] - draws[1], suite.statistics.confidence)
         found = Estimate(difference, low, high, n)
-        ledger.metric(own[0].subject, f"{metric}_difference", found, **keys)
+        recorder.metric(own[0].checkpoint, f"{metric}_difference", found, **keys)
         if metric == "auroc" and min(len(own), len(others)) >= 2:
             p = bootstrap.permutation_p(values[0], values[1])
-            ledger.metric(own[0].subject, "p_permutation", Estimate(p, n=n), **keys)
+            recorder.metric(own[0].checkpoint, "p_permutation", Estimate(p, n=n), **keys)
 
 
 def _statistic(

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lewm_probe.analyses.voe.matched_pairs import Changed, MatchedCases
+from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, Stimuli
 
 BEFORE, AFTER = 3, 4
-"""Frames shown before and after t0, which is the picture number ``BEFORE`` of a strip."""
+"""Frames shown before and after t0, which is the image number ``BEFORE`` of a strip."""
 
 CANDIDATES = 16
 """Cases kept at hand, as an intervention may turn out impossible in some of them."""
 
 
-class Films:
+class Clips:
     """Collects the strips of a few typical cases while conditions are made, then shows one.
 
-    Typical: their picture changes at t0 about as much as the median case's, so that neither a
+    Typical: their image changes at t0 about as much as the median case's, so that neither a
     resting nor the most telling case is chosen.
     """
 
-    def __init__(self, cases: MatchedCases) -> None:
+    def __init__(self, cases: MatchedPairs) -> None:
         self._cases = cases
         onset, reference = cases.onset, cases.reference
         fits = (onset >= BEFORE) & (onset + AFTER < reference.frames)
@@ -38,7 +38,7 @@ class Films:
             "reference": {c: self._reference(c, int(onset[c])) for c in self._candidates}
         }
 
-    def add(self, condition: str, changed: Changed) -> None:
+    def add(self, condition: str, changed: Stimuli) -> None:
         """Keep the strips of a condition."""
         strips = self._strips.setdefault(condition, {})
         last = self._cases.reference.frames - AFTER
@@ -56,7 +56,7 @@ class Films:
             else:  # its intervention comes at another moment than the other strips'
                 self._elsewhere.setdefault(condition, strip)
 
-    def pictures(self) -> Mapping[str, np.ndarray]:
+    def images(self) -> Mapping[str, np.ndarray]:
         """``film-<world>-<condition>`` → uint8 (T, H, W, C), of the case that has most of them.
 
         A condition that this case lacks is shown where a candidate has it, at whatever moment.
@@ -64,11 +64,11 @@ class Films:
         if not self._candidates:
             return {}
         strips = self._strips.values()
-        case = max(self._candidates, key=lambda one: sum(one in films for films in strips))
+        case = max(self._candidates, key=lambda one: sum(one in clips for clips in strips))
         world = self._cases.reference.world
         found = {
-            name: films.get(case, next(iter(films.values()), self._elsewhere.get(name)))
-            for name, films in self._strips.items()
+            name: clips.get(case, next(iter(clips.values()), self._elsewhere.get(name)))
+            for name, clips in self._strips.items()
         }
         return {f"film-{world}-{name}": strip for name, strip in found.items() if strip is not None}
 

@@ -14,7 +14,7 @@ from those that would show; a case without any is left out.
 Frames before t0 are taken from the reference, and so are its actions before block t0 − 1. That
 this is what a simulation from the start would show is asserted for every case (``check_sham``):
 the whole trajectory is simulated again from its first snapshot, with a save and a restore at the
-intervention, and every picture must come out byte for byte as recorded.
+intervention, and every image must come out byte for byte as recorded.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from lewm_probe.analyses.engine.asked.trajectories import (
     render,
     suite_trajectories,
 )
-from lewm_probe.analyses.voe.conditions import pixels as pictures
+from lewm_probe.analyses.voe.conditions import pixels as images
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.core.seeding import stream
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import Snapshot, World
 
-PICTURE_KINDS = ("brightness", "noise", "blur")
-"""Kinds that are functions of the picture."""
+IMAGE_KINDS = ("brightness", "noise", "blur")
+"""Kinds that are functions of the image."""
 
 EVENT_KINDS = ("frozen", "pass_through", "step_teleport", "fast_forward")
 """Kinds that show only where something happens."""
@@ -48,11 +48,11 @@ VISIBLE = 0.01
 
 
 @dataclass(frozen=True)
-class Changed:
-    """What one condition changes: pictures of frames ≥ t0, or the actions.
+class Stimuli:
+    """What one condition changes: images of frames ≥ t0, or the actions.
 
     Attributes:
-        case, frame: int (M,): which frame of which case each picture replaces, in order.
+        case, frame: int (M,): which frame of which case each image replaces, in order.
         pixels: uint8 (M, H, W, C).
         actions: raw blocks (N, T, A).
         kept: bool (N,): False where the intervention was impossible (no valid place, nothing that
@@ -72,7 +72,7 @@ class Impossible(Exception):
     """An intervention that cannot be made, or would not show, at this moment."""
 
 
-class MatchedCases:
+class MatchedPairs:
     """A reference set of trajectories, an onset for each, and every condition on demand.
 
     Args:
@@ -83,7 +83,7 @@ class MatchedCases:
 
     Raises:
         UsageError: a condition about a body or scenery that the world does not have.
-        UserError: the sham intervention changed a picture.
+        UserError: the sham intervention changed an image.
     """
 
     def __init__(
@@ -113,15 +113,17 @@ class MatchedCases:
         return np.arange(self.reference.frames)[None] >= self.onset[:, None]
 
     @property
-    def donors(self) -> np.ndarray:
+    def action_sources(self) -> np.ndarray:
         """Whose actions each case gets under ``action_swap``: a derangement, int (N,)."""
         n = len(self)
         order = stream(self._seed, "voe", "donors").permutation(n)
-        donors = np.empty(n, dtype=np.int64)
-        donors[order] = np.roll(order, 1)  # each one's neighbour in a random circle: never itself
-        return donors
+        action_sources = np.empty(n, dtype=np.int64)
+        action_sources[order] = np.roll(
+            order, 1
+        )  # each one's neighbour in a random circle: never itself
+        return action_sources
 
-    def dosed(self, condition: Condition) -> Changed:
+    def dosed(self, condition: Condition) -> Stimuli:
         """Frame t0 alone of a condition that need not be among ``conditions``.
 
         Raises:
@@ -130,7 +132,7 @@ class MatchedCases:
         self._check(condition)
         return self._simulated(condition, onset_only=True)
 
-    def changed(self, name: str) -> Changed:
+    def changed(self, name: str) -> Stimuli:
         """The frames and actions that a condition changes.
 
         Raises:
@@ -141,7 +143,7 @@ class MatchedCases:
         condition = self.conditions[name]
         if condition.kind == "action_swap":
             return self._swapped()
-        if condition.kind in PICTURE_KINDS:
+        if condition.kind in IMAGE_KINDS:
             return self._repainted(condition)
         return self._simulated(condition)
 
@@ -149,10 +151,10 @@ class MatchedCases:
         """Raw blocks (N, T, A): the donor's from block t0 − 1 on."""
         late = np.arange(self.reference.frames)[None] >= self.onset[:, None] - 1  # (N, T)
         actions = self.reference.actions
-        return np.where(late[..., None], actions[self.donors], actions)
+        return np.where(late[..., None], actions[self.action_sources], actions)
 
     def condition(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Whole pictures uint8 (N, T, H, W, C) and actions (N, T, A) of a condition.
+        """Whole images uint8 (N, T, H, W, C) and actions (N, T, A) of a condition.
 
         Cases whose intervention was impossible come back as their reference.
         """
@@ -161,15 +163,15 @@ class MatchedCases:
         pixels[changed.case, changed.frame] = changed.pixels
         return pixels, changed.actions
 
-    def at_size(self, size: int) -> MatchedCases:
+    def at_size(self, size: int) -> MatchedPairs:
         """The same cases photographed at another size."""
         if size == self.reference.size:
             return self
         reference = self.reference.at_size(size)
-        return MatchedCases(reference, self.onset, list(self.conditions.values()), self._seed)
+        return MatchedPairs(reference, self.onset, list(self.conditions.values()), self._seed)
 
     def check_sham(self) -> None:
-        """Assert that simulating again, with a save and a restore at t0, changes no picture.
+        """Assert that simulating again, with a save and a restore at t0, changes no image.
 
         Raises:
             UserError: it does, so this world's cases would not be matched.
@@ -192,19 +194,19 @@ class MatchedCases:
                 raise UserError(
                     f"The world {self.reference.world} failed the sham check: simulating "
                     f"trajectory {self.reference.ids[case]} again, with its state saved and "
-                    f"restored at frame {at}, gives another picture at frame {where[0]}. Matched "
+                    f"restored at frame {at}, gives another image at frame {where[0]}. Matched "
                     "cases need a deterministic world whose snapshot() holds its whole state."
                 )
 
     # ---- one kind each
 
-    def _swapped(self) -> Changed:
+    def _swapped(self) -> Stimuli:
         none = np.zeros(0, dtype=np.int64)
         pixels = np.zeros((0, *self.reference.pixels.shape[2:]), np.uint8)
         everyone = np.ones(len(self), bool)
-        return Changed(none, none, pixels, self.swapped_actions(), everyone, self.onset)
+        return Stimuli(none, none, pixels, self.swapped_actions(), everyone, self.onset)
 
-    def _repainted(self, condition: Condition) -> Changed:
+    def _repainted(self, condition: Condition) -> Stimuli:
         assert condition.amount is not None
         case, frame = np.nonzero(self.affected)
         pixels = np.empty((len(case), *self.reference.pixels.shape[2:]), np.uint8)
@@ -212,15 +214,15 @@ class MatchedCases:
             rows = case == number
             clean = self.reference.pixels[number, self.onset[number] :]
             if condition.kind == "brightness":
-                pixels[rows] = pictures.brightness(clean, condition.amount)
+                pixels[rows] = images.brightness(clean, condition.amount)
             elif condition.kind == "blur":
-                pixels[rows] = pictures.blur(clean, condition.amount)
+                pixels[rows] = images.blur(clean, condition.amount)
             else:
-                pixels[rows] = pictures.noise(clean, condition.amount, self._rng(condition, number))
+                pixels[rows] = images.noise(clean, condition.amount, self._rng(condition, number))
         everyone = np.ones(len(self), bool)
-        return Changed(case, frame, pixels, self.reference.actions, everyone, self.onset)
+        return Stimuli(case, frame, pixels, self.reference.actions, everyone, self.onset)
 
-    def _simulated(self, condition: Condition, *, onset_only: bool = False) -> Changed:
+    def _simulated(self, condition: Condition, *, onset_only: bool = False) -> Stimuli:
         kept, onset = np.ones(len(self), bool), self.onset.copy()
         snapshots: list[Snapshot] = []
         case_of: list[int] = []
@@ -246,7 +248,7 @@ class MatchedCases:
             pixels = np.zeros((0, *self.reference.pixels.shape[2:]), np.uint8)
         else:
             pixels = render(self._world, snapshots, self.reference.size)
-        return Changed(of, onset[of] + counted, pixels, self.reference.actions, kept, onset)
+        return Stimuli(of, onset[of] + counted, pixels, self.reference.actions, kept, onset)
 
     def _moments(self, condition: Condition, case: int) -> list[int]:
         """The case's t0, and for conditions that need an event the others, in random order."""
@@ -392,8 +394,8 @@ def draw_onsets(count: int, frames: int, history: int, seed: int) -> np.ndarray:
     return stream(seed, "voe", "onset").integers(history, last, size=count, endpoint=True)
 
 
-def matched_cases(suite: Suite, size: int, history: int) -> MatchedCases:
-    """The matched cases of a suite at one picture size; ``history``: the longest of the models'.
+def matched_pairs(suite: Suite, size: int, history: int) -> MatchedPairs:
+    """The matched cases of a suite at one image size; ``history``: the longest of the models'.
 
     Raises:
         UserError: trajectories too short, or the sham check failed.
@@ -401,4 +403,4 @@ def matched_cases(suite: Suite, size: int, history: int) -> MatchedCases:
     voe = suite.voe
     onset = draw_onsets(voe.trajectories, voe.frames, history, suite.seed)
     reference = suite_trajectories(suite, size, "voe")
-    return MatchedCases(reference, onset, voe.conditions, suite.seed)
+    return MatchedPairs(reference, onset, voe.conditions, suite.seed)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Condition, Suite
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.doses import Add
 from lewm_probe.analyses.voe.surprise import (
     MODEL,
@@ -48,7 +48,7 @@ class Resamples:
 
 
 @dataclass(frozen=True)
-class Case:
+class PairedSurprise:
     """One condition of one checkpoint and scorer, reduced to the cases that could be made.
 
     Attributes:
@@ -66,8 +66,8 @@ class Evidence:
     """The surprise of one checkpoint, and how to read it.
 
     Attributes:
-        subject: the checkpoint.
-        scores: of it and its rivals.
+        checkpoint: the checkpoint.
+        scores: of it and its baselines.
         onset: t0 of each case, (N,).
         onsets: condition → t0 of each case under it, (N,): another one where nothing would show at
             the case's own.
@@ -82,14 +82,14 @@ class Evidence:
             where the model does not say.
     """
 
-    subject: Subject
+    checkpoint: Checkpoint
     scores: Scores
     onset: np.ndarray
     onsets: Mapping[str, np.ndarray]
     kept: Mapping[str, np.ndarray]
     ids: tuple[str, ...]
     swapped: np.ndarray
-    rival_copy: np.ndarray | None
+    baseline_copy: np.ndarray | None
     trace_cov: float
     rank: float
     width: int
@@ -102,12 +102,12 @@ class Evidence:
         """Baselines that were scored."""
         return [name for name in self.scores.clean if name not in (MODEL, WHITENED)]
 
-    def case(self, condition: str, scorer: str = MODEL) -> Case:
+    def case(self, condition: str, scorer: str = MODEL) -> PairedSurprise:
         """Perturbed and reference surprise of the cases of a condition."""
         kept = self.kept[condition]
         perturbed = self.scores.conditions[condition][scorer]
         onset = self.onsets[condition][kept]
-        return Case(perturbed[kept], self.scores.clean[scorer][kept], onset)
+        return PairedSurprise(perturbed[kept], self.scores.clean[scorer][kept], onset)
 
     def pair(self, condition: str, scorer: str, how: str) -> tuple[np.ndarray, np.ndarray]:
         """One number a case: perturbed (n,), reference (n,)."""
@@ -132,7 +132,7 @@ class Evidence:
 
     def window(self, name: str) -> tuple[int, int | None]:
         """First and last offset from t0: onset t0; transient t0 … t0+H−1; steady from t0+H."""
-        history = self.subject.model.spec.history
+        history = self.checkpoint.model.spec.history
         windows = {"onset": (0, 0), "transient": (0, history - 1), "steady": (history, None)}
         return windows[name]
 
@@ -175,11 +175,13 @@ def log_surprise(scores: np.ndarray, floor: float) -> np.ndarray:
     return np.log(scores + floor)
 
 
-def write_metrics(ledger: Ledger, evidence: Evidence, suite: Suite, resamples: Resamples) -> None:
+def write_metrics(
+    recorder: ResultRecorder, evidence: Evidence, suite: Suite, resamples: Resamples
+) -> None:
     """Every number of one checkpoint that needs no other checkpoint."""
 
     def add(metric: str, found: Estimate | float | None, **keys: Any) -> None:
-        ledger.metric(evidence.subject, metric, found, features="z", **keys)
+        recorder.metric(evidence.checkpoint, metric, found, features="z", **keys)
 
     levels = {
         scorer: thresholds(scores, evidence.onset)

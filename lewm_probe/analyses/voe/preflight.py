@@ -1,6 +1,6 @@
 """Is this checkpoint being fed what it was trained on? Asked before its surprise is believed.
 
-A model with wrong action statistics, another frame-skip or other pictures still gives numbers. Some
+A model with wrong action statistics, another frame-skip or other images still gives numbers. Some
 betray it on clean data: it predicts no better than copying the last latent, it does not mind
 another trajectory's actions, or the world's actions are not of unit size once the model has scaled
 them. A collapsed model, calm everywhere, is caught here too.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.metrics import Evidence, Resamples
 from lewm_probe.analyses.voe.surprise import MODEL, onset_values
 from lewm_probe.stats import bootstrap
@@ -32,44 +32,52 @@ FEW_DIRECTIONS = 2.0
 """An effective rank below this is a line or a point, in any world with two dimensions of motion."""
 
 
-def preflight(ledger: Ledger, evidence: Evidence, suite: Suite, resamples: Resamples) -> None:
+def preflight(
+    recorder: ResultRecorder, evidence: Evidence, suite: Suite, resamples: Resamples
+) -> None:
     """Write clean s / s_copy-last and the action-swap AUROC down, and warnings as notes."""
-    subject, confidence = evidence.subject, suite.statistics.confidence
+    checkpoint, confidence = evidence.checkpoint, suite.statistics.confidence
     disjoint = evidence.scores.disjoint
     weights = resamples.of(len(disjoint[MODEL]))
     ratio = ratio_of_means(disjoint[MODEL], disjoint["copy_last"], weights, confidence)
     swap = action_swap_auroc(evidence, resamples, confidence)
     keys = {"subject": "preflight", "features": "z"}
-    ledger.metric(
-        subject, "clean_over_copy_last", ratio, **keys, window=None, higher_is_better=False
+    recorder.metric(
+        checkpoint, "clean_over_copy_last", ratio, **keys, window=None, higher_is_better=False
     )
-    ledger.metric(subject, "action_swap_auroc", swap, **keys, window="onset", higher_is_better=True)
-    if evidence.rival_copy is not None:
-        rival = ratio_of_means(disjoint["random_encoder"], evidence.rival_copy, weights, confidence)
-        ledger.metric(
-            subject,
+    recorder.metric(
+        checkpoint, "action_swap_auroc", swap, **keys, window="onset", higher_is_better=True
+    )
+    if evidence.baseline_copy is not None:
+        baseline = ratio_of_means(
+            disjoint["random_encoder"], evidence.baseline_copy, weights, confidence
+        )
+        recorder.metric(
+            checkpoint,
             "clean_over_copy_last",
-            rival,
+            baseline,
             **keys,
             control="random_encoder",
             higher_is_better=False,
         )
-    if subject.model.spec.action_kind == "none":
-        ledger.note(
-            f"Preflight, {subject.label}: this model takes no actions, so that swapped actions are "
-            "nothing to be surprised by; conditions of actions say nothing about it."
+    if checkpoint.model.spec.action_kind == "none":
+        recorder.note(
+            f"Preflight, {checkpoint.label}: this model takes no actions, so that swapped actions "
+            "are nothing to be surprised by; conditions of actions say nothing about it."
         )
         swap = Estimate(None)
-    for warning in warnings(subject.label, ratio, swap, evidence.rank):
-        ledger.note(warning)
+    for warning in warnings(checkpoint.label, ratio, swap, evidence.rank):
+        recorder.note(warning)
     if evidence.action_scale is not None:
         means, sds = evidence.action_scale
         n = len(disjoint[MODEL])
         for window, sd in (("min", sds.min()), ("max", sds.max())):
             size = Estimate(float(sd), n=n)
-            ledger.metric(subject, "scaled_action_sd", size, subject="preflight", window=window)
-        for warning in action_warnings(subject.label, means, sds):
-            ledger.note(warning)
+            recorder.metric(
+                checkpoint, "scaled_action_sd", size, subject="preflight", window=window
+            )
+        for warning in action_warnings(checkpoint.label, means, sds):
+            recorder.note(warning)
 
 
 def ratio_of_means(
@@ -99,7 +107,7 @@ def warnings(label: str, ratio: Estimate, swap: Estimate, rank: float) -> list[s
     """What a reader of this checkpoint's numbers must know, a sentence each."""
     found = []
     advice = (
-        "Its action statistics, frame-skip or pictures may not be those it was trained with, or "
+        "Its action statistics, frame-skip or images may not be those it was trained with, or "
         "it was hardly trained."
     )
     if ratio.value is None:

@@ -2,13 +2,13 @@
 
 LeWorldModel (arXiv 2603.19312) compares surprise on matched trajectories, unperturbed, recoloured
 and teleported, by a paired t-test. Here every condition of the suite is one intervention on the
-same cases (``cases``), shown to all checkpoints (``screening``), scored (``examination``,
+same cases (``matched_pairs``), shown to all checkpoints (``sweep``), scored (``scorer``,
 ``surprise``) beside baselines that notice a jump without any dynamics, and read by ranks, effect
-sizes and tests (``voe_metrics``). Models are compared in ``comparison``; whether a checkpoint was
+sizes and tests (``metrics``). Models are compared in ``comparison``; whether a checkpoint was
 fed what it expects is asked in ``preflight``.
 
 >>> from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
->>> result = voe(subjects, suite, cache=LatentCache())  # doctest: +SKIP
+>>> result = voe(checkpoints, suite, cache=LatentCache())  # doctest: +SKIP
 >>> onset = result.frame().query("metric == 'auroc' and window == 'onset'")  # doctest: +SKIP
 """
 
@@ -19,18 +19,18 @@ from functools import partial
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
 from lewm_probe.analyses.voe.comparison import Onsets, compare
 from lewm_probe.analyses.voe.doses import write_doses
 from lewm_probe.analyses.voe.metrics import OFFSETS, Evidence, Resamples, write_metrics
 from lewm_probe.analyses.voe.preflight import preflight
 from lewm_probe.analyses.voe.scorer import check_baselines
 from lewm_probe.analyses.voe.surprise import MODEL, onset_values
-from lewm_probe.analyses.voe.sweep import Scenes, Screening, screen, steps
+from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, steps, sweep
 from lewm_probe.core.errors import unknown_name
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.results.result import Metric, Result
@@ -40,100 +40,101 @@ from lewm_probe.worlds import make_world
 
 
 def voe(
-    subjects: Sequence[Subject],
+    checkpoints: Sequence[Checkpoint],
     suite: Suite,
     *,
     cache: LatentCache,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Result:
-    """Surprise of each subject under every condition of the suite, with baselines and statistics.
+    """Surprise of each checkpoint under every condition, with baselines and statistics.
 
-    All subjects see the same cases, t0 included: it leaves room for the longest history among them,
-    so that a further subject with a longer one has all of them look again.
-    Tests at onset of the suite's confirmatory conditions, over all subjects, form one Holm family
-    (paired t-test of Δ = log s_pert − log s_ref). Teleports are tested one-sidedly, all else
-    two-sidedly.
+    All checkpoints see the same cases, t0 included: it leaves room for the longest history among
+    them, so that a further checkpoint with a longer one has all of them look again. Tests at onset
+    of the suite's confirmatory conditions, over all checkpoints, form one Holm family (paired
+    t-test of Δ = log s_pert − log s_ref). Teleports are tested one-sidedly, all else two-sidedly.
 
     Raises:
         UsageError: a condition about a body that the world does not have.
-        UserError: a subject does not fit the world, gives NaN or infinite numbers, or refuses the
-            pictures; trajectories too short; the world fails the sham check.
+        UserError: a checkpoint does not fit the world, gives NaN or infinite numbers, or refuses
+            the images; trajectories too short; the world fails the sham check.
     """
     progress = progress or NoProgress()
-    check_all_fit(subjects, make_world(suite.world))
+    check_all_fit(checkpoints, make_world(suite.world))
     _check_names(suite)
-    for subject in subjects:
-        freeze(subject.model, device)
+    for checkpoint in checkpoints:
+        freeze(checkpoint.model, device)
     # Linear extrapolation needs two frames before t0 even where a model itself sees one.
-    history = max(2, *(s.model.spec.history for s in subjects))
-    ledger = Ledger("voe", suite)
-    portions = Portions(ledger, cache, device, history)
-    new = [subject for subject in subjects if not portions.known(subject)]
-    scenes, screened = _screen(new, subjects, suite, history, portions, cache, progress)
+    history = max(2, *(s.model.spec.history for s in checkpoints))
+    recorder = ResultRecorder("voe", suite)
+    measurements = MeasurementCache(recorder, cache, device, history)
+    new = [checkpoint for checkpoint in checkpoints if not measurements.known(checkpoint)]
+    stimuli, swept = _screen(new, checkpoints, suite, history, measurements, cache, progress)
     resamples = Resamples(suite)
 
-    def write(own: Ledger, subject: Subject) -> Values:
-        assert screened is not None
-        return _write(own, screened, new.index(subject), suite, resamples)
+    def write(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
+        assert swept is not None
+        return _write(own, swept, new.index(checkpoint), suite, resamples)
 
-    failed = screened.failed if screened is not None else {}
+    failed = swept.failed if swept is not None else {}
     found = [
-        Onsets(subject, portions.of(subject, partial(write, subject=subject)))
-        for subject in subjects
-        if subject not in new or new.index(subject) not in failed
+        Onsets(checkpoint, measurements.of(checkpoint, partial(write, checkpoint=checkpoint)))
+        for checkpoint in checkpoints
+        if checkpoint not in new or new.index(checkpoint) not in failed
     ]
     for failure in failed.values():  # the others are remembered by now
         raise failure
-    _note_left_out(ledger, scenes)
-    _note_moved(ledger, scenes)
-    compare(ledger, found, suite, resamples)
-    _correct(ledger, subjects, suite)
-    result = ledger.result(subjects, {"analysis": "voe", "suite": suite.model_dump(mode="json")})
-    return Result(result.provenance, result.models, result.metrics, result.rows, scenes.films)
+    _note_left_out(recorder, stimuli)
+    _note_moved(recorder, stimuli)
+    compare(recorder, found, suite, resamples)
+    _correct(recorder, checkpoints, suite)
+    result = recorder.result(
+        checkpoints, {"analysis": "voe", "suite": suite.model_dump(mode="json")}
+    )
+    return Result(result.provenance, result.models, result.metrics, result.rows, stimuli.clips)
 
 
 def _screen(
-    new: Sequence[Subject],
-    subjects: Sequence[Subject],
+    new: Sequence[Checkpoint],
+    checkpoints: Sequence[Checkpoint],
     suite: Suite,
     history: int,
-    portions: Portions,
+    measurements: MeasurementCache,
     cache: LatentCache,
     progress: Progress,
-) -> tuple[Scenes, Screening | None]:
+) -> tuple[StimulusRecord, Sweep | None]:
     """Show everything to the new checkpoints; scenes that are known and new to none are not made.
 
-    Filmstrips are of the largest picture among all ``subjects``.
+    Filmstrips are of the largest image among all ``checkpoints``.
     """
-    largest = max(s.model.spec.image_size for s in subjects)
-    key = portions.shared("scenes", largest)
+    largest = max(s.model.spec.image_size for s in checkpoints)
+    key = measurements.shared("scenes", largest)
     known = cache.recall(key)
     wanted = {s.model.spec.image_size for s in new} | ({largest} if known is None else set())
     sizes = sorted(wanted, reverse=True)
-    screened = None
+    swept = None
     if sizes:
         with progress.task("Violation of expectation", steps(suite, sizes, len(new))) as task:
-            screened = screen(new, suite, sizes, history, cache, task)
+            swept = sweep(new, suite, sizes, history, cache, task)
     if known is not None:
-        return Scenes.unpacked(known), screened
-    assert screened is not None
-    cache.keep(key, screened.scenes.packed())
-    return screened.scenes, screened
+        return StimulusRecord.unpacked(known), swept
+    assert swept is not None
+    cache.keep(key, swept.stimuli.packed())
+    return swept.stimuli, swept
 
 
 def _write(
-    ledger: Ledger, screened: Screening, place: int, suite: Suite, resamples: Resamples
+    recorder: ResultRecorder, swept: Sweep, place: int, suite: Suite, resamples: Resamples
 ) -> Values:
     """Everything about one checkpoint; its surprise at onset, for the differences."""
-    evidence = screened.evidence[place]
-    ledger.take([], None, screened.notes[place])
-    write_metrics(ledger, evidence, suite, resamples)
-    add = partial(ledger.metric, evidence.subject, features="z")
+    evidence = swept.evidence[place]
+    recorder.take([], None, swept.notes[place])
+    write_metrics(recorder, evidence, suite, resamples)
+    add = partial(recorder.metric, evidence.checkpoint, features="z")
     for response in suite.voe.dose_response:
-        write_doses(add, response, screened.doses[place][response.name], suite, resamples)
-    preflight(ledger, evidence, suite, resamples)
-    _write_rows(ledger, evidence)
+        write_doses(add, response, swept.doses[place][response.name], suite, resamples)
+    preflight(recorder, evidence, suite, resamples)
+    _write_rows(recorder, evidence)
     return Onsets.of(evidence).values
 
 
@@ -145,28 +146,28 @@ def _check_names(suite: Suite) -> None:
             raise unknown_name("confirmatory condition", name, names)
 
 
-def _note_left_out(ledger: Ledger, scenes: Scenes) -> None:
-    for name, there in scenes.kept.items():
+def _note_left_out(recorder: ResultRecorder, stimuli: StimulusRecord) -> None:
+    for name, there in stimuli.kept.items():
         missing = int((~there).sum())
         if missing:
-            ledger.note(
+            recorder.note(
                 f"{name}: {missing} of {len(there)} cases were left out, as the intervention has "
                 "no valid place there, or nothing would show of it at any moment."
             )
 
 
-def _note_moved(ledger: Ledger, scenes: Scenes) -> None:
-    for name, moments in scenes.onsets.items():
-        kept = scenes.kept[name]
-        moved = int((moments != scenes.onset)[kept].sum())
+def _note_moved(recorder: ResultRecorder, stimuli: StimulusRecord) -> None:
+    for name, moments in stimuli.onsets.items():
+        kept = stimuli.kept[name]
+        moved = int((moments != stimuli.onset)[kept].sum())
         if moved:
-            ledger.note(
+            recorder.note(
                 f"{name}: {moved} of {int(kept.sum())} cases have another onset than in the "
                 "other conditions, as nothing would show at their own."
             )
 
 
-def _write_rows(ledger: Ledger, evidence: Evidence) -> None:
+def _write_rows(recorder: ResultRecorder, evidence: Evidence) -> None:
     """Surprise by trajectory: all offsets for the model, the onset alone for baselines.
 
     Before t0 every condition is its reference, so those offsets are stored for the reference only.
@@ -213,7 +214,7 @@ def _write_rows(ledger: Ledger, evidence: Evidence) -> None:
     columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     values, names = columns.pop("value"), columns.pop("trajectory_id").tolist()
     frames = columns.pop("frame")
-    ledger.rows(evidence.subject, "surprise", values, names, frames, features="z", **columns)
+    recorder.rows(evidence.checkpoint, "surprise", values, names, frames, features="z", **columns)
 
 
 def _moved(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
@@ -227,11 +228,11 @@ def _moved(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def _correct(ledger: Ledger, subjects: Sequence[Subject], suite: Suite) -> None:
-    """Holm over the confirmatory tests of all subjects, and the effect that is left to see."""
+def _correct(recorder: ResultRecorder, checkpoints: Sequence[Checkpoint], suite: Suite) -> None:
+    """Holm over the confirmatory tests of all checkpoints, and the effect that is left to see."""
     tests = [
         m
-        for m in ledger.metrics
+        for m in recorder.metrics
         if m.metric == "p_ttest"
         and m.window == "onset"
         and m.versus is None
@@ -239,8 +240,10 @@ def _correct(ledger: Ledger, subjects: Sequence[Subject], suite: Suite) -> None:
     ]
     for test, adjusted in zip(tests, bootstrap.holm([t.value for t in tests]), strict=True):
         changed = {"metric": "p_holm", "value": adjusted}
-        ledger.metrics.append(Metric(**(test.model_dump() | changed)))
+        recorder.metrics.append(Metric(**(test.model_dump() | changed)))
     family, n = max(1, len(tests)), suite.voe.trajectories
     smallest = bootstrap.smallest_detectable_d_z(n, family, suite.statistics.alpha)
-    for subject in subjects:
-        ledger.metric(subject, "smallest_detectable_d_z", Estimate(smallest, n=n), features="z")
+    for checkpoint in checkpoints:
+        recorder.metric(
+            checkpoint, "smallest_detectable_d_z", Estimate(smallest, n=n), features="z"
+        )

@@ -1,4 +1,4 @@
-"""One checkpoint, and its rivals, looking at the matched cases."""
+"""One checkpoint, and its baselines, looking at the matched cases."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lewm_probe.analyses.controls.random_networks import (
     pixel_difference,
     random_encoder,
 )
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
 from lewm_probe.analyses.engine.features import check_finite, encoded, pooled
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.doses import AtOnset
-from lewm_probe.analyses.voe.matched_pairs import Changed, MatchedCases
+from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, Stimuli
 from lewm_probe.analyses.voe.metrics import Evidence
 from lewm_probe.analyses.voe.surprise import (
     MODEL,
@@ -39,7 +39,7 @@ BASELINES = ("copy_last", "linear_extrapolation", "pixel_difference", "random_en
 """Copy-last is always scored: preflight and the headline difference need it."""
 
 WHOLE_CASES = 32
-"""Trajectories whose pictures are put together at once for a recurrent model; bounds memory."""
+"""Trajectories whose images are put together at once for a recurrent model; bounds memory."""
 
 
 def check_baselines(names: Iterable[str]) -> None:
@@ -53,8 +53,8 @@ def check_baselines(names: Iterable[str]) -> None:
             raise unknown_name("baseline", name, BASELINES)
 
 
-class Shown:
-    """The pictures that checkpoints of one picture size look at, and how much they change.
+class ImageChanges:
+    """The images that checkpoints of one image size look at, and how much they change.
 
     Attributes:
         cases: matched cases.
@@ -63,12 +63,12 @@ class Shown:
             NaN at the first.
     """
 
-    def __init__(self, cases: MatchedCases, disjoint: Trajectories) -> None:
+    def __init__(self, cases: MatchedPairs, disjoint: Trajectories) -> None:
         self.cases, self.disjoint = cases, disjoint
         self.clean_differences = _differences(cases.reference.pixels)
         self.disjoint_differences = _differences(disjoint.pixels)
 
-    def changed_differences(self, changed: Changed) -> np.ndarray:
+    def changed_differences(self, changed: Stimuli) -> np.ndarray:
         """Squared grey-level change at each frame under a condition, (N, T)."""
         scores = self.clean_differences.copy()
         if not len(changed.case):
@@ -85,69 +85,78 @@ class Shown:
         return scores
 
 
-class Examination:
-    """The surprise of one checkpoint and its rivals, gathered condition by condition.
+class SurpriseScorer:
+    """The surprise of one checkpoint and its baselines, gathered condition by condition.
 
     Raises:
         UserError: latents or predictions are NaN or infinite.
     """
 
     def __init__(
-        self, subject: Subject, shown: Shown, suite: Suite, cache: LatentCache, ledger: Ledger
+        self,
+        checkpoint: Checkpoint,
+        shown: ImageChanges,
+        suite: Suite,
+        cache: LatentCache,
+        recorder: ResultRecorder,
     ) -> None:
-        self._subject, self._shown, self._suite, self._cache = subject, shown, suite, cache
+        self._checkpoint, self._shown, self._suite, self._cache = checkpoint, shown, suite, cache
         reference, disjoint = shown.cases.reference, shown.disjoint
-        self._rival = self._make_rival(ledger)
+        self._baseline = self._make_baseline(recorder)
         self._latents = self._encode(reference.pixels, reference.actions)
-        self._rival_latents = self._encode_rival(reference.pixels)
+        self._baseline_latents = self._encode_baseline(reference.pixels)
         apart = self._encode(disjoint.pixels, disjoint.actions)
-        rival_apart = self._encode_rival(disjoint.pixels)
+        baseline_apart = self._encode_baseline(disjoint.pixels)
         self._whitening: Whitening | None = None
         if apart.ndim == 3:
-            predicted = self._predict(subject.model, apart, disjoint.actions)
+            predicted = self._predict(checkpoint.model, apart, disjoint.actions)
             self._whitening = Whitening.fit(predicted - apart)
         self._scores = Scores(
             clean=self._score(
-                self._latents, self._rival_latents, reference.actions, shown.clean_differences
+                self._latents, self._baseline_latents, reference.actions, shown.clean_differences
             ),
-            disjoint=self._score(apart, rival_apart, disjoint.actions, shown.disjoint_differences),
+            disjoint=self._score(
+                apart, baseline_apart, disjoint.actions, shown.disjoint_differences
+            ),
         )
-        self._rival_copy: np.ndarray | None = None
-        if self._rival is not None and rival_apart is not None:
-            copied = latent_baselines(self._rival, rival_apart, ("copy_last",))
-            self._rival_copy = copied["copy_last"]
+        self._baseline_copy: np.ndarray | None = None
+        if self._baseline is not None and baseline_apart is not None:
+            copied = latent_baselines(self._baseline, baseline_apart, ("copy_last",))
+            self._baseline_copy = copied["copy_last"]
         axes = apart.reshape(-1, apart[0, 0].size).astype(np.float64)  # (N·T, D)
         self._trace_cov, self._width = float(axes.var(axis=0).sum()), axes.shape[1]
-        self._rank = effective_rank(pooled(subject, apart))
-        self._action_scale = action_scale(subject.model, disjoint.actions)
+        self._rank = effective_rank(pooled(checkpoint, apart))
+        self._action_scale = action_scale(checkpoint.model, disjoint.actions)
         seen = self._latents
         actions = shown.cases.swapped_actions()
-        if subject.model.spec.recurrent:
+        if checkpoint.model.spec.recurrent:
             seen = self._encode(reference.pixels, actions)
-        self._swapped = surprise(subject.model, self._predict(subject.model, seen, actions), seen)
+        self._swapped = surprise(
+            checkpoint.model, self._predict(checkpoint.model, seen, actions), seen
+        )
 
-    def look_at(self, name: str, changed: Changed, differences: np.ndarray) -> None:
+    def look_at(self, name: str, changed: Stimuli, differences: np.ndarray) -> None:
         """Score one condition; ``differences``: its grey-level changes, (N, T)."""
         latents = self._seen(changed)
-        rival = self._rival_latents
-        if rival is not None:
-            rival = self._replaced(rival, changed, self._encode_rival)
-        self._scores.conditions[name] = self._score(latents, rival, changed.actions, differences)
+        baseline = self._baseline_latents
+        if baseline is not None:
+            baseline = self._replaced(baseline, changed, self._encode_baseline)
+        self._scores.conditions[name] = self._score(latents, baseline, changed.actions, differences)
 
-    def at_onset(self, changed: Changed, differences: np.ndarray) -> AtOnset:
+    def at_onset(self, changed: Stimuli, differences: np.ndarray) -> AtOnset:
         """Surprise at t0 alone of the cases that could be made: perturbed, reference by scorer.
 
         Only the frames that a prediction of t0 needs are scored.
         """
         cases = np.flatnonzero(changed.kept)
         onset = changed.onset[cases]
-        reach = max(2, self._subject.model.spec.history)  # linear extrapolation needs two frames
+        reach = max(2, self._checkpoint.model.spec.history)  # linear extrapolation needs two frames
         rows = cases[:, None], onset[:, None] + np.arange(-reach, 1)  # (n, reach + 1)
         latents = self._seen(changed)[rows]
-        rival = self._rival_latents
-        if rival is not None:
-            rival = self._replaced(rival, changed, self._encode_rival)[rows]
-        scores = self._score(latents, rival, changed.actions[rows], differences[rows])
+        baseline = self._baseline_latents
+        if baseline is not None:
+            baseline = self._replaced(baseline, changed, self._encode_baseline)[rows]
+        scores = self._score(latents, baseline, changed.actions[rows], differences[rows])
         clean = self._scores.clean
         return {name: (values[:, -1], clean[name][cases, onset]) for name, values in scores.items()}
 
@@ -161,14 +170,14 @@ class Examination:
             onsets: t0 of each case under each condition, (N,).
         """
         return Evidence(
-            subject=self._subject,
+            checkpoint=self._checkpoint,
             scores=self._scores,
             onset=self._shown.cases.onset,
             onsets=onsets,
             kept=kept,
             ids=self._shown.cases.reference.ids,
             swapped=self._swapped,
-            rival_copy=self._rival_copy,
+            baseline_copy=self._baseline_copy,
             trace_cov=self._trace_cov,
             rank=self._rank,
             width=self._width,
@@ -178,15 +187,15 @@ class Examination:
     # ---- latents
 
     def _encode(self, pixels: np.ndarray, actions: np.ndarray | None = None) -> np.ndarray:
-        return encoded(self._subject, pixels, actions, self._cache)["z"]
+        return encoded(self._checkpoint, pixels, actions, self._cache)["z"]
 
-    def _seen(self, changed: Changed) -> np.ndarray:
+    def _seen(self, changed: Stimuli) -> np.ndarray:
         """The model's latents of a condition, (N, T, …)."""
-        if self._subject.model.spec.recurrent:
+        if self._checkpoint.model.spec.recurrent:
             return self._followed(changed)
         return self._replaced(self._latents, changed, self._encode)
 
-    def _followed(self, changed: Changed) -> np.ndarray:
+    def _followed(self, changed: Stimuli) -> np.ndarray:
         """Latents of a recurrent model: whole trajectories anew, where anything differs in them.
 
         Until something differs they are those of the reference, so that ties are exact.
@@ -211,31 +220,31 @@ class Examination:
                 latents[place, first[place] :] = fresh[number, first[place] :]
         return latents
 
-    def _differs(self, changed: Changed) -> np.ndarray:
-        """Which of a condition's pictures are others than the reference's, bool (M,)."""
+    def _differs(self, changed: Stimuli) -> np.ndarray:
+        """Which of a condition's images are others than the reference's, bool (M,)."""
         reference = self._shown.cases.reference.pixels
         return np.array(
             [
-                not np.array_equal(picture, reference[case, frame])
-                for picture, case, frame in zip(
+                not np.array_equal(image, reference[case, frame])
+                for image, case, frame in zip(
                     changed.pixels, changed.case, changed.frame, strict=True
                 )
             ],
             dtype=bool,
         )
 
-    def _encode_rival(self, pixels: np.ndarray) -> np.ndarray | None:
-        if self._rival is None:
+    def _encode_baseline(self, pixels: np.ndarray) -> np.ndarray | None:
+        if self._baseline is None:
             return None
-        return self._rival.scaled(self._cache.encode(self._rival.encoder, pixels)["z"])
+        return self._baseline.scaled(self._cache.encode(self._baseline.encoder, pixels)["z"])
 
     def _replaced(
         self,
         latents: np.ndarray,
-        changed: Changed,
+        changed: Stimuli,
         encode: Callable[[np.ndarray], np.ndarray | None],
     ) -> np.ndarray:
-        """Latents of a condition: those of the reference, and anew where the picture differs."""
+        """Latents of a condition: those of the reference, and anew where the image differs."""
         differs = self._differs(changed)
         if not differs.any():
             return latents
@@ -247,30 +256,30 @@ class Examination:
 
     # ---- scores
 
-    def _make_rival(self, ledger: Ledger) -> RandomEncoder | None:
+    def _make_baseline(self, recorder: ResultRecorder) -> RandomEncoder | None:
         if "random_encoder" not in self._suite.voe.baselines:
             return None
-        suite, model = self._suite, self._subject.model
+        suite, model = self._suite, self._checkpoint.model
         train = suite_trajectories(suite, model.spec.image_size, "probe-train")
-        rival = random_encoder(
+        baseline = random_encoder(
             model, train, suite.random_encoder, seed=suite.seed, cache=self._cache
         )
-        if rival is None:
-            ledger.cannot_rebuild(self._subject, "the baseline random_encoder")
-        return rival
+        if baseline is None:
+            recorder.cannot_reinitialise(self._checkpoint, "the baseline random_encoder")
+        return baseline
 
     def _score(
         self,
         latents: np.ndarray,
-        rival_latents: np.ndarray | None,
+        baseline_latents: np.ndarray | None,
         actions: np.ndarray,
         differences: np.ndarray,
     ) -> dict[str, np.ndarray]:
         """Surprise by each scorer, (N, T); NaN in the first H frames."""
-        model, wanted = self._subject.model, self._suite.voe.baselines
+        model, wanted = self._checkpoint.model, self._suite.voe.baselines
         predicted = self._predict(model, latents, actions)
         scores = {MODEL: surprise(model, predicted, latents)}
-        check_finite(self._subject, "surprise values", scores[MODEL][:, model.spec.history :])
+        check_finite(self._checkpoint, "surprise values", scores[MODEL][:, model.spec.history :])
         if self._whitening is not None:
             scores[WHITENED] = self._whitening.surprise(predicted - latents)
         scores |= latent_baselines(
@@ -279,14 +288,14 @@ class Examination:
         if "pixel_difference" in wanted:
             scores["pixel_difference"] = differences.copy()
             scores["pixel_difference"][:, : model.spec.history] = np.nan
-        if self._rival is not None and rival_latents is not None:
-            guess = self._predict(self._rival, rival_latents, actions)
-            scores["random_encoder"] = surprise(self._rival, guess, rival_latents)
+        if self._baseline is not None and baseline_latents is not None:
+            guess = self._predict(self._baseline, baseline_latents, actions)
+            scores["random_encoder"] = surprise(self._baseline, guess, baseline_latents)
         return scores
 
     def _predict(self, model: WorldModel, latents: np.ndarray, actions: np.ndarray) -> np.ndarray:
         predicted = teacher_forced(model, latents, actions)
-        check_finite(self._subject, "predicted latents", predicted[:, model.spec.history :])
+        check_finite(self._checkpoint, "predicted latents", predicted[:, model.spec.history :])
         return predicted
 
 

@@ -2,7 +2,7 @@
 
 s_t = mean over latent axes of (ẑ_t − z_t)², ẑ_t teacher-forced from exactly the last H latents and
 the action blocks that follow them (LeWorldModel, arXiv 2603.19312, violation of expectation). The
-rivals are scored on the same frames. Frames with a shorter context are NaN.
+baselines are scored on the same frames. Frames with a shorter context are NaN.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _check_shape(what: str, found: Sequence[int], expected: Sequence[int]) -> No
     if tuple(found) != tuple(expected):
         raise UserError(
             f"{what} of the model has the shape {tuple(found)}, but {tuple(expected)} was expected "
-            "there. Mend the model; `check_world_model` tells more of it."
+            "there. Fix the model; `check_world_model` tells more of it."
         )
 
 
@@ -137,7 +137,7 @@ class Whitening:
 
 @dataclass
 class Scores:
-    """Surprise of one checkpoint and its rivals, each (trajectories, T).
+    """Surprise of one checkpoint and its baselines, each (trajectories, T).
 
     Attributes:
         clean: scorer → on the reference trajectories.

@@ -1,6 +1,6 @@
-"""Pictures and episodes that occur twice, told by their hashes.
+"""Images and episodes that occur twice, told by their hashes.
 
-Whole episodes are compared in every file. Pictures are compared in as many evenly spaced episodes
+Whole episodes are compared in every file. Images are compared in as many evenly spaced episodes
 as decode to two gigabytes, which is all of them up to 170,000 frames of 64 px.
 """
 
@@ -16,22 +16,22 @@ from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS
 
-PICTURE_BYTES = 2**31
-"""Bytes of pictures that are decoded and compared."""
+IMAGE_BYTES = 2**31
+"""Bytes of images that are decoded and compared."""
 RUN = 4
-"""Successive pictures that are compared as one."""
+"""Successive images that are compared as one."""
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio, made odd: the usual multiplier to mix hashes with."""
 
 
 @dataclass(frozen=True)
 class FrameHashes:
-    """Hashes of the pictures of some episodes.
+    """Hashes of the images of some episodes.
 
     Attributes:
         episodes: which episodes, int64 (E,).
-        episode: episode of each picture, int64 (N,).
-        hashes: hash of each picture, uint64 (N,), in the order of rows.
+        episode: episode of each image, int64 (N,).
+        hashes: hash of each image, uint64 (N,), in the order of rows.
     """
 
     episodes: np.ndarray
@@ -39,14 +39,14 @@ class FrameHashes:
     hashes: np.ndarray
 
     def same_as_before(self) -> int:
-        """Pictures equal to the one before in the same episode."""
+        """Images equal to the one before in the same episode."""
         same = (self.hashes[1:] == self.hashes[:-1]) & (self.episode[1:] == self.episode[:-1])
         return int(same.sum())
 
     def runs(self) -> FrameHashes:
-        """Hashes of four successive pictures of an episode, where something moves.
+        """Hashes of four successive images of an episode, where something moves.
 
-        Single pictures agree by chance now and then (two agents in one corner), and the more, the
+        Single images agree by chance now and then (two agents in one corner), and the more, the
         larger the data set; four in a row hardly ever do.
         """
         count = max(0, len(self.hashes) - RUN + 1)
@@ -72,17 +72,17 @@ class FrameHashes:
 
 
 def hash_frames(
-    file: Episodes, limit: int = PICTURE_BYTES, progress: Progress | None = None
+    file: Episodes, limit: int = IMAGE_BYTES, progress: Progress | None = None
 ) -> FrameHashes:
-    """Hash every picture of as many evenly spaced episodes as ``limit`` bytes allow."""
+    """Hash every image of as many evenly spaced episodes as ``limit`` bytes allow."""
     frame_bytes = int(np.prod(file.frame_shape))
     count = int(limit / (file.lengths.mean() * frame_bytes))
     count = max(1, min(len(file), count))
     chosen = np.unique(np.linspace(0, len(file) - 1, count).astype(np.int64))
     hashes: list[int] = []
-    with (progress or NoProgress()).task("Comparing pictures", len(chosen)) as task:
+    with (progress or NoProgress()).task("Comparing images", len(chosen)) as task:
         for index in chosen:
-            for block in file.pictures(int(index)):
+            for block in file.images(int(index)):
                 for frame in block:
                     digest = hashlib.blake2b(frame.data, digest_size=8).digest()
                     hashes.append(int.from_bytes(digest, "little"))
@@ -92,7 +92,7 @@ def hash_frames(
 
 
 def identical_episodes(file: Episodes) -> list[tuple[int, ...]]:
-    """Groups of episodes that agree in every column and in their first picture."""
+    """Groups of episodes that agree in every column and in their first image."""
     own = [n for n in file.columns if n not in ("pixels", "step_idx", *EPISODE_COLUMNS)]
     values = [file.read(name) for name in own]
     groups: dict[bytes, list[int]] = {}
@@ -104,9 +104,9 @@ def identical_episodes(file: Episodes) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
     for group in groups.values():
         if len(group) > 1:
-            by_picture: dict[bytes, list[int]] = {}
+            by_image: dict[bytes, list[int]] = {}
             for index in group:
                 first = file.row("pixels", int(file.offsets[index])).tobytes()
-                by_picture.setdefault(first, []).append(index)
-            found += [tuple(same) for same in by_picture.values() if len(same) > 1]
+                by_image.setdefault(first, []).append(index)
+            found += [tuple(same) for same in by_image.values() if len(same) > 1]
     return found

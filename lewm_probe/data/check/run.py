@@ -17,11 +17,11 @@ from lewm_probe.data.sampling.split import split_episodes
 Verdict = Literal["ok", "note", "problem"]
 
 STILL_SHARE = 0.2
-"""Share of pictures equal to the one before that is a problem: the camera or the world hangs."""
+"""Share of images equal to the one before that is a problem: the camera or the world hangs."""
 SHARED_SHARE = 0.01
-"""Share of runs of pictures seen in another episode, or across the split, that is one."""
+"""Share of runs of images seen in another episode, or across the split, that is one."""
 
-_MEND = "for example with `lewm-probe data convert --mend-last-actions`"
+_MEND = "for example with `lewm-probe data convert --fix-last-actions`"
 
 
 @dataclass(frozen=True)
@@ -184,12 +184,12 @@ def check_alignment(alignment: Alignment) -> Check:
 
 
 def check_still(file: Episodes, hashes: FrameHashes) -> Check:
-    """Do pictures move on within an episode?"""
+    """Do images move on within an episode?"""
     still, looked = hashes.same_as_before(), len(hashes.hashes)
     share = still / looked
-    finding = f"{still} of {looked} pictures equal the one before{_of(file, hashes)}"
+    finding = f"{still} of {looked} images equal the one before{_of(file, hashes)}"
     verdict: Verdict = "problem" if share > STILL_SHARE else "note" if still else "ok"
-    return Check("still pictures", verdict, finding)
+    return Check("still images", verdict, finding)
 
 
 def check_between(file: Episodes, hashes: FrameHashes, same: Sequence[tuple[int, ...]]) -> Check:
@@ -203,12 +203,12 @@ def check_between(file: Episodes, hashes: FrameHashes, same: Sequence[tuple[int,
             f"{_some(same[0], 'episode')}",
         )
     runs = hashes.runs()
-    pictures, repeated = hashes.seen_elsewhere(), runs.seen_elsewhere()
+    images, repeated = hashes.seen_elsewhere(), runs.seen_elsewhere()
     finding = (
-        f"no episode occurs twice; {pictures} of {len(hashes.hashes)} pictures and {repeated} of "
+        f"no episode occurs twice; {images} of {len(hashes.hashes)} images and {repeated} of "
         f"{len(runs.hashes)} runs of {RUN} occur in another episode{_of(file, hashes)}"
     )
-    return Check("repeated episodes", _shared(pictures, repeated, len(runs.hashes)), finding)
+    return Check("repeated episodes", _shared(images, repeated, len(runs.hashes)), finding)
 
 
 def check_leakage(
@@ -233,20 +233,20 @@ def check_leakage(
             f"{_some(leaked[0], 'episode')}",
         )
     runs = hashes.runs()
-    pictures, moves = hashes.of(validation), runs.of(validation)
-    seen = int(np.isin(pictures, hashes.of(training)).sum())
+    images, moves = hashes.of(validation), runs.of(validation)
+    seen = int(np.isin(images, hashes.of(training)).sum())
     repeated = int(np.isin(moves, runs.of(training)).sum())
     finding = (
-        f"{how}, training has {seen} of {len(pictures)} validation pictures and {repeated} of "
+        f"{how}, training has {seen} of {len(images)} validation images and {repeated} of "
         f"{len(moves)} runs of {RUN}{_of(file, hashes)}"
     )
     return Check("split leakage", _shared(seen, repeated, len(moves)), finding)
 
 
-def _shared(pictures: int, repeated: int, runs: int) -> Verdict:
+def _shared(images: int, repeated: int, runs: int) -> Verdict:
     if repeated > SHARED_SHARE * runs:
         return "problem"
-    return "note" if pictures or repeated else "ok"
+    return "note" if images or repeated else "ok"
 
 
 def _episodes_of(file: Episodes, rows: np.ndarray) -> np.ndarray:

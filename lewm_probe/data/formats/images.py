@@ -1,4 +1,4 @@
-"""Pictures of other people's data sets: decoded within bounds, resized by area."""
+"""Images of other people's data sets: decoded within bounds, resized by area."""
 
 from __future__ import annotations
 
@@ -9,52 +9,52 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from lewm_probe.data.formats.hdf5.layout import LARGEST_PICTURE
+from lewm_probe.data.formats.hdf5.layout import LARGEST_IMAGE
 
 LARGEST_ENCODED = 2**26
-"""Bytes of one encoded picture beyond which it is not looked at (a 4096 px PNG of noise: 50 MB)."""
+"""Bytes of one encoded image beyond which it is not looked at (a 4096 px PNG of noise: 50 MB)."""
 
 
-class BadPicture(Exception):
-    """What is wrong with a picture; the caller says which one."""
+class BadImage(Exception):
+    """What is wrong with an image; the caller says which one."""
 
 
 def decode(encoded: bytes, kind: Literal["PNG", "JPEG"]) -> np.ndarray:
-    """A picture as uint8 (H, W, 3). Its header is believed only up to 4096 px a side.
+    """An image as uint8 (H, W, 3). Its header is believed only up to 4096 px a side.
 
     Raises:
-        BadPicture: no picture of that kind, broken off, too large, or not 8 bits a channel.
+        BadPicture: no image of that kind, broken off, too large, or not 8 bits a channel.
     """
     if len(encoded) > LARGEST_ENCODED:
-        raise BadPicture(f"is {len(encoded)} bytes long, more than any picture here")
+        raise BadImage(f"is {len(encoded)} bytes long, more than any image here")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with Image.open(io.BytesIO(encoded), formats=[kind]) as picture:
-                if max(picture.size) > LARGEST_PICTURE:
-                    width, height = picture.size
-                    raise BadPicture(
-                        f"claims {width}×{height} px, more than {LARGEST_PICTURE} on a side"
+            with Image.open(io.BytesIO(encoded), formats=[kind]) as image:
+                if max(image.size) > LARGEST_IMAGE:
+                    width, height = image.size
+                    raise BadImage(
+                        f"claims {width}×{height} px, more than {LARGEST_IMAGE} on a side"
                     )
-                if picture.mode not in ("RGB", "RGBA", "L", "P"):
-                    raise BadPicture(f"has the mode {picture.mode}, not 8 bits a channel")
+                if image.mode not in ("RGB", "RGBA", "L", "P"):
+                    raise BadImage(f"has the mode {image.mode}, not 8 bits a channel")
                 # Palettes by way of RGBA: Pillow warns of transparent ones otherwise.
-                whole = picture.convert("RGBA") if picture.mode == "P" else picture
+                whole = image.convert("RGBA") if image.mode == "P" else image
                 return np.asarray(whole.convert("RGB"))
-    except BadPicture:
+    except BadImage:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Warning) as error:
-        raise BadPicture(f"is not a whole {kind} picture") from error
+        raise BadImage(f"is not a whole {kind} image") from error
     except Image.DecompressionBombError as error:
-        raise BadPicture(f"claims more than {LARGEST_PICTURE} px on a side") from error
+        raise BadImage(f"claims more than {LARGEST_IMAGE} px on a side") from error
 
 
-def resized(picture: np.ndarray, side: int) -> np.ndarray:
-    """uint8 (side, side, 3) of a square picture by Pillow's box filter.
+def resized(image: np.ndarray, side: int) -> np.ndarray:
+    """uint8 (side, side, 3) of a square image by Pillow's box filter.
 
-    Each pixel is the mean of the area it covers; when the picture grows, the nearest pixel.
+    Each pixel is the mean of the area it covers; when the image grows, the nearest pixel.
     """
-    if picture.shape[:2] == (side, side):
-        return picture
-    shrunk = Image.fromarray(picture).resize((side, side), Image.Resampling.BOX)
+    if image.shape[:2] == (side, side):
+        return image
+    shrunk = Image.fromarray(image).resize((side, side), Image.Resampling.BOX)
     return np.asarray(shrunk)

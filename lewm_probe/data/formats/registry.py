@@ -14,7 +14,7 @@ LANCE_SUFFIX = ".lance"
 def storage_of(path: Path) -> Storage:
     """What a path is or, where nothing is there yet, what it would be by its suffix.
 
-    ``.lance`` is a Lance table; any other folder, or a name without suffix, is a folder of pictures
+    ``.lance`` is a Lance table; any other folder, or a name without suffix, is a folder of images
     or videos with a CSV file; all else is HDF5.
     """
     if path.suffix == LANCE_SUFFIX:
@@ -31,7 +31,7 @@ def open_episodes(path: Path | str) -> Episodes:
         UserError: nothing is there, it is damaged or of another layout, or Lance is not installed.
 
     >>> with open_episodes("tests/golden/released_layout.h5") as data:
-    ...     print(len(data), data.rows, data.picture_size)
+    ...     print(len(data), data.rows, data.image_size)
     4 117 32
     """
     path = Path(path)

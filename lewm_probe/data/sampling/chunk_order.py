@@ -2,7 +2,7 @@
 
 Released files compress 100 frames together: a window of 4 frames read at random decodes 100 or 200,
 25 to 50 times too many. Instead the file's chunks are cut into runs of neighbours, the runs are put
-in random order and taken in groups whose decoded pictures fit in memory; the windows that begin in
+in random order and taken in groups whose decoded images fit in memory; the windows that begin in
 a group are mixed. Every window comes once an epoch, and each chunk is decoded about once:
 a run's last windows reach into the next chunk, which costs one chunk more a run.
 
@@ -33,7 +33,7 @@ class Group:
 
 
 class ChunkReader:
-    """Pictures of a file, whole chunks of them held in memory, the least lately used given up.
+    """Images of a file, whole chunks of them held in memory, the least lately used given up.
 
     Args:
         file: stays open.
@@ -53,7 +53,7 @@ class ChunkReader:
         self.decoded = 0
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """Pictures of some rows, uint8 (n, H, W, C), in the order asked for."""
+        """Images of some rows, uint8 (n, H, W, C), in the order asked for."""
         found = np.empty((len(rows), *self._file.frame_shape), np.uint8)
         chunks = rows // self.rows
         for chunk in np.unique(chunks):

@@ -24,15 +24,15 @@ from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.sampling.chunk_order import ChunkReader, chunk_order
 
 MEMORY_LIMIT = 6 * 2**30
-"""Bytes of pictures that are held in memory; more are read from the file as they are asked for."""
+"""Bytes of images that are held in memory; more are read from the file as they are asked for."""
 _READ_BYTES = 2**26
-"""Pictures decoded in one go while loading."""
+"""Images decoded in one go while loading."""
 
 
 class Windows:
     """All windows of some episodes, by number.
 
-    The pictures are held in memory when they fit ``memory_limit``; otherwise the file must stay
+    The images are held in memory when they fit ``memory_limit``; otherwise the file must stay
     open, and each batch reads from it in file order. Take windows in the ``order`` given here:
     where a chunk of the file holds many frames, any other decodes the same chunks over and over.
 
@@ -47,7 +47,7 @@ class Windows:
     Attributes:
         starts: the window's first row in the file, int64 (windows,).
         too_short: how many of the episodes have no room for a window.
-        in_memory: whether the pictures are held in memory.
+        in_memory: whether the images are held in memory.
 
     Raises:
         UsageError: no frames, or no steps between them.
@@ -101,7 +101,7 @@ class Windows:
         self.in_memory = size <= memory_limit
         self._pixels = _load_pixels(file, ids) if self.in_memory else None
         coarse = not self.in_memory and file.chunk_rows > 1
-        self._pictures = ChunkReader(file) if coarse else None
+        self._images = ChunkReader(file) if coarse else None
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -110,14 +110,14 @@ class Windows:
     def order(self, rng: np.random.Generator) -> np.ndarray:
         """All windows once, in random order: what an epoch of training goes through.
 
-        Where pictures are read from chunks of many frames, chunks are taken in random order and
+        Where images are read from chunks of many frames, chunks are taken in random order and
         windows are mixed within groups of them (``chunk_order``), so that each chunk is decoded
         about once; otherwise every order is equally likely.
         """
-        if self._pictures is None:
+        if self._images is None:
             return rng.permutation(len(self))
         span = int(self._frame_rows[-1])
-        return chunk_order(self.starts // self._pictures.rows, self._pictures.group(span), rng)
+        return chunk_order(self.starts // self._images.rows, self._images.group(span), rng)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Some windows: ``pixels`` uint8 (B, T, H, W, C), ``action`` float32 (B, T, k·a) raw.
@@ -142,12 +142,12 @@ class Windows:
 
     def _read_pixels(self, starts: np.ndarray) -> np.ndarray:
         rows = (starts[:, None] + self._frame_rows).ravel()
-        found = self._pictures.take(rows) if self._pictures else self._file.take("pixels", rows)
+        found = self._images.take(rows) if self._images else self._file.take("pixels", rows)
         return found.reshape(len(starts), self.frames, *self._file.frame_shape)
 
 
 def _load_pixels(file: Episodes, episodes: np.ndarray) -> np.ndarray:
-    """Pictures of some episodes one after the other, read in long runs of neighbouring rows."""
+    """Images of some episodes one after the other, read in long runs of neighbouring rows."""
     rows = file.rows_of(episodes)
     pixels = np.empty((len(rows), *file.frame_shape), dtype=np.uint8)
     longest = max(1, _READ_BYTES // pixels[0].nbytes)

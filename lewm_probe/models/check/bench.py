@@ -1,4 +1,4 @@
-"""What the checks of ``check_world_model`` share: films, calls in eval mode, comparisons."""
+"""What the checks of ``check_world_model`` share: clips, calls in eval mode, comparisons."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.core.seeding import stream
 from lewm_probe.models.base import ModelSpec, Observation, WorldModel, device_of
 
-FILMS = 3
+CLIPS = 3
 FRAMES_BEYOND = 4
-"""Frames of a film beyond the model's history."""
+"""Frames of a clip beyond the model's history."""
 
 TOLERANCE = 1e-3
 """Share of the numbers' own spread that rounding may come to: sums are taken in another order when
@@ -31,7 +31,7 @@ class Bench:
 
     Attributes:
         model: the model, whose weights and mode are left as they were.
-        seed: of changes to films and actions.
+        seed: of changes to clips and actions.
         pixels: uint8 (B, T, H, W, C), on the model's device.
         actions: raw blocks (B, T, A), there too.
     """
@@ -57,12 +57,12 @@ class Bench:
 
     @cached_property
     def latents(self) -> Tensor:
-        """Of the films, (B, T, …)."""
+        """Of the clips, (B, T, …)."""
         return self.encode(self.pixels, self.actions)
 
     @cached_property
     def predicted(self) -> Tensor:
-        """From the films' latents and actions, (B, T, …)."""
+        """From the clips' latents and actions, (B, T, …)."""
         return self.predict(self.latents, self.actions)
 
     @cached_property
@@ -102,14 +102,14 @@ class Bench:
         return latents + 3 * spread(latents) * noise.to(latents)
 
     def other_pixels(self, pixels: Tensor) -> Tensor:
-        """The negative of pictures."""
+        """The negative of images."""
         return 255 - pixels
 
 
-def films(model: WorldModel, seed: int) -> tuple[Tensor, Tensor]:
-    """Pixels uint8 (B, T, H, W, 3) of the model's picture size, and action blocks (B, T, A).
+def clips(model: WorldModel, seed: int) -> tuple[Tensor, Tensor]:
+    """Pixels uint8 (B, T, H, W, 3) of the model's image size, and action blocks (B, T, A).
 
-    A square moves over a background of another colour, differently in each film. Whatever the model
+    A square moves over a background of another colour, differently in each clip. Whatever the model
     says of itself that cannot be right is left to the checks, so that it is told there.
     """
     spec = getattr(model, "spec", None)
@@ -120,16 +120,16 @@ def films(model: WorldModel, seed: int) -> tuple[Tensor, Tensor]:
 
     rng = stream(seed, "model conformance", "films")
     side, frames = asked("image_size", 64), asked("history", 1) + FRAMES_BEYOND
-    pixels = np.empty((FILMS, frames, side, side, 3), np.uint8)
+    pixels = np.empty((CLIPS, frames, side, side, 3), np.uint8)
     square = max(1, side // 5)
-    for film in pixels:
-        film[:] = rng.integers(60, 256, 3)
+    for clip in pixels:
+        clip[:] = rng.integers(60, 256, 3)
         start, step = rng.uniform(0, side - square, 2), rng.uniform(-side / 8, side / 8, 2)
         paint = rng.integers(0, 256, 3)
-        for t, picture in enumerate(film):
+        for t, image in enumerate(clip):
             row, column = (start + t * step).astype(int) % (side - square + 1)
-            picture[row : row + square, column : column + square] = paint
-    shape = (FILMS, frames, asked("action_width", 2))
+            image[row : row + square, column : column + square] = paint
+    shape = (CLIPS, frames, asked("action_width", 2))
     discrete = getattr(spec, "action_kind", None) == "discrete"
     blocks = rng.integers(0, 2, shape) if discrete else rng.uniform(-1, 1, shape)
     return torch.tensor(pixels), torch.tensor(blocks, dtype=torch.float32)
@@ -182,6 +182,6 @@ def refused(what: str, attempt: Callable[[], object]) -> None:
         attempt()
     except UserError:
         return
-    except Exception as error:  # a stranger's code may raise anything
+    except Exception as error:  # an untrusted code may raise anything
         raise Fails(f"{what} raised {kind(error)}; expected a UserError") from error
     raise Fails(f"{what} was taken; expected a UserError")

@@ -51,26 +51,26 @@ def encode(bench: Bench) -> str:
     if shape[:2] != (batch, frames) or not fits:
         raise Fails(f"encode() has the shape {shape}; expected {wanted}")
     if not torch.equal(bench.encode(bench.pixels, bench.actions), latents):
-        raise Fails("encode() twice of the same pictures gave two different latents")
+        raise Fails("encode() twice of the same images gave two different latents")
     if bool((latents == latents[:1, :1]).all()):
         return f"{shape}, finite, deterministic; all the same: the model has collapsed"
     return f"{shape}, finite, deterministic"
 
 
 def batch(bench: Bench) -> str:
-    """The latents of a film do not depend on the others beside it."""
+    """The latents of a clip do not depend on the others beside it."""
     latents, scale = bench.latents, spread(bench.latents)
     alone = bench.encode(bench.pixels[:1], bench.actions[:1])
     others = bench.pixels.clone()
     others[1:] = bench.other_pixels(others[1:])
     beside = bench.encode(others, bench.actions)[:1]
-    for found, what in ((alone, "alone"), (beside, "beside other films")):
+    for found, what in ((alone, "alone"), (beside, "beside other clips")):
         if apart(found, latents[:1], scale):
             raise Fails(
-                f"a film {what} has other latents; nothing may be computed over the batch (batch "
+                f"a clip {what} has other latents; nothing may be computed over the batch (batch "
                 "norm in eval mode, no normalising by the batch)"
             )
-    return "a film has the same latents alone and beside others"
+    return "a clip has the same latents alone and beside others"
 
 
 def frames(bench: Bench) -> str:
@@ -82,14 +82,14 @@ def frames(bench: Bench) -> str:
         )
         if apart(single[:, 0], latents.flatten(0, 1), scale):
             raise Fails(
-                "a frame alone has another latent than within its film; declare spec.recurrent if "
+                "a frame alone has another latent than within its clip; declare spec.recurrent if "
                 "earlier frames are to matter"
             )
-        return "a frame has the same latent alone and within its film"
+        return "a frame has the same latent alone and within its clip"
     pixels = bench.pixels.clone()
     pixels[:, middle:] = bench.other_pixels(pixels[:, middle:])
     if apart(bench.encode(pixels, bench.actions)[:, :middle], latents[:, :middle], scale):
-        raise Fails("latents change with later pictures; expected them to see the past only")
+        raise Fails("latents change with later images; expected them to see the past only")
     blocks = bench.actions.clone()
     blocks[:, middle:] = bench.other_actions(blocks[:, middle:])
     if apart(bench.encode(bench.pixels, blocks)[:, : middle + 1], latents[:, : middle + 1], scale):
@@ -100,15 +100,15 @@ def frames(bench: Bench) -> str:
     return "latents follow earlier frames and blocks, none that come later"
 
 
-def picture_size(bench: Bench) -> str:
-    """Pictures of another size are refused, unless resizing was asked for."""
+def image_size(bench: Bench) -> str:
+    """Images of another size are refused, unless resizing was asked for."""
     resize = getattr(bench.model, "resize", None)
     side = bench.spec.image_size + 8
     shape = (*bench.pixels.shape[:2], side, side, bench.pixels.shape[-1])
     other = torch.zeros(shape, dtype=torch.uint8, device=bench.pixels.device)
     if resize is not None:
         return f"others are resized: {resize}"
-    refused(f"pictures of {side} px", lambda: bench.encode(other, bench.actions))
+    refused(f"images of {side} px", lambda: bench.encode(other, bench.actions))
     return "another one is refused with a UserError"
 
 
@@ -145,7 +145,7 @@ def inputs(bench: Bench) -> str:
     with torch.no_grad():
         bench.model.predict(latents, blocks)
     _untouched("predict()", given | {"the latents": (latents, bench.latents)})
-    return "pictures, latents and actions are left as they were"
+    return "images, latents and actions are left as they were"
 
 
 def _untouched(call: str, given: dict[str, tuple[Tensor, Tensor]]) -> None:
@@ -161,10 +161,10 @@ def memory(bench: Bench) -> str:
     bench.encode(bench.other_pixels(bench.pixels), bench.other_actions(bench.actions))
     bench.predict(bench.other_latents(latents), bench.other_actions(bench.actions))
     if not torch.equal(bench.encode(bench.pixels, bench.actions), latents):
-        raise Fails("encode() gave other latents after another film; keep nothing between calls")
+        raise Fails("encode() gave other latents after another clip; keep nothing between calls")
     again, full = bench.predict(latents, bench.actions), bench.full
     if not torch.equal(again[:, full], predicted[:, full]):
-        raise Fails("predict() gave others after another film; keep nothing between calls")
+        raise Fails("predict() gave others after another clip; keep nothing between calls")
     after = _state(bench)
     for name in before:
         if not torch.equal(before[name], after[name]):

@@ -51,16 +51,16 @@ def predict(bench: Bench) -> str:
 
 
 def predict_batch(bench: Bench) -> str:
-    """The predictions of a film do not depend on the others beside it."""
+    """The predictions of a clip do not depend on the others beside it."""
     full, latents, blocks = bench.full, bench.latents.clone(), bench.actions.clone()
     alone = bench.predict(latents[:1], blocks[:1])
     latents[1:] = bench.other_latents(latents[1:], "batch")
     blocks[1:] = bench.other_actions(blocks[1:])
     beside = bench.predict(latents, blocks)[:1]
-    for found, what in ((alone, "alone"), (beside, "beside other films")):
+    for found, what in ((alone, "alone"), (beside, "beside other clips")):
         if apart(found[:, full], bench.predicted[:1, full], spread(bench.predicted)):
-            raise Fails(f"a film {what} has other predictions; nothing may go over the batch")
-    return "a film has the same predictions alone and beside others"
+            raise Fails(f"a clip {what} has other predictions; nothing may go over the batch")
+    return "a clip has the same predictions alone and beside others"
 
 
 def causal(bench: Bench) -> str:
@@ -104,7 +104,7 @@ def history(bench: Bench) -> str:
     if apart(short[:, -1], bench.predicted[:, at], scale):
         raise Fails(
             f"the last {length} latents and blocks alone give another prediction than at the end "
-            "of a longer film; count positions anew in every window"
+            "of a longer clip; count positions anew in every window"
         )
     latents = bench.latents.clone()
     latents[:, oldest] = bench.other_latents(latents[:, oldest], "oldest")
@@ -150,11 +150,11 @@ def missing_actions(bench: Bench) -> str:
     if apart(found[:1, last], bench.predicted[:1, last], scale) or apart(
         found[1:, full], bench.predicted[1:, full], scale
     ):
-        raise Fails("a missing block (NaN) at the end of one film changes other predictions")
+        raise Fails("a missing block (NaN) at the end of one clip changes other predictions")
     if bench.spec.recurrent and apart(
         bench.encode(bench.pixels, blocks), bench.latents, spread(bench.latents)
     ):
-        raise Fails("a missing block (NaN) at the end of one film changes latents before it")
+        raise Fails("a missing block (NaN) at the end of one clip changes latents before it")
     filled = bool(found[0, -1].isfinite().all())
     return "taken (NaN)" + ("" if filled else "; they give NaN there, and nowhere else")
 
@@ -179,7 +179,7 @@ def rollout(bench: Bench) -> str:
         if apart(imagined[:, number], latents[:, length:], scale):
             raise Fails(
                 f"plan {number} is imagined in another way than by predict() step after step; "
-                "leave rollout() to WorldModel, or mend it"
+                "leave rollout() to WorldModel, or fix it"
             )
     return f"{steps} steps of 2 plans as predict() gives them"
 
@@ -203,7 +203,7 @@ def surprise(bench: Bench) -> str:
         raise Fails("surprise() is greater where exactly what was predicted came; expected 0 there")
     alone = bench.model.surprise(predicted[:1, :1].clone(), target[:1, :1].clone())
     if apart(alone.detach(), own[:1, :1], float(own.abs().max()) or 1.0):
-        raise Fails("surprise() of a frame alone is another than within its film")
+        raise Fails("surprise() of a frame alone is another than within its clip")
     return f"from 0 up, {float(equal.max()):.3g} where what was predicted came"
 
 

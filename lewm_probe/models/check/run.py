@@ -1,16 +1,16 @@
 """Whether a model keeps what the ``WorldModel`` interface promises: ``check_world_model``.
 
 For models of one's own and of others, before they are audited. Every promise that an analysis leans
-on is tried on a few short films: pictures encoded one by one, predictions that see neither the
+on is tried on a few short clips: images encoded one by one, predictions that see neither the
 future nor more than the history, nothing remembered between calls.
 
 >>> from lewm_probe.data.sampling.action_statistics import ActionStatistics
 >>> from lewm_probe.models.config import EncoderConfig, ModelConfig
->>> from lewm_probe.models.jepa import LeWM
+>>> from lewm_probe.models.jepa import JEPA
 >>> config = ModelConfig(image_size=16, latent_width=8, encoder=EncoderConfig(name="cnn"))
->>> model = LeWM(config, ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)))
+>>> model = JEPA(config, ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)))
 >>> print(str(check_world_model(model)).splitlines()[0])
-LeWM (lewm): 21 of 21 checks passed
+JEPA (lewm): 21 of 21 checks passed
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.models.base import WorldModel, device_of
 from lewm_probe.models.check import latents as checks
 from lewm_probe.models.check import predictions as predictions
-from lewm_probe.models.check.bench import Bench, films
+from lewm_probe.models.check.bench import Bench, clips
 from lewm_probe.models.user_models import make_model
 
 CHECKS: Checks[Bench] = {
@@ -34,7 +34,7 @@ CHECKS: Checks[Bench] = {
     "encode": (checks.encode, ("declaration",)),
     "batch": (checks.batch, ("encode",)),
     "frames": (checks.frames, ("batch",)),
-    "picture size": (checks.picture_size, ("encode",)),
+    "image size": (checks.image_size, ("encode",)),
     "features": (checks.features, ("encode",)),
     "full context": (predictions.full_context, ("declaration",)),
     "predict": (predictions.predict, ("encode", "full context")),
@@ -68,23 +68,23 @@ def check_world_model(
     Args:
         model: the model, a callable that makes it, or text as ``make_model`` takes it. It is left
             as it was, weights and mode included.
-        pixels: uint8 (B, T, H, W, C) to try it on, at least 2 films of history + 3 frames; by
-            default squares that move over coloured backgrounds, of the model's picture size.
+        pixels: uint8 (B, T, H, W, C) to try it on, at least 2 clips of history + 3 frames; by
+            default squares that move over coloured backgrounds, of the model's image size.
         actions: raw blocks (B, T, A) that belong to them; by default random ones: uniform from −1
             to 1, or choices 0 and 1.
-        seed: of films, actions and changes to them.
+        seed: of clips, actions and changes to them.
         report_only: return the report even if something failed.
 
     Returns:
         The report; ``print`` it for one line a check.
 
     Raises:
-        UsageError: no such model, or films that are too few or too short.
+        UsageError: no such model, or clips that are too few or too short.
         UserError: it cannot be made; or a check failed, unless ``report_only``: every failure is
             named.
     """
     made = _made(model)
-    bench = Bench(made, seed, *_films(made, pixels, actions, seed))
+    bench = Bench(made, seed, *_clips(made, pixels, actions, seed))
     device = device_of(made)
     # In training mode, which one check tries, dropout draws from the stream that training uses.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -95,7 +95,7 @@ def check_world_model(
         lines = "".join(f"\n  {f.check}: {f.detail}." for f in report.failed)
         raise UserError(
             f"The model {report.name} fails {len(report.failed)} of {len(found)} checks:{lines}"
-            "\nMend it and check again, before it is audited. What was skipped for these is in the "
+            "\nFix it and check again, before it is audited. What was skipped for these is in the "
             "report that check_world_model gives with report_only=True."
         )
     return report
@@ -116,14 +116,14 @@ def _made(model: str | WorldModel | Callable[[], WorldModel]) -> WorldModel:
     return made
 
 
-def _films(
+def _clips(
     model: WorldModel,
     pixels: np.ndarray | Tensor | None,
     actions: np.ndarray | Tensor | None,
     seed: int,
 ) -> tuple[Tensor, Tensor]:
     """What the model is shown: pixels (B, T, H, W, C) and blocks (B, T, A)."""
-    made = films(model, seed)
+    made = clips(model, seed)
     shown = made[0] if pixels is None else torch.as_tensor(pixels)
     if pixels is not None and actions is None:
         raise UsageError(
@@ -135,7 +135,7 @@ def _films(
     if shown.ndim != 5 or len(shown) < 2 or shown.shape[1] < least:
         raise UsageError(
             f"check_world_model was given pixels of the shape {tuple(shown.shape)}, but needs at "
-            f"least 2 films of {least} frames: (B, T, H, W, C). Give more of them, or none."
+            f"least 2 clips of {least} frames: (B, T, H, W, C). Give more of them, or none."
         )
     if blocks.ndim != 3 or blocks.shape[:2] != shown.shape[:2]:
         raise UsageError(

@@ -185,7 +185,7 @@ def checked(values: ActionStatistics, where: str) -> ActionStatistics:
     if not values.mean or len(values.mean) != len(values.std):
         raise UserError(
             f"{where} have {len(values.mean)} means and {len(values.std)} SDs, but one of each was "
-            "expected for each dimension of an environment action. Mend them."
+            "expected for each dimension of an environment action. Fix them."
         )
     if not all(map(math.isfinite, (*values.mean, *values.std))) or min(values.std) <= 0:
         raise UserError(

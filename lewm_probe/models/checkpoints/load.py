@@ -43,7 +43,7 @@ from lewm_probe.models.checkpoints.swm_weights import (
 from lewm_probe.models.checkpoints.tensors import check_depth
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.images import Resize
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 FAMILIES = ("lewm", "pldm")
 
@@ -59,7 +59,7 @@ class LoadOptions:
         action_stats: JSON files of action statistics, or ``identity``.
         dataset: data sets, of any kind, to take action statistics from.
         family: ``lewm`` or ``pldm``, where the configuration does not tell.
-        resize: filter for pictures of another size; None refuses them.
+        resize: filter for images of another size; None refuses them.
     """
 
     action_stats: Sequence[str] = ()
@@ -121,7 +121,7 @@ class Choice:
         action_stats: statistics, a JSON file of them, or ``identity``.
         dataset: data set, of any kind, to take them from.
         family: ``lewm`` or ``pldm``.
-        resize: filter for pictures of another size.
+        resize: filter for images of another size.
         insist: the statistics are meant for this checkpoint, so that others of its own are an
             error; else they are for checkpoints that lack theirs.
         insist_family: the same of the family.
@@ -152,7 +152,7 @@ class Examined:
 
     located: Located
     meta: CheckpointMeta
-    model: LeWM | None
+    model: JEPA | None
     weights: Weights | None = None
     config: ReleasedConfig | None = None
     own: ActionStatistics | None = None
@@ -176,7 +176,7 @@ def load_model(
     family: str | None = None,
     resize: Resize | None = None,
     device: torch.device | str = "cpu",
-) -> LeWM:
+) -> JEPA:
     """The model in a checkpoint: in eval mode, frozen, ``statistics_source`` filled in.
 
     Args:
@@ -187,7 +187,7 @@ def load_model(
             "std": […]}``, or ``identity``.
         dataset: instead, the data set the model was trained on, of any kind.
         family: ``lewm`` or ``pldm``, where the configuration does not tell.
-        resize: filter for pictures of another size; None refuses them.
+        resize: filter for images of another size; None refuses them.
         device: where the model computes.
 
     ``spec.step`` is what the file says; for a ``weights_epoch_N.pt`` that says nothing it is N.
@@ -203,7 +203,7 @@ def load_model(
     return load_located(locate(path), choice, device)
 
 
-def load_located(located: Located, choice: Choice, device: torch.device | str = "cpu") -> LeWM:
+def load_located(located: Located, choice: Choice, device: torch.device | str = "cpu") -> JEPA:
     """``load_model`` of files that were found already."""
     model = examine(located, choice, need_statistics=True).model
     assert model is not None  # statistics were needed, so there are some
@@ -232,12 +232,12 @@ def examine(located: Located, choice: Choice, *, need_statistics: bool = False) 
     own = sidecar.statistics if sidecar else None
     if own is None and given is None and not need_statistics:
         with torch.device("meta"):
-            model = LeWM(config.sizes, _unscaled(config.action_width), family=meta.family)
+            model = JEPA(config.sizes, _unscaled(config.action_width), family=meta.family)
         fill(model, weights, located.weights)
         return Examined(located, meta, None, weights, config, None, *_count(model))
     statistics = settle(located.weights, own, given, config.action_width, insist=choice.insist)
     with torch.device("meta"):
-        model = LeWM(
+        model = JEPA(
             config.model_config(len(statistics.values.mean)),
             statistics.values,
             family=meta.family,
@@ -260,9 +260,9 @@ def examine_alone(path: str, options: LoadOptions, *, need_statistics: bool = Fa
         UsageError: options for another name, or that contradict each other.
         UserError: as ``examine``, or nothing is there.
     """
-    told, located = options.meant(), locate(path)
-    told.check_names([located.name])
-    return examine(located, told.chosen(located.name), need_statistics=need_statistics)
+    reported, located = options.meant(), locate(path)
+    reported.check_names([located.name])
+    return examine(located, reported.chosen(located.name), need_statistics=need_statistics)
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -320,10 +320,10 @@ def _meta(
     weights: Weights,
     sidecar: Sidecar | None,
 ) -> CheckpointMeta:
-    told = config.family or (sidecar.meta.family if sidecar else None)
-    if told is not None and choice.insist_family and choice.family not in (None, told):
-        raise _contradiction(located.weights, told, str(choice.family))
-    family = told or choice.family or "lewm"
+    reported = config.family or (sidecar.meta.family if sidecar else None)
+    if reported is not None and choice.insist_family and choice.family not in (None, reported):
+        raise _contradiction(located.weights, reported, str(choice.family))
+    family = reported or choice.family or "lewm"
     if sidecar is not None and sidecar.meta.family != family:
         raise UserError(
             f"{located.sidecar} says {sidecar.meta.family}, but {located.config} says {family}. "
@@ -344,7 +344,7 @@ def _contradiction(path: Path, says: str, asked: str) -> UserError:
     )
 
 
-def _count(model: LeWM) -> tuple[dict[str, int], int]:
+def _count(model: JEPA) -> tuple[dict[str, int], int]:
     parts = {
         name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
     }

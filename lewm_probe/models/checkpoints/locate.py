@@ -45,8 +45,8 @@ class Located:
         ours: whether lewm-probe wrote it as a file of its own, with everything in its header.
         config: ``config.json`` beside it (released shape only).
         sidecar: our ``lewm_probe.json`` beside it, if there.
-        history: checkpoints of the same run in order of training, ``weights`` among them where it
-            is one of them.
+        run_checkpoints: of the same run in order of training, ``weights`` among them where it is
+            one of them.
         name: how to call it: the repository, or the folder.
         run: folder that may hold training curves.
         shown: how results name the file where it is no path that the user typed, such as
@@ -57,7 +57,7 @@ class Located:
     ours: bool
     config: Path | None
     sidecar: Path | None
-    history: tuple[Path, ...]
+    run_checkpoints: tuple[Path, ...]
     name: str
     run: Path | None
     shown: str | None = None
@@ -102,7 +102,7 @@ def locate(path: Path | str, hint: str = "") -> Located:
     return replace(located, shown=f"{meant.shown}/{located.weights.relative_to(place).as_posix()}")
 
 
-def locate_history(folder: Path) -> list[Path]:
+def earlier_epochs(folder: Path) -> list[Path]:
     """``weights_epoch_N.pt`` of a folder in order of N."""
     found = [p for p in folder.iterdir() if EPOCH_NAME.fullmatch(p.name)]
     return sorted(found, key=lambda p: epoch_of(p) or 0)
@@ -146,17 +146,17 @@ def _in_folder(folder: Path, name: str | None, hint: str) -> Located:
     )
     final = folder / "model.safetensors"
     if steps or (final.is_file() and not (folder / CONFIG).exists()):
-        history = run_checkpoints(folder) if steps else []
-        for path in (*history, *([final] if final.exists() else [])):
+        found = run_checkpoints(folder) if steps else []
+        for path in (*found, *([final] if final.exists() else [])):
             regular_file(inside(folder, path))
-        weights = final if final.is_file() else history[-1]
-        return Located(weights, True, None, None, tuple(history), name, folder)
-    epochs = [inside(folder, path) for path in locate_history(folder)]
+        weights = final if final.is_file() else found[-1]
+        return Located(weights, True, None, None, tuple(found), name, folder)
+    epochs = [inside(folder, path) for path in earlier_epochs(folder)]
     weights = _choose(folder, epochs, hint)
     return _file(inside(folder, weights), name, tuple(epochs))
 
 
-def _file(weights: Path, name: str, history: tuple[Path, ...] = ()) -> Located:
+def _file(weights: Path, name: str, found: tuple[Path, ...] = ()) -> Located:
     folder = weights.parent
     if weights.name.endswith("_object.ckpt"):
         raise pickled_module(weights)
@@ -172,7 +172,7 @@ def _file(weights: Path, name: str, history: tuple[Path, ...] = ()) -> Located:
     if not _there(config):
         raise UserError(
             f"{weights} has no {CONFIG} beside it. Weights alone do not tell the model's heads, "
-            "dropout or picture size, and guesses would pass unnoticed. Put the run's config.json "
+            "dropout or image size, and guesses would pass unnoticed. Put the run's config.json "
             "into the same folder."
         )
     return Located(
@@ -180,7 +180,7 @@ def _file(weights: Path, name: str, history: tuple[Path, ...] = ()) -> Located:
         False,
         inside(folder, config),
         inside(folder, sidecar) if _there(sidecar) else None,
-        history,
+        found,
         name,
         None,
     )

@@ -26,7 +26,7 @@ from lewm_probe.models.checkpoints.tensors import check_depth, check_finite, che
 from lewm_probe.models.checkpoints.torch_file import regular_file
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.images import Resize
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 SCHEMA_VERSION = 1
 HEADER_KEY = "lewm_probe"
@@ -70,7 +70,7 @@ class Header(Config):
     action_std: tuple[float, ...]
 
 
-def save_checkpoint(path: Path, model: LeWM, *, meta: CheckpointMeta) -> None:
+def save_checkpoint(path: Path, model: JEPA, *, meta: CheckpointMeta) -> None:
     """Write weights, configuration, action statistics and ``meta``, whole or not at all.
 
     Raises:
@@ -92,7 +92,7 @@ def save_checkpoint(path: Path, model: LeWM, *, meta: CheckpointMeta) -> None:
 
 def load_checkpoint(
     path: Path, device: torch.device | str = "cpu", *, resize: Resize | None = None
-) -> LeWM:
+) -> JEPA:
     """The model in a checkpoint file or run folder: in eval mode, frozen, ``spec`` filled in.
 
     Call ``requires_grad_(True)`` to train it further.
@@ -108,7 +108,7 @@ def load_checkpoint(
     check_depth(path, header.config, len(tensors), advice)
     statistics = ActionStatistics(mean=header.action_mean, std=header.action_std)
     with torch.device("meta"):
-        model = LeWM(
+        model = JEPA(
             header.config,
             statistics,
             family=header.meta.family,

@@ -1,7 +1,7 @@
 """What a PyTorch file's pickle would build, read without building any of it.
 
 A ``.pt`` file is a zip archive: ``data.pkl`` says which tensors there are, ``data/0``, ``data/1`` …
-are their bytes. A pickle is a program, and running a stranger's program is how checkpoints do harm;
+are their bytes. A pickle is a program, and running an untrusted program is how checkpoints do harm;
 even PyTorch's restricted reader believes the sizes it finds. This is an interpreter of the few
 instructions that a table of tensors needs. It calls nothing, imports nothing and allocates nothing
 on a file's word: where the pickle names a function, it must be one of a closed table, and what

@@ -20,7 +20,7 @@ from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.strict_json import read_json
 from lewm_probe.models.config import (
     DEEPEST,
-    LARGEST_PICTURE,
+    LARGEST_IMAGE,
     WIDEST,
     EncoderConfig,
     ModelConfig,
@@ -92,7 +92,7 @@ VitSize = Literal["tiny", "small", "base", "large", "huge"]
 class _Vit(Config):
     size: VitSize = "tiny"
     patch_size: Width = 16
-    image_size: int = Field(224, ge=8, le=LARGEST_PICTURE)
+    image_size: int = Field(224, ge=8, le=LARGEST_IMAGE)
     pretrained: bool = False
     use_mask_token: bool = True
     hidden_size: Width | None = None
@@ -304,10 +304,10 @@ def _target(part: Any, known: Any, where: str, place: str) -> str:
     if not isinstance(name, str) or name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        told = f"names {_short(name)}" if name is not None else "names no class"
+        reported = f"names {_short(name)}" if name is not None else "names no class"
         raise UserError(
-            f"{where}: {place}_target_ {told}, which is not known here, and names from files are "
-            f"never imported.{hint} Known: {', '.join(_brief(known))}."
+            f"{where}: {place}_target_ {reported}, which is not known here, and names from files "
+            f"are never imported.{hint} Known: {', '.join(_brief(known))}."
         )
     return name
 

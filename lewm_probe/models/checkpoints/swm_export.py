@@ -22,7 +22,7 @@ from lewm_probe.core.files import atomic_path, write_text
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.native import CheckpointMeta
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 SIDECAR_VERSION = 1
 
@@ -42,7 +42,7 @@ class Sidecar(Config):
         meta: where the checkpoint comes from.
         action_mean: of each dimension of one environment action, in the training data.
         action_std: likewise.
-        action_source: where they came from when this was written (``LeWM.statistics_source``).
+        action_source: where they came from when this was written (``JEPA.statistics_source``).
     """
 
     schema_version: int
@@ -58,7 +58,7 @@ class Sidecar(Config):
         return ActionStatistics(mean=self.action_mean, std=self.action_std)
 
 
-def save_released(folder: Path, model: LeWM, *, meta: CheckpointMeta | None = None) -> None:
+def export_swm(folder: Path, model: JEPA, *, meta: CheckpointMeta | None = None) -> None:
     """Write ``config.json``, ``weights.pt`` and ``lewm_probe.json`` into ``folder``.
 
     The same model gives the same bytes.

@@ -20,7 +20,7 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.models.checkpoints.native import read_safetensors
 from lewm_probe.models.checkpoints.tensors import check_finite, check_tensors
 from lewm_probe.models.checkpoints.torch_file import read_torch_file
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
 """Keys under which training frameworks keep the state dict."""
@@ -92,7 +92,7 @@ def read_weights(path: Path) -> Weights:
     return _named(path, state, keys[0] if keys else "", step if known else None)
 
 
-def fill(model: LeWM, weights: Weights, path: Path) -> LeWM:
+def fill(model: JEPA, weights: Weights, path: Path) -> JEPA:
     """Put the weights into a model made on the meta device: float32, eval mode, frozen.
 
     Raises:

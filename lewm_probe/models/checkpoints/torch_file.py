@@ -1,4 +1,4 @@
-"""Tensors from a stranger's PyTorch file: looked through first, then read with ``weights_only``.
+"""Tensors from an untrusted PyTorch file: looked through first, then read with ``weights_only``.
 
 Two walls. The first reads the archive's directory and its pickle without running either
 (``pickle_scan``) and compares every size they claim with the bytes that are

@@ -1,4 +1,4 @@
-"""A picture encoder for CPUs: strided convolutions, flattened, one linear layer."""
+"""An image encoder for CPUs: strided convolutions, flattened, one linear layer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from torch import Tensor, nn
 
 GROUP_CHANNELS = 8
-"""Channels a group-norm group. Group norm, not batch norm: a picture's features do not depend on
+"""Channels a group-norm group. Group norm, not batch norm: an image's features do not depend on
 the rest of its batch."""
 
 
@@ -35,7 +35,7 @@ class CNN(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.linear = nn.Linear(incoming * side * side, width)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Normalised pictures (N, 3, S, S) → (N, width)."""
-        out: Tensor = self.linear(self.layers(pictures).flatten(1))
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, S, S) → (N, width)."""
+        out: Tensor = self.linear(self.layers(images).flatten(1))
         return out

@@ -11,7 +11,7 @@ from lewm_probe.models.nn.vit import ViT
 
 
 def make_encoder(config: ModelConfig) -> nn.Module:
-    """A network of normalised pictures (N, 3, S, S) → (N, ``config.encoder.output_width``)."""
+    """A network of normalised images (N, 3, S, S) → (N, ``config.encoder.output_width``)."""
     encoder = config.encoder
     if encoder.is_vit:
         return ViT(encoder.vit, config.image_size)

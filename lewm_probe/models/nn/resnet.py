@@ -34,9 +34,9 @@ class ResNet18(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Normalised pictures (N, 3, H, W) → (N, 512)."""
-        out: Tensor = self.blocks(self.stem(pictures)).mean((2, 3))
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) → (N, 512)."""
+        out: Tensor = self.blocks(self.stem(images)).mean((2, 3))
         return out
 
 

@@ -1,4 +1,4 @@
-"""The paper's picture encoder: a vision transformer whose CLS token is the feature vector.
+"""The paper's image encoder: a vision transformer whose CLS token is the feature vector.
 
 Dosovitskiy et al., arXiv 2010.11929, pre-norm, exact GELU. Ours rather than a library's because
 released checkpoints name its tensors after transformers 4.x, and that library renamed them in 5.9;
@@ -23,7 +23,7 @@ INITIAL_STD = 0.02
 class ViT(nn.Module):
     """(N, 3, H, W) → the last layer's CLS token after layer norm, (N, width).
 
-    Pictures of another size than ``image_size`` get bicubically interpolated position embeddings;
+    Images of another size than ``image_size`` get bicubically interpolated position embeddings;
     their sides must be multiples of the patch.
     """
 
@@ -34,9 +34,9 @@ class ViT(nn.Module):
         self.layernorm = nn.LayerNorm(shape.width, eps=NORM_EPS)
         self.apply(_initialise)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Normalised pictures (N, 3, H, W) → (N, width)."""
-        out: Tensor = self.layernorm(self.encoder(self.embeddings(pictures)))
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) → (N, width)."""
+        out: Tensor = self.layernorm(self.encoder(self.embeddings(images)))
         return out
 
 
@@ -52,9 +52,9 @@ class Embeddings(nn.Module):
         for parameter in (self.cls_token, self.position_embeddings):
             nn.init.trunc_normal_(parameter, std=INITIAL_STD)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) → tokens (N, 1 + P, width), CLS first."""
-        patches = self.patch_embeddings(pictures)  # (N, width, h, w)
+        patches = self.patch_embeddings(images)  # (N, width, h, w)
         positions = self.positions(patches.shape[2], patches.shape[3])
         cls = self.cls_token.expand(len(patches), -1, -1)
         return torch.cat([cls, patches.flatten(2).mT], dim=1) + positions
@@ -78,9 +78,9 @@ class PatchEmbeddings(nn.Module):
         patch = shape.patch_size
         self.projection = nn.Conv2d(3, shape.width, kernel_size=patch, stride=patch)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, width, H / patch, W / patch)."""
-        out: Tensor = self.projection(pictures)
+        out: Tensor = self.projection(images)
         return out
 
 

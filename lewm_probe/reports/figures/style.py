@@ -24,7 +24,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from lewm_probe.core.files import atomic_path, safe_name
-from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER, Identity, palette
+from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER, Look, palette
 from lewm_probe.reports.results_view import Mean
 
 FULL, COLUMN = 6.9, 3.3
@@ -84,7 +84,7 @@ class Plot:
         caption: what is drawn, with n and what the intervals are.
         draw: width in inches → figure, drawn inside ``styled``.
         column: whether it is also drawn a column wide.
-        themed: whether its colours may follow a page's dark scheme (pictures may not).
+        themed: whether its colours may follow a page's dark scheme (images may not).
     """
 
     name: str
@@ -95,7 +95,7 @@ class Plot:
     themed: bool = True
 
     def __post_init__(self) -> None:
-        # Names hold those of worlds and quantities, which a stranger's results may have made up.
+        # Names hold those of worlds and quantities, which an untrusted results may have made up.
         object.__setattr__(self, "name", safe_name(self.name))
 
 
@@ -164,7 +164,7 @@ def inline(svg: str, key: str, label: str, *, themed: bool) -> str:
     seen: set[str] = set()
 
     def once(found: re.Match[str]) -> str:
-        """Equal pictures get equal ids from matplotlib; a page may hold each id once."""
+        """Equal images get equal ids from matplotlib; a page may hold each id once."""
         name = found.group(1)
         if name in seen:
             return ""
@@ -213,7 +213,7 @@ def grid(
 
 def band(
     ax: Axes,
-    look: Identity,
+    look: Look,
     x: Any,
     value: Any,
     low: Any,
@@ -235,7 +235,7 @@ def band(
 
 
 def means_band(
-    ax: Axes, look: Identity, means: Sequence[Mean], key: str, *, markers: bool = True
+    ax: Axes, look: Look, means: Sequence[Mean], key: str, *, markers: bool = True
 ) -> None:
     """``band`` of means over training seeds against one of their keys."""
     band(
@@ -249,7 +249,7 @@ def means_band(
     )
 
 
-def handle(look: Identity, *, line: bool = True) -> Line2D:
+def handle(look: Look, *, line: bool = True) -> Line2D:
     """A model in a legend."""
     return Line2D(
         [],

@@ -2,7 +2,7 @@
 
 The header's ``model-index`` holds the headline numbers with n and interval as arguments of the
 metric, so that a hub can list them; the page says the same in tables, and what the numbers do and
-do not mean. Names come from people's command lines and from strangers' results: they are flattened
+do not mean. Names come from people's command lines and from untrusted results: they are flattened
 to one line, escaped, and never make a path.
 """
 
@@ -48,7 +48,7 @@ MEANING = (
     "of every analysis is the trajectory; intervals are {confidence:g} % and speak of *this "
     "checkpoint*.\n\n"
     "**What they do not mean.** They say nothing of other training seeds of the same method, of "
-    "other worlds, or of pictures unlike those of the suite. A quantity that a probe reads need "
+    "other worlds, or of images unlike those of the suite. A quantity that a probe reads need "
     "not be used by the model. Being told apart from an unperturbed trajectory after a far "
     "teleport proves little: copying the last latent notices that too, so read ΔAUROC over "
     "copy-last. A collapsed model is calm and straight everywhere, so read the effective rank "
@@ -164,7 +164,7 @@ def _told(**values: Any) -> dict[str, Any] | None:
 
 
 def _alone(result: Result, entry: ModelEntry) -> Result:
-    """What a result holds of one checkpoint at its last step; rows and pictures are not needed.
+    """What a result holds of one checkpoint at its last step; rows and images are not needed.
 
     Words that tables show lose what Markdown would read as a link or a tag.
     """
@@ -196,8 +196,8 @@ def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> 
     lines = [
         f"{_flat(labels.world(v.world))}: {why}" for v in parts for why in cautions(v).values()
     ]
-    told = any(_is_about(entry.label, note) and "are not scaled" in note for note in notes)
-    if entry.config.get(STATISTICS) == "identity" and not told:
+    reported = any(_is_about(entry.label, note) and "are not scaled" in note for note in notes)
+    if entry.config.get(STATISTICS) == "identity" and not reported:
         lines.append("actions were not scaled, as no statistics of them were at hand (identity).")
     # Notes are sentences already, and may begin with a name, which is not to be changed.
     lines = [*map(labels.sentence, lines), *folded(notes)]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import inline, theme_colors
 from lewm_probe.reports.page.sections import Content, Figures
-from lewm_probe.reports.palette import Identity, palette
+from lewm_probe.reports.palette import Look, palette
 from lewm_probe.reports.tables.table import Row, Table
 
 _HERE = Path(__file__).parent
@@ -20,7 +20,7 @@ CHIPS = {"yes": "●", "mixed": "◐", "no": "✕", "not shown": "○", "not mea
 """A sign for each answer, so that it does not hang on colour."""
 
 
-def html(content: Content, figures: Figures, looks: dict[str, Identity]) -> str:
+def html(content: Content, figures: Figures, looks: dict[str, Look]) -> str:
     """The page: style, figures and tables inside."""
     environment = Environment(
         loader=FileSystemLoader(_HERE),

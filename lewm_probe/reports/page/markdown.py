@@ -5,7 +5,7 @@ from __future__ import annotations
 from lewm_probe.reports.page.sections import Content, Section
 from lewm_probe.reports.tables.plain import markdown as table_markdown
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.reports.verdicts.judging import Question
+from lewm_probe.reports.verdicts.judging import VerdictQuestion
 
 
 def markdown(content: Content) -> str:
@@ -43,7 +43,7 @@ def _section(section: Section) -> list[str]:
     return blocks + [block for table in section.folded_tables for block in _table(table)]
 
 
-def _question(question: Question, labels: dict[str, str]) -> list[str]:
+def _question(question: VerdictQuestion, labels: dict[str, str]) -> list[str]:
     lines = [f"- **{labels[v.model]}**: {v.sentence}" for v in question.verdicts]
     return [f"#### {question.text}", "\n".join(lines), f"Rule: {question.rule}"]
 

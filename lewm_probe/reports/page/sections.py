@@ -37,7 +37,7 @@ from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_ta
 from lewm_probe.reports.tables.published import against_tables
 from lewm_probe.reports.tables.sources import models_table, provenance_table
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.reports.verdicts.judging import Question
+from lewm_probe.reports.verdicts.judging import VerdictQuestion
 from lewm_probe.reports.verdicts.methods import Comparison, comparisons
 from lewm_probe.reports.verdicts.verdicts import cautions, questions
 from lewm_probe.results.result import Result
@@ -80,7 +80,7 @@ class Section:
     plots: tuple[Plot, ...] = ()
     tables: tuple[ShownTable, ...] = ()
     tables_first: bool = False
-    questions: tuple[Question, ...] = ()
+    questions: tuple[VerdictQuestion, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     """Model name → display name, for verdicts."""
@@ -255,13 +255,13 @@ def _surprise(view: WorldView) -> Section:
 
 def _dose(view: WorldView) -> Section:
     kinds = {view.kind(condition) for condition in dosed(view)}
-    told = {
+    reported = {
         "teleport": "a teleport by a share of the arena’s width",
         "fast_forward": "a fast-forward, for which the recorded trajectory is continued ahead "
         "until the body is the same distance away (a physically possible place, reached too early)",
         "color": "a colour changed by a share of the way to the target colour",
     }
-    said = [text for kind, text in told.items() if kind in kinds]
+    said = [text for kind, text in reported.items() if kind in kinds]
     what = f": {'; '.join(said)}" if said else ""
     return Section(
         "dose",

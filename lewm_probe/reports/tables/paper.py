@@ -100,8 +100,8 @@ def _ours(view: WorldView, quantity: str, name: str, group: str) -> list[Row]:
                 low, high = min(mean.values), max(mean.values)
                 own[key] = Cell(shown, mean.value, low, high)
                 if mean.checkpoints > 1:
-                    told = dict.fromkeys(formatting.number(end, places) for end in (low, high))
-                    ends[key] = text((" – " if low < 0 else "–").join(told))
+                    reported = dict.fromkeys(formatting.number(end, places) for end in (low, high))
+                    ends[key] = text((" – " if low < 0 else "–").join(reported))
     rows = [Row(own, group=group)]
     return [*rows, Row(ends, group=group, quiet=True)] if len(ends) > 1 else rows
 

@@ -35,7 +35,7 @@ _GROUPS = {  # in order of display
     ("geometry", "effective_rank"): "Effective rank",
 }
 _LONG = 160
-"""A name of a published model that is longer is cut in headings: strangers choose them."""
+"""A name of a published model that is longer is cut in headings: untrusted sources choose them."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +116,17 @@ def _headlines(view: WorldView, model: str, mine: list[Difference]) -> Table | N
     horizons = [d.row.horizon for d in mine if d.row.analysis == "rollout" and d.row.horizon]
     longest = max(horizons, default=None)
     shown = [one for one in mine if _headline(one, longest)]
-    rivals = list(dict.fromkeys(one.row.versus or "" for one in shown))
+    baselines = list(dict.fromkeys(one.row.versus or "" for one in shown))
     rows: dict[tuple[str, str], dict[str, Cell]] = {}
     for one in shown:
         cells = rows.setdefault((one.group, one.name), {"measure": text(one.name)})
-        k = rivals.index(one.row.versus or "")
+        k = baselines.index(one.row.versus or "")
         cells.setdefault("ours", _value_cell(view, one, model))
         cells[f"theirs_{k}"] = _value_cell(view, one, one.row.versus or "")
         cells[f"difference_{k}"] = _difference_cell(one)
     columns = [Column("measure", "Measure", numeric=False), Column("ours", view.label(model))]
-    for k, rival in enumerate(rivals):
-        over = _label(view, rival)
+    for k, baseline in enumerate(baselines):
+        over = _label(view, baseline)
         columns.append(Column(f"theirs_{k}", "value", over=over))
         columns.append(Column(f"difference_{k}", "difference [95\N{NO-BREAK SPACE}%]", over=over))
     return table(
@@ -145,18 +145,18 @@ def _headlines(view: WorldView, model: str, mine: list[Difference]) -> Table | N
 
 def _all(view: WorldView, model: str, mine: list[Difference]) -> Table | None:
     rows = []
-    for rival in dict.fromkeys(one.row.versus or "" for one in mine):
-        for one in (d for d in mine if d.row.versus == rival):
+    for baseline in dict.fromkeys(one.row.versus or "" for one in mine):
+        for one in (d for d in mine if d.row.versus == baseline):
             cells = {
                 "measure": text(f"{one.group}: {one.name}"),
                 "ours": _value_cell(view, one, model),
-                "theirs": _value_cell(view, one, rival),
+                "theirs": _value_cell(view, one, baseline),
                 "difference": cell(one.row.value, one.row.ci_low, one.row.ci_high),
                 "how": text(one.how),
                 "n": count_cell(one.row.n),
-                "better": text(_better(view, one, model, rival)),
+                "better": text(_better(view, one, model, baseline)),
             }
-            rows.append(Row(cells, group=f"{view.label(model)} − {_label(view, rival)}"))
+            rows.append(Row(cells, group=f"{view.label(model)} − {_label(view, baseline)}"))
     return table(
         f"{view.world}-against-all-{model}",
         f"{view.label(model)} against published results, every difference",
@@ -192,15 +192,15 @@ def _difference_cell(one: Difference) -> Cell:
     return Cell(f"{whole.text} unpaired", whole.value, whole.low, whole.high)
 
 
-def _better(view: WorldView, one: Difference, model: str, rival: str) -> str:
+def _better(view: WorldView, one: Difference, model: str, baseline: str) -> str:
     row = one.row
     if row.higher_is_better is None or row.ci_low is None or row.ci_high is None:
         return ""
     if row.ci_low <= 0 <= row.ci_high:
         return "not clear"
-    return view.label(model) if (row.ci_low > 0) == row.higher_is_better else _label(view, rival)
+    return view.label(model) if (row.ci_low > 0) == row.higher_is_better else _label(view, baseline)
 
 
-def _label(view: WorldView, rival: str) -> str:
-    label = view.label(rival) if rival in view.looks else rival
+def _label(view: WorldView, baseline: str) -> str:
+    label = view.label(baseline) if baseline in view.looks else baseline
     return label if len(label) <= _LONG else f"{label[:_LONG]}…"

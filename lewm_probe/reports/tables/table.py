@@ -114,7 +114,7 @@ def table(
 ) -> Table | None:
     """A table without columns that say nothing; ``None`` when no row is left.
 
-    ``name`` may hold names from results, which are strangers' words: it becomes safe here.
+    ``name`` may hold names from results, which are untrusted words: it becomes safe here.
     """
     kept = [
         column

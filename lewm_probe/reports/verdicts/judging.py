@@ -41,7 +41,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Question:
+class VerdictQuestion:
     """A question, the rule that answers it, and each model's verdict."""
 
     key: str
@@ -125,19 +125,19 @@ def largest(name: str, count: int) -> str:
     return f"largest {name}" if count > 1 else name
 
 
-def apart(own: Sequence[Metric], rival: Sequence[Metric], *, higher: bool) -> Answer:
-    """Whether the own interval lies wholly on the better side of the rival's."""
-    if not rival:
+def apart(own: Sequence[Metric], baseline: Sequence[Metric], *, higher: bool) -> Answer:
+    """Whether the own interval lies wholly on the better side of the baseline's."""
+    if not baseline:
         return "not shown"
-    lows = [row.ci_low for row in (*own, *rival)]
-    highs = [row.ci_high for row in (*own, *rival)]
+    lows = [row.ci_low for row in (*own, *baseline)]
+    highs = [row.ci_high for row in (*own, *baseline)]
     if any(end is None for end in (*lows, *highs)):
         return "not shown"
     own_low = min(row.ci_low for row in own if row.ci_low is not None)
     own_high = max(row.ci_high for row in own if row.ci_high is not None)
-    rival_low = min(row.ci_low for row in rival if row.ci_low is not None)
-    rival_high = max(row.ci_high for row in rival if row.ci_high is not None)
-    above, below = own_low > rival_high, own_high < rival_low
+    baseline_low = min(row.ci_low for row in baseline if row.ci_low is not None)
+    baseline_high = max(row.ci_high for row in baseline if row.ci_high is not None)
+    above, below = own_low > baseline_high, own_high < baseline_low
     if above or below:
         return "yes" if above == higher else "no"
     return "not shown"

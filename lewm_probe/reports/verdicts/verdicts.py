@@ -32,13 +32,13 @@ from lewm_probe.analyses.voe.report.questions import surprise_questions
 from lewm_probe.analyses.voe.report.tables import diagnostic
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.results_view import WorldView
-from lewm_probe.reports.verdicts.judging import Question
+from lewm_probe.reports.verdicts.judging import VerdictQuestion
 
 COLLAPSED_RANK = 2.0
 """Below this effective rank the latents are a line or a point."""
 
 
-def questions(view: WorldView) -> list[Question]:
+def questions(view: WorldView) -> list[VerdictQuestion]:
     """Every question that these results speak to, with verdicts for every model."""
     return [
         question
@@ -63,7 +63,7 @@ def cautions(view: WorldView) -> dict[str, str]:
         if clean and max(clean.values) > 1:
             reasons.append(
                 "on clean data it predicts worse than copying the last latent (ratio "
-                f"{formatting.number(max(clean.values), 2)}): statistics, frame-skip or pictures "
+                f"{formatting.number(max(clean.values), 2)}): statistics, frame-skip or images "
                 "may not fit this checkpoint"
             )
         if reasons:

@@ -1,4 +1,4 @@
-"""Checks of ``check_world``: what a world says of itself, its pictures, and its time.
+"""Checks of ``check_world``: what a world says of itself, its images, and its time.
 
 Each takes a ``Bench`` and returns what it saw in a few words; it raises ``Fails`` with what was
 wrong, or ``Skips`` with what the world does not have.
@@ -168,25 +168,25 @@ def errors(bench: Bench) -> str:
     return "unknown names are refused with a UsageError"
 
 
-def pictures(bench: Bench) -> str:
-    """Pictures have the size, shape and type asked for; what cannot be drawn is refused."""
+def images(bench: Bench) -> str:
+    """Images have the size, shape and type asked for; what cannot be drawn is refused."""
     world = bench.reset()
     for camera in (None, *world.cameras):
         for size in bench.sizes:
-            picture = world.render(size, camera)
-            if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-                raise Fails(f"render({size}) gave {kind(picture)}; expected a uint8 array")
-            if picture.shape != (size, size, 3):
+            image = world.render(size, camera)
+            if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+                raise Fails(f"render({size}) gave {kind(image)}; expected a uint8 array")
+            if image.shape != (size, size, 3):
                 raise Fails(
-                    f"render({size}) gave the shape {picture.shape}; expected {(size, size, 3)}"
+                    f"render({size}) gave the shape {image.shape}; expected {(size, size, 3)}"
                 )
-            kept = picture.copy()
+            kept = image.copy()
             if not same(world.render(size, camera), kept):
-                raise Fails(f"render({size}) twice at one moment gave two different pictures")
+                raise Fails(f"render({size}) twice at one moment gave two different images")
     shown = world.render()
     if shown.shape != (world.native_size, world.native_size, 3):
         raise Fails(f"render() gave the shape {shown.shape}; native_size is {world.native_size}")
-    given = {"picture": shown}, copied({"picture": shown})
+    given = {"image": shown}, copied({"image": shown})
     bench.step(bench.actor())
     world.render()
     kept_apart("render()", [given])
@@ -197,7 +197,7 @@ def pictures(bench: Bench) -> str:
 
 
 def determinism(bench: Bench) -> str:
-    """The same seed and actions give the same states and pictures, byte for byte."""
+    """The same seed and actions give the same states and images, byte for byte."""
     bench.clean = run = bench.record(snapshots=False)
     other = bench.reset(bench.make() if bench.make else bench.world)
     for step, now in enumerate(bench.replay(other, run.actions)):
@@ -268,19 +268,19 @@ def render(bench: Bench) -> str:
     world.restore(run.snapshots[0])
     for step, action in enumerate(run.actions):
         world.step(action)
-        if name := changed(world.physical_state(), _without_picture(run.seen[step + 1])):
+        if name := changed(world.physical_state(), _without_image(run.seen[step + 1])):
             raise Fails(
                 f"without render() in between, '{name}' is another after {steps_of(step + 1)}"
             )
     return "leaves the state alone"
 
 
-def _without_picture(seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: value for name, value in seen.items() if name != "picture"}
+def _without_image(seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: value for name, value in seen.items() if name != "image"}
 
 
 def render_batch(bench: Bench) -> str:
-    """Many pictures at once are those taken one by one."""
+    """Many images at once are those taken one by one."""
     run, world = bench.record(), bench.world
     here, chosen = copied(world.snapshot()), bench.moments(run)
     for size in bench.sizes:
@@ -295,6 +295,6 @@ def render_batch(bench: Bench) -> str:
         for number, one in enumerate(chosen):
             world.restore(one)
             if not same(world.render(size), batch[number]):
-                raise Fails(f"picture {number} at {size} px is another than that of render()")
+                raise Fails(f"image {number} at {size} px is another than that of render()")
         world.restore(here)
     return "equals render() and leaves the world alone"

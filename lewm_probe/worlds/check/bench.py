@@ -14,7 +14,7 @@ from lewm_probe.core.seeding import stream
 from lewm_probe.worlds.base import NotOffered, Policy, Snapshot, World
 
 SMALL = 64
-"""Side of the pictures that are compared, px, where a world draws it: a usual size to train at."""
+"""Side of the images that are compared, px, where a world draws it: a usual size to train at."""
 MOMENTS = 5
 """Moments of the recorded run at which interventions are tried."""
 LARGE_SEED = 2**62
@@ -27,7 +27,7 @@ class Run:
 
     Attributes:
         actions: each (action width,).
-        seen: at every moment, copies of the physical quantities and the ``picture``.
+        seen: at every moment, copies of the physical quantities and the ``image``.
         snapshots: at every moment, as the world gave them.
         copies: the same, copied when they were taken.
     """
@@ -62,7 +62,7 @@ class Bench:
 
     @property
     def sizes(self) -> list[int]:
-        """Sides at which pictures are looked at, px: native, 64 and 32 where they are drawn."""
+        """Sides at which images are looked at, px: native, 64 and 32 where they are drawn."""
         least, greatest = self.world.picture_sizes
         others = [size for size in (SMALL, SMALL // 2) if least <= size <= greatest]
         return list(dict.fromkeys([self.world.native_size, *others]))
@@ -109,8 +109,8 @@ class Bench:
         return run
 
     def look(self, world: World) -> dict[str, np.ndarray]:
-        """Copies of quantities and picture now."""
-        return copied(world.physical_state()) | {"picture": world.render(self.small).copy()}
+        """Copies of quantities and image now."""
+        return copied(world.physical_state()) | {"image": world.render(self.small).copy()}
 
     def replay(
         self, world: World, actions: Sequence[np.ndarray]
@@ -183,7 +183,7 @@ def refused(call: str, attempt: Callable[[], object]) -> None:
         attempt()
     except UsageError:
         return
-    except Exception as error:  # a stranger's code may raise anything
+    except Exception as error:  # an untrusted code may raise anything
         raise Fails(f"{call} raised {kind(error)}; expected a UsageError") from error
     raise Fails(f"{call} was taken; expected a UsageError")
 
@@ -214,8 +214,8 @@ def copied(values: Mapping[str, object]) -> dict[str, np.ndarray]:
 
 
 def changed(was: Mapping[str, object], now: Mapping[str, object]) -> str | None:
-    """The name of something that differs, be it in a bit, the picture last; None if nothing."""
-    for name in sorted(was.keys() | now.keys(), key=lambda name: (name == "picture", name)):
+    """The name of something that differs, be it in a bit, the image last; None if nothing."""
+    for name in sorted(was.keys() | now.keys(), key=lambda name: (name == "image", name)):
         if name not in was or name not in now or not same(was[name], now[name]):
             return name
     return None

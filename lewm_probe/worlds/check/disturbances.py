@@ -156,13 +156,13 @@ def teleport_shows(bench: Bench) -> str:
                 if moved and not same(before, world.render(size)):
                     break
             else:
-                raise Fails(f"of '{who}' changes nothing in the picture at {size} px")
+                raise Fails(f"of '{who}' changes nothing in the image at {size} px")
 
     return f"{each(world.bodies, check, 'bodies')} at {_sizes(bench)}"
 
 
 def recolor(bench: Bench) -> str:
-    """Paint stays, and changes nothing but the picture."""
+    """Paint stays, and changes nothing but the image."""
     run, world, middle = bench.record(), bench.world, bench.steps // 2
 
     def check(who: str) -> None:
@@ -174,7 +174,7 @@ def recolor(bench: Bench) -> str:
             if step:
                 world.step(run.actions[middle + step - 1])
             now = world.physical_state()
-            if name := changed({n: v for n, v in was.items() if n != "picture"}, now):
+            if name := changed({n: v for n, v in was.items() if n != "image"}, now):
                 raise Fails(
                     f"of '{who}' changes '{name}' {steps_of(step)} later; expected paint alone"
                 )
@@ -199,7 +199,7 @@ def recolor_shows(bench: Bench) -> str:
                 if not same(before, world.render(size)):
                     break
             else:
-                raise Fails(f"of '{who}' changes nothing in the picture at {size} px")
+                raise Fails(f"of '{who}' changes nothing in the image at {size} px")
 
     painted = each((*world.bodies, *world.scenery), check, "bodies and no scenery")
     return f"{painted} at {_sizes(bench)}"

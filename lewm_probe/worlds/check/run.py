@@ -31,9 +31,9 @@ CHECKS: Checks[Bench] = {
     "columns": (checks.columns, ("declaration",)),
     "policies": (checks.policies, ("declaration",)),
     "errors": (checks.errors, ("declaration",)),
-    "pictures": (checks.pictures, ("declaration",)),
-    "determinism": (checks.determinism, ("quantities", "pictures")),
-    "snapshot": (checks.snapshot, ("quantities", "pictures")),
+    "images": (checks.images, ("declaration",)),
+    "determinism": (checks.determinism, ("quantities", "images")),
+    "snapshot": (checks.snapshot, ("quantities", "images")),
     "goal": (checks.goal, ("snapshot",)),
     "render": (checks.render, ("snapshot",)),
     "render batch": (checks.render_batch, ("render",)),
@@ -92,7 +92,7 @@ def check_world(
         lines = "".join(f"\n  {f.check}: {f.detail}." for f in report.failed)
         raise UserError(
             f"The world {report.name} fails {len(report.failed)} of {len(found)} checks:{lines}"
-            "\nMend it and check again, before data are collected in it. What was skipped for "
+            "\nFix it and check again, before data are collected in it. What was skipped for "
             "these is in the report that check_world gives with report_only=True."
         )
     return report

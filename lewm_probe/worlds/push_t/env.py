@@ -1,7 +1,7 @@
 """``push-t``: a disc pushes a T, the main world of LeWM (2603.19312), on gym-pusht and pymunk.
 
 Defaults are those of the published environment (stable-worldmodel 0.1.1, ``swm/PushT-v1``): actions
-relative to the agent, a 224 px picture, success by distance to a goal state. ``push-t-gym`` has
+relative to the agent, a 224 px image, success by distance to a goal state. ``push-t-gym`` has
 gym-pusht's own: absolute targets, 96 px, success by coverage. Both have the library's physics and
 drawing, short red lines at points of contact included.
 
@@ -27,7 +27,7 @@ import numpy as np
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World, checked_color
 from lewm_probe.worlds.push_t import shapes
-from lewm_probe.worlds.push_t.image import NATIVE, PAINT, SCREEN, Picture, default_colors
+from lewm_probe.worlds.push_t.image import NATIVE, PAINT, SCREEN, Drawing, default_colors
 from lewm_probe.worlds.push_t.physics import Scene, Space, moved, scene
 from lewm_probe.worlds.push_t.policies import BiasedWalk, Pusher
 
@@ -71,7 +71,7 @@ class PushT(World):
         self.draw_goal = draw_goal
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (7,), np.float64)
-        self._space, self._picture = Space(), Picture()
+        self._space, self._image = Space(), Drawing()
         self._scene = scene(np.array([256, 400]), np.zeros(2), np.array([256, 300]), 0.0)
         self._goal = np.zeros(7)
         self._colors = default_colors()
@@ -203,17 +203,17 @@ class PushT(World):
         self._goal = snapshot["goal"].copy()
         self._colors = snapshot["colors"].copy()
 
-    # pictures ------------------------------------------------------------------------------------
+    # images ------------------------------------------------------------------------------------
 
     def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:
-        """The picture now, uint8 (size, size, 3).
+        """The image now, uint8 (size, size, 3).
 
         Raises:
             UsageError: a size beyond 8 to 512 px, or no such camera.
         """
         side = self.picture_size(size, camera)
         goal = DRAWN_GOAL if self.draw_goal else None
-        return self._picture.draw(self._scene, self._colors, goal, side)
+        return self._image.draw(self._scene, self._colors, goal, side)
 
     # disturbing ----------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
-"""Pictures of Push-T, drawn by gym-pusht's own code.
+"""Images of Push-T, drawn by gym-pusht's own code.
 
 The 512 px screen holds what the library draws. From 224 px up it is scaled bilinearly, as
-published; smaller pictures are area averages of the screen, where plain bilinear scaling would
+published; smaller images are area averages of the screen, where plain bilinear scaling would
 leave gaps.
 """
 
@@ -33,7 +33,7 @@ def default_colors() -> np.ndarray:
     return np.array([tuple(pygame.Color(name))[:3] for name in PAINT.values()], np.uint8)
 
 
-class Picture:
+class Drawing:
     """Draws scenes on one screen, body by body in a fixed order.
 
     The library's own order follows memory addresses, which would show where a body passes through
@@ -49,7 +49,7 @@ class Picture:
         self._brush = DrawOptions(self._screen)
 
     def draw(self, scene: Scene, colors: np.ndarray, goal: Pose | None, size: int) -> np.ndarray:
-        """The picture of a scene, uint8 (size, size, 3).
+        """The image of a scene, uint8 (size, size, 3).
 
         Args:
             scene: where everything is.
@@ -77,9 +77,9 @@ class Picture:
         return self._scaled(size)
 
     def _scaled(self, size: int) -> np.ndarray:
-        screen = np.frombuffer(cast("memoryview", self._screen.get_buffer()), np.uint8)
-        screen = screen.reshape(SCREEN, SCREEN, 4)  # blue, green, red, nothing
+        sweep = np.frombuffer(cast("memoryview", self._screen.get_buffer()), np.uint8)
+        sweep = sweep.reshape(SCREEN, SCREEN, 4)  # blue, green, red, nothing
         if size == SCREEN:
-            return np.ascontiguousarray(screen[..., 2::-1])
+            return np.ascontiguousarray(sweep[..., 2::-1])
         how = cv2.INTER_AREA if size < NATIVE else cv2.INTER_LINEAR
-        return np.ascontiguousarray(cv2.resize(screen, (size, size), interpolation=how)[..., 2::-1])
+        return np.ascontiguousarray(cv2.resize(sweep, (size, size), interpolation=how)[..., 2::-1])

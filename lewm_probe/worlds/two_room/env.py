@@ -1,11 +1,11 @@
 """``two-room``: a dot in two rooms joined by a door, the simplest world of LeWM (2603.19312).
 
 Native numpy counterpart of the published environment (stable-worldmodel 0.1.1,
-``swm/TwoRoom-v1``): the same picture, actions, speed and success rule. It differs on purpose in
+``swm/TwoRoom-v1``): the same image, actions, speed and success rule. It differs on purpose in
 collisions, which are continuous here (``two_room_floor``). Goals are drawn as in the released data,
 not as in 0.1.1 (``TwoRoom.new_goal``).
 
-Positions are px of the 224 px picture, y pointing down. State is float32, as published.
+Positions are px of the 224 px image, y pointing down. State is float32, as published.
 
 >>> world = TwoRoom()
 >>> _ = world.reset(seed=1, options={"agent": (60, 112)})
@@ -26,7 +26,7 @@ import numpy as np
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World, checked_color
 from lewm_probe.worlds.two_room import places
-from lewm_probe.worlds.two_room.floor import DOOR_CENTRE, HIGH, LOW, PICTURE, WALL_CENTRE, slide
+from lewm_probe.worlds.two_room.floor import DOOR_CENTRE, HIGH, IMAGE, LOW, WALL_CENTRE, slide
 from lewm_probe.worlds.two_room.image import draw
 from lewm_probe.worlds.two_room.policy import TwoRoomExpert
 
@@ -56,7 +56,7 @@ class TwoRoom(World):
         "agent_velocity": Quantity("px/step", ("x", "y"), kind="velocity"),
         "goal_position": Quantity("px", ("x", "y")),
     }
-    picture_sizes: ClassVar[tuple[int, int]] = (1, PICTURE)
+    picture_sizes: ClassVar[tuple[int, int]] = (1, IMAGE)
     arena: ClassVar[float] = HIGH - LOW
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}  # type: ignore[misc]
 
@@ -69,7 +69,7 @@ class TwoRoom(World):
         self.render_mode = "rgb_array"
         self.speed = np.float32(speed)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
-        self.observation_space = gym.spaces.Box(0.0, float(PICTURE), (10,), np.float64)
+        self.observation_space = gym.spaces.Box(0.0, float(IMAGE), (10,), np.float64)
         self._agent = np.array([60, 112], np.float32)
         self._goal = np.array([164, 112], np.float32)
         self._undisturb()
@@ -199,16 +199,16 @@ class TwoRoom(World):
         self._frozen = snapshot["frozen"].copy()
         self._ghost = snapshot["ghost"].copy()
 
-    # pictures ------------------------------------------------------------------------------------
+    # images ------------------------------------------------------------------------------------
 
     def render(self, size: int | None = None, camera: str | None = None) -> np.ndarray:
-        """The picture now, uint8 (size, size, 3); see ``render_batch``."""
+        """The image now, uint8 (size, size, 3); see ``render_batch``."""
         return self.render_batch([self.snapshot()], size, camera)[0]
 
     def render_batch(
         self, snapshots: Sequence[Snapshot], size: int | None = None, camera: str | None = None
     ) -> np.ndarray:
-        """Pictures of many snapshots at once, uint8 (N, size, size, 3), as if drawn one by one.
+        """Images of many snapshots at once, uint8 (N, size, size, 3), as if drawn one by one.
 
         Raises:
             UsageError: a size beyond 1 to 224 px, or no such camera.

@@ -2,7 +2,7 @@
 
 The free space of the agent's centre is three rectangles side by side: the left room, the doorway
 and the right room, each narrower than what is drawn by the agent's radius (one SD of its dot).
-All numbers are pixels of the 224 px picture, y pointing down. They are those of the published
+All numbers are pixels of the 224 px image, y pointing down. They are those of the published
 environment (stable-worldmodel 0.1.1, ``swm/TwoRoom-v1``), read there as facts.
 
 The published collision rule looks at the end of a step only: a long step passes the wall, and a
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-PICTURE = 224
+IMAGE = 224
 LOW, HIGH = 21.0, 203.0
 """Reach of the agent's centre: the border lines end at 14 px, plus the agent's radius of 7 px."""
 RADIUS = 7.0
@@ -57,8 +57,8 @@ def slide(start: tuple[float, float], displacement: tuple[float, float]) -> tupl
     """
     (x, y), (dx, dy) = start, displacement
     if dx < 0:  # the floor is its own mirror image about x = 112
-        mirrored, y = slide((PICTURE - x, y), (-dx, dy))
-        return PICTURE - mirrored, y
+        mirrored, y = slide((IMAGE - x, y), (-dx, dy))
+        return IMAGE - mirrored, y
 
     left = 1.0  # share of the step not yet walked
     if x <= NEAR:

@@ -1,13 +1,13 @@
-"""Pictures of two-room: six separable layers, averaged over pixel areas, in exact arithmetic.
+"""Images of two-room: six separable layers, averaged over pixel areas, in exact arithmetic.
 
-With α the agent's dot and F = 1 on the floor, 0 on border lines and wall, the 224 px picture is
+With α the agent's dot and F = 1 on the floor, 0 on border lines and wall, the 224 px image is
 
     (1 − α) · (wall + (floor − wall) · F) + α · agent
 
 a Gaussian dot (SD 7 px, 1 at its brightest pixel) blended over white rooms with black lines, cut
 down to whole grey levels, as published. F is a sum of two products of a row and a column profile
-(the rooms and the doorway) and α is one product, so the picture is a sum of six such products. A
-smaller picture is the area average of the same expression: averaging each profile by itself is
+(the rooms and the doorway) and α is one product, so the image is a sum of six such products. A
+smaller image is the area average of the same expression: averaging each profile by itself is
 exact, and nothing is ever drawn at 224 px first.
 
 Profiles are rounded to multiples of 2⁻²⁰. All products and sums below are then exact in float64,
@@ -23,7 +23,7 @@ import numpy as np
 from lewm_probe.worlds.two_room.floor import (
     DOOR_CENTRE,
     DOOR_HALF,
-    PICTURE,
+    IMAGE,
     WALL_LEFT,
     WALL_RIGHT,
 )
@@ -43,19 +43,19 @@ this small cost more than they bring, and collecting has a process on every core
 
 
 def draw(positions: np.ndarray, colors: np.ndarray, size: int) -> np.ndarray:
-    """Pictures of the agent at given places.
+    """Images of the agent at given places.
 
     Args:
-        positions: agent x and y in px of the 224 px picture, (N, 2).
+        positions: agent x and y in px of the 224 px image, (N, 2).
         colors: red, green, blue of agent, floor and wall, whole numbers 0–255, (N, 3, 3).
-        size: height and width of the pictures, 1 to 224.
+        size: height and width of the images, 1 to 224.
 
     Returns:
         uint8 (N, size, size, 3).
     """
     positions = np.asarray(positions, np.float64)
     colors = np.asarray(colors, np.float64)
-    pictures = np.empty((len(positions), size, size * 3), np.uint8)
+    images = np.empty((len(positions), size, size * 3), np.uint8)
     chunk = max(1, _CHUNK // (size * size * 3))
     block = _PRODUCT // (6 * size * 3)
     for first in range(0, len(positions), chunk):
@@ -70,19 +70,19 @@ def draw(positions: np.ndarray, colors: np.ndarray, size: int) -> np.ndarray:
         painted = (across[..., None] * weights[:, :, None]).reshape(len(dot), 6, size * 3)
         for row in range(0, size, block):
             rows = slice(row, row + block)
-            pictures[part, rows] = down[:, rows] @ painted  # (N, H, W·C)
-    return pictures.reshape(len(positions), size, size, 3)
+            images[part, rows] = down[:, rows] @ painted  # (N, H, W·C)
+    return images.reshape(len(positions), size, size, 3)
 
 
 def _dot(positions: np.ndarray) -> np.ndarray:
     """Column and row profile of α, (N, 2) → (N, 2, 224), each 1 at the pixel nearest to it."""
-    away = np.arange(PICTURE) - positions[..., None]
+    away = np.arange(IMAGE) - positions[..., None]
     nearest = np.abs(away).min(-1, keepdims=True)
     return _rounded(np.exp((nearest**2 - away**2) / (2 * DOT_SD**2)))
 
 
 def _layers(dot: np.ndarray, profiles: np.ndarray, size: int) -> np.ndarray:
-    """Profiles of the six layers: the three of an empty picture and the same three under α.
+    """Profiles of the six layers: the three of an empty image and the same three under α.
 
     ``dot`` (N, 224) and ``profiles`` (3, 224) → (N, 6, size).
     """
@@ -93,26 +93,26 @@ def _layers(dot: np.ndarray, profiles: np.ndarray, size: int) -> np.ndarray:
 
 
 def _averaged(profiles: np.ndarray, size: int) -> np.ndarray:
-    """Means over the pixels of a smaller picture, (…, 224) → (…, size), by a running sum."""
-    if size == PICTURE:
+    """Means over the pixels of a smaller image, (…, 224) → (…, size), by a running sum."""
+    if size == IMAGE:
         return profiles
     pixel, share = _edges(size)
-    total = np.zeros((*profiles.shape[:-1], PICTURE + 1))
+    total = np.zeros((*profiles.shape[:-1], IMAGE + 1))
     np.cumsum(profiles, -1, out=total[..., 1:])
     # Up to an edge: the whole native pixels before it, and a share of the one that it cuts. In
     # units of 1 / size both are whole multiples of the profiles' step, hence exact.
-    cut = np.minimum(pixel, PICTURE - 1)
+    cut = np.minimum(pixel, IMAGE - 1)
     up_to = size * total[..., pixel] + share * profiles[..., cut]
-    return _rounded(np.diff(up_to) / PICTURE)
+    return _rounded(np.diff(up_to) / IMAGE)
 
 
 @lru_cache(maxsize=8)
 def _edges(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the edges of a smaller picture's pixels cut native ones: which, and after how much.
+    """Where the edges of a smaller image's pixels cut native ones: which, and after how much.
 
     Both (size + 1,); the share is in units of 1 / size of a native pixel.
     """
-    return np.divmod(np.arange(size + 1) * PICTURE, size)
+    return np.divmod(np.arange(size + 1) * IMAGE, size)
 
 
 def _lines_and_wall() -> tuple[np.ndarray, np.ndarray]:
@@ -120,11 +120,11 @@ def _lines_and_wall() -> tuple[np.ndarray, np.ndarray]:
 
     Across and down, each (3, 224).
     """
-    native = np.arange(PICTURE)
+    native = np.arange(IMAGE)
     line = np.isin(native, _LINES)
     wall = (native >= WALL_LEFT) & (native <= WALL_RIGHT)
     door = np.abs(native - DOOR_CENTRE) <= DOOR_HALF
-    everywhere = np.ones(PICTURE, bool)
+    everywhere = np.ones(IMAGE, bool)
     across = np.stack([everywhere, ~line & ~wall, wall]).astype(np.float64)
     down = np.stack([everywhere, ~line, ~line & door]).astype(np.float64)
     return across, down

@@ -42,12 +42,12 @@ def test_random_weights_do_not_depend_on_the_trained_ones(make_lewm, trajectorie
     assert prints[0] == prints[1]
 
 
-def test_models_that_cannot_be_rebuilt_have_no_random_rivals(oracle, trajectories, suite):
+def test_models_that_cannot_be_rebuilt_have_no_random_baselines(oracle, trajectories, suite):
     assert random_weights(oracle.model, trajectories.pixels, seed=0) is None
-    rival = random_encoder(
+    baseline = random_encoder(
         oracle.model, trajectories, suite.random_encoder, seed=0, cache=LatentCache()
     )
-    assert rival is None
+    assert baseline is None
 
 
 @pytest.fixture(scope="module")
@@ -55,38 +55,38 @@ def trained(make_lewm, trajectories, suite):
     changes = {"steps": 120, "batch": 32, "learning_rate": 4e-3}
     settings = suite.random_encoder.model_copy(update=changes)
     cache = LatentCache()
-    rival = random_encoder(make_lewm(), trajectories, settings, seed=1, cache=cache)
-    return rival, settings, cache
+    baseline = random_encoder(make_lewm(), trajectories, settings, seed=1, cache=cache)
+    return baseline, settings, cache
 
 
 def test_the_random_encoders_predictor_learns(trained, make_lewm, trajectories):
-    rival, settings, cache = trained
-    z = rival.scaled(cache.encode(rival.encoder, trajectories.pixels)["z"])
+    baseline, settings, cache = trained
+    z = baseline.scaled(cache.encode(baseline.encoder, trajectories.pixels)["z"])
     np.testing.assert_allclose(z.mean(axis=(0, 1)), 0, atol=1e-4)
     assert z.var(axis=(0, 1)).mean() == pytest.approx(1, rel=1e-4)
     np.testing.assert_allclose(
-        rival.encode(torch.tensor(trajectories.pixels[:2])).numpy(), z[:2], atol=1e-4
+        baseline.encode(torch.tensor(trajectories.pixels[:2])).numpy(), z[:2], atol=1e-4
     )
     one_step = settings.model_copy(update={"steps": 1})
     untrained = random_encoder(make_lewm(), trajectories, one_step, seed=1, cache=LatentCache())
     scores = [
         np.nanmean(surprise(m, teacher_forced(m, z, trajectories.actions), z))
-        for m in (rival, untrained)
+        for m in (baseline, untrained)
     ]
     assert scores[0] < 0.85 * scores[1]
 
 
 def test_the_random_encoder_is_trained_once(trained, make_lewm, trajectories):
-    rival, settings, cache = trained
+    baseline, settings, cache = trained
     misses = cache.misses
     # Another checkpoint of the same architecture has the same rival.
     other = random_encoder(make_lewm(seed=9), trajectories, settings, seed=1, cache=cache)
     assert cache.misses == misses
-    assert other.fingerprint == rival.fingerprint
+    assert other.fingerprint == baseline.fingerprint
     changed = settings.model_copy(update={"steps": 2})
     assert (
         random_encoder(make_lewm(), trajectories, changed, seed=1, cache=cache).fingerprint
-        != rival.fingerprint
+        != baseline.fingerprint
     )
     assert cache.misses == misses + 1
 
@@ -113,7 +113,7 @@ def test_pixel_pca_is_sklearns(trajectories):
     assert overlap[:3].min() > 0.98
 
 
-def test_pixel_pca_of_few_or_still_pictures(trajectories):
+def test_pixel_pca_of_few_or_still_images(trajectories):
     few = trajectories.pixels[:1, :3, ::8, ::8]
     assert PixelPca.fit(few, 64, seed=0)(few).shape == (1, 3, 3)
     still = np.repeat(few[:, :1], 6, axis=1)

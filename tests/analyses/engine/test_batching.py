@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lewm_probe.analyses.engine import batching
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.batching import in_batches, is_out_of_memory
 from lewm_probe.analyses.engine.imagination import imagine
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode
@@ -103,7 +103,7 @@ def test_one_at_a_time_and_still_too_much(small):
     with pytest.raises(UserError) as error:
         encode(small, np.zeros((2, 3, 64, 64, 3), np.uint8), batch=4)
     assert str(error.value) == (
-        "Memory ran out while encoding pictures with a model of 64 px, even one at a time (4 and "
+        "Memory ran out while encoding images with a model of 64 px, even one at a time (4 and "
         "less were tried). Give it a device with more memory (--device cpu if it was on another), "
         "or end what else uses this one."
     )
@@ -134,7 +134,7 @@ def test_numbers_are_the_same(small, oracle, trajectories):
     np.testing.assert_array_equal(
         surprise(small, predicted, z), surprise(oracle.model, predicted, z)
     )
-    own, other = subject_from_model("small", small), oracle
+    own, other = checkpoint_from_model("small", small), oracle
     np.testing.assert_array_equal(
         imagine(own, z, actions, 3).latents, imagine(other, z, actions, 3).latents
     )
@@ -142,6 +142,6 @@ def test_numbers_are_the_same(small, oracle, trajectories):
 
 def test_a_whole_analysis_goes_on(small, oracle, short_suite):
     small.most = 2
-    found = rollout([subject_from_model("oracle", small)], short_suite, cache=LatentCache())
+    found = rollout([checkpoint_from_model("oracle", small)], short_suite, cache=LatentCache())
     expected = rollout([oracle], short_suite, cache=LatentCache())
     assert [m.value for m in found.metrics] == [m.value for m in expected.metrics]

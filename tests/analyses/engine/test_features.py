@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.features import (
     TokenPCA,
     changes,
@@ -57,9 +57,9 @@ def test_a_model_may_offer_its_own_view(doubles):
         def features(self, latents):
             return {"z": latents[..., :1]}
 
-    subject = subject_from_model("halved", Halved("halved"))
+    checkpoint = checkpoint_from_model("halved", Halved("halved"))
     z = np.random.default_rng(2).normal(size=(2, 3, 2)).astype(np.float32)
-    np.testing.assert_array_equal(pooled(subject, z), z[..., :1])
+    np.testing.assert_array_equal(pooled(checkpoint, z), z[..., :1])
 
 
 def test_encoded_refuses_what_is_not_finite(doubles, trajectories):
@@ -69,12 +69,12 @@ def test_encoded_refuses_what_is_not_finite(doubles, trajectories):
             latents[0, 0, 0] = torch.nan
             return latents
 
-    subject = subject_from_model("broken", Broken(train_seed=4, step=200))
+    checkpoint = checkpoint_from_model("broken", Broken(train_seed=4, step=200))
     with pytest.raises(UserError) as error:
-        encoded(subject, trajectories.pixels[:2, :3], None, LatentCache())
+        encoded(checkpoint, trajectories.pixels[:2, :3], None, LatentCache())
     assert str(error.value) == (
         "The latents (z) of broken, training seed 4, step 200 hold 1 NaN or infinite values of 24. "
         "Finite ones were expected: the checkpoint diverged in training or is damaged. Give an "
         "earlier checkpoint of the run, or train it again with a lower learning rate."
     )
-    check_finite(subject, "latents", np.zeros(3))
+    check_finite(checkpoint, "latents", np.zeros(3))

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.imagination import imagine
 from lewm_probe.core.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def tiny(make_lewm):
-    return subject_from_model("lewm", make_lewm())
+    return checkpoint_from_model("lewm", make_lewm())
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,9 @@ def test_trajectories_too_short(tiny, recorded):
 
 def test_imagined_latents_that_are_not_finite(doubles, recorded):
     latents, actions = recorded
-    subject = subject_from_model("diverged", doubles["diverged"]())
+    checkpoint = checkpoint_from_model("diverged", doubles["diverged"]())
     with pytest.raises(UserError) as error:
-        imagine(subject, latents[..., :4], actions, 2, places=1)
+        imagine(checkpoint, latents[..., :4], actions, 2, places=1)
     assert str(error.value) == (
         "The imagined latents of diverged hold 24 NaN or infinite values of 24. Finite ones were "
         "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "

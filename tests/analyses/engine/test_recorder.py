@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.results.result import Result
 from lewm_probe.stats.bootstrap import Estimate
 
 
 @pytest.fixture
-def subject(doubles):
-    return subject_from_model("lewm", doubles["oracle"](train_seed=3, step=40))
+def checkpoint(doubles):
+    return checkpoint_from_model("lewm", doubles["oracle"](train_seed=3, step=40))
 
 
-def test_a_metric_says_whose_it_is(subject, suite):
-    ledger = Ledger("probe", suite)
-    ledger.metric(subject, "r2", Estimate(0.5, 0.4, 0.6, 20), subject="agent_position")
-    (metric,) = ledger.metrics
+def test_a_metric_says_whose_it_is(checkpoint, suite):
+    recorder = ResultRecorder("probe", suite)
+    recorder.metric(checkpoint, "r2", Estimate(0.5, 0.4, 0.6, 20), subject="agent_position")
+    (metric,) = recorder.metrics
     assert (metric.model, metric.family, metric.train_seed, metric.step) == ("lewm", "lewm", 3, 40)
     assert (metric.world, metric.analysis, metric.subject) == (
         "two-room",
@@ -26,20 +26,20 @@ def test_a_metric_says_whose_it_is(subject, suite):
     assert (metric.eval_seed, metric.higher_is_better) == (suite.seed, True)
 
 
-def test_not_finite_is_null(subject, suite):
-    ledger = Ledger("probe", suite)
-    ledger.metric(subject, "r2", Estimate(float("nan"), float("-inf"), float("inf"), 3))
-    ledger.metric(subject, "mse", None)
-    assert [(m.value, m.ci_low, m.ci_high) for m in ledger.metrics] == [(None, None, None)] * 2
+def test_not_finite_is_null(checkpoint, suite):
+    recorder = ResultRecorder("probe", suite)
+    recorder.metric(checkpoint, "r2", Estimate(float("nan"), float("-inf"), float("inf"), 3))
+    recorder.metric(checkpoint, "mse", None)
+    assert [(m.value, m.ci_low, m.ci_high) for m in recorder.metrics] == [(None, None, None)] * 2
 
 
-def test_rows_and_result_survive_the_disk(subject, suite, tmp_path):
-    ledger = Ledger("probe", suite)
-    ledger.rows(subject, "mse", np.array([1.0, np.nan, 3.0]), ["a", "b", "c"], subject="q")
-    ledger.rows(subject, "true", np.array([5.0]), ["a"], np.array([7]), axis="x")
-    ledger.note("Mind the gap.")
-    ledger.note("Mind the gap.")
-    result = ledger.result([subject], {"sizes": 3})
+def test_rows_and_result_survive_the_disk(checkpoint, suite, tmp_path):
+    recorder = ResultRecorder("probe", suite)
+    recorder.rows(checkpoint, "mse", np.array([1.0, np.nan, 3.0]), ["a", "b", "c"], subject="q")
+    recorder.rows(checkpoint, "true", np.array([5.0]), ["a"], np.array([7]), axis="x")
+    recorder.note("Mind the gap.")
+    recorder.note("Mind the gap.")
+    result = recorder.result([checkpoint], {"sizes": 3})
     result.save(tmp_path)
     rows = Result.load(tmp_path).rows
     assert rows["trajectory_id"].tolist() == ["a", "c", "a"]
@@ -51,6 +51,6 @@ def test_rows_and_result_survive_the_disk(subject, suite, tmp_path):
     assert stamp.settings == {"sizes": 3}
 
 
-def test_nothing_written_is_an_empty_result(subject, suite):
-    result = Ledger("probe", suite).result([subject], {})
+def test_nothing_written_is_an_empty_result(checkpoint, suite):
+    result = ResultRecorder("probe", suite).result([checkpoint], {})
     assert len(result.metrics) == 0 and len(result.rows) == 0

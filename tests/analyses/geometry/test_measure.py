@@ -4,7 +4,7 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 
-from lewm_probe.analyses.engine.asked.checkpoint import load_subjects, subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model, load_checkpoints
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.geometry.measure import geometry
@@ -24,7 +24,7 @@ def pick(result, metric, **keys):
 
 @pytest.fixture(scope="module")
 def lewm(make_lewm):
-    return subject_from_model("lewm", make_lewm())
+    return checkpoint_from_model("lewm", make_lewm())
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +76,13 @@ def test_a_clock_is_all_time(doubles, suite, cache):
     trajectories = suite_trajectories(suite, SIZE, "disjoint")
     stamped = trajectories.pixels.copy()
     stamped[..., 0, 0, 0] = 20 * np.arange(trajectories.frames)
-    subject = subject_from_model("clock", Clock(family="pldm"))
+    checkpoint = checkpoint_from_model("clock", Clock(family="pldm"))
 
     class Remembered(LatentCache):
         def encode(self, model, pixels, actions=None):
             return super().encode(model, stamped)
 
-    found = geometry([subject], suite, cache=Remembered())
+    found = geometry([checkpoint], suite, cache=Remembered())
     assert pick(found, "r2", subject="time_index").value == pytest.approx(1)
 
 
@@ -112,8 +112,8 @@ def test_gaussian_latents_reach_the_level(doubles, suite):
         def encode(self, model, pixels, actions=None):
             return {"z": rng.normal(size=(*pixels.shape[:2], 24)).astype(np.float32)}
 
-    subject = subject_from_model("normal", doubles["constant"](latent_width=24))
-    found = geometry([subject], suite, cache=Normal())
+    checkpoint = checkpoint_from_model("normal", doubles["constant"](latent_width=24))
+    found = geometry([checkpoint], suite, cache=Normal())
     level = pick(found, "sigreg", control="gaussian").value
     assert pick(found, "sigreg").value == pytest.approx(level, rel=0.25)
     assert pick(found, "effective_rank").value > 23
@@ -138,7 +138,7 @@ def test_scatter_pairs_components_with_positions(result, z, suite):
 
 
 def test_collapse_shows(doubles, suite, cache):
-    found = geometry([subject_from_model("flat", doubles["constant"]())], suite, cache=cache)
+    found = geometry([checkpoint_from_model("flat", doubles["constant"]())], suite, cache=cache)
     assert pick(found, "effective_rank").value == pytest.approx(1, abs=1e-3)
     assert pick(found, "trace_cov").value == pytest.approx(0, abs=1e-9)
     assert pick(found, "dimension_variance", window="max").value == pytest.approx(0, abs=1e-9)
@@ -152,7 +152,7 @@ def test_over_training(make_lewm, suite, tmp_path):
         meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
-    found = geometry(load_subjects([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())
+    found = geometry(load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())
     for metric in ("effective_rank", "participation_ratio", "trace_cov"):
         assert [m.step for m in found.metrics if m.metric == metric] == [10, 0, 5]
 
@@ -168,7 +168,7 @@ def test_latents_that_are_not_finite(doubles, suite, cache):
             return super().encode(observation) * torch.nan
 
     with pytest.raises(UserError) as error:
-        geometry([subject_from_model("broken", Broken(family="dino_wm"))], suite, cache=cache)
+        geometry([checkpoint_from_model("broken", Broken(family="dino_wm"))], suite, cache=cache)
     assert str(error.value) == (
         "The latents (z) of broken hold 800 NaN or infinite values of 800. Finite ones were "
         "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lewm_probe.analyses.engine.asked.checkpoint import load_subjects, subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model, load_checkpoints
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.probe import measure
 from lewm_probe.analyses.probe.measure import probe
@@ -42,11 +42,11 @@ def one(result: Result, **keys):
 
 @pytest.fixture(scope="module")
 def result(oracle, make_lewm, small, cache):
-    subjects = [
+    checkpoints = [
         oracle,
-        subject_from_model("lewm", make_lewm(0)),
+        checkpoint_from_model("lewm", make_lewm(0)),
     ]
-    return probe(subjects, small, cache=cache)
+    return probe(checkpoints, small, cache=cache)
 
 
 LINEAR = {"subject": "agent_position", "features": "z", "method": "linear"}
@@ -163,9 +163,9 @@ def test_same_suite_same_numbers(oracle, small, result):
 
 
 def test_collapsed_latents_read_nothing(doubles, suite, cache):
-    subject = subject_from_model("flat", doubles["constant"]())
+    checkpoint = checkpoint_from_model("flat", doubles["constant"]())
     asked = with_probe(suite, train=10, validation=5, test=5, controls=())
-    found = probe([subject], asked, cache=cache)
+    found = probe([checkpoint], asked, cache=cache)
     r2 = one(found, metric="r2", **LINEAR)
     r = one(found, metric="pearson_r", **LINEAR)
     assert r2.value <= 0 and r.value is None
@@ -205,11 +205,11 @@ def test_over_training(make_lewm, small, tmp_path):
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
     asked = with_probe(small, quantities=("agent_position",), controls=())
-    found = probe(load_subjects([f"lewm={tmp_path / 'run'}"]), asked, cache=LatentCache())
+    found = probe(load_checkpoints([f"lewm={tmp_path / 'run'}"]), asked, cache=LatentCache())
     assert [m.step for m in pick(found, metric="pearson_r", **LINEAR)] == [10, 0, 5]
     assert {m.method for m in found.metrics if m.step in (0, 5)} == {"linear"}
     without = probe(
-        load_subjects([f"lewm={tmp_path / 'run'}"]), asked, cache=LatentCache(), curve=False
+        load_checkpoints([f"lewm={tmp_path / 'run'}"]), asked, cache=LatentCache(), curve=False
     )
     assert {m.step for m in without.metrics} == {10}
 
@@ -235,7 +235,7 @@ def test_latents_that_are_not_finite(doubles, suite, cache):
 
     with pytest.raises(UserError) as error:
         probe(
-            [subject_from_model("broken", Broken(family="pldm"))],
+            [checkpoint_from_model("broken", Broken(family="pldm"))],
             with_probe(suite, train=10, validation=5, test=5),
             cache=cache,
         )

@@ -143,6 +143,6 @@ def test_a_quantity_that_is_not_finite():
         targets_of(values, QUANTITIES, ["cube_yaw"])
     assert str(error.value) == (
         "The quantity cube_yaw is NaN or infinite in some evaluation trajectories. A probe needs "
-        "finite values: mend the world's physical_state(), or leave the quantity out of the "
+        "finite values: fix the world's physical_state(), or leave the quantity out of the "
         "suite's probe.quantities."
     )

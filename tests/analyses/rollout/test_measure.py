@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.rollout.measure import PLACES, rollout
@@ -18,7 +18,7 @@ def pick(result, metric, **keys):
 
 @pytest.fixture(scope="module")
 def result(oracle, make_lewm, suite, cache):
-    return rollout([oracle, subject_from_model("lewm", make_lewm())], suite, cache=cache)
+    return rollout([oracle, checkpoint_from_model("lewm", make_lewm())], suite, cache=cache)
 
 
 def test_horizons_that_fit_and_a_note_for_the_rest(result):
@@ -94,7 +94,7 @@ def test_several_places_are_averaged_first(oracle, suite, cache):
 
 
 def test_collapse_has_no_ratio(doubles, suite, cache):
-    found = rollout([subject_from_model("flat", doubles["constant"]())], suite, cache=cache)
+    found = rollout([checkpoint_from_model("flat", doubles["constant"]())], suite, cache=cache)
     (mse,) = pick(found, "mse", horizon=1)
     (ratio,) = pick(found, "mse_over_copy_last", horizon=1)
     assert mse.value == 0.0 and ratio.value is None
@@ -107,7 +107,7 @@ def test_same_suite_same_numbers(oracle, suite, result):
 
 def test_a_model_that_diverges(doubles, suite, cache):
     with pytest.raises(UserError) as error:
-        rollout([subject_from_model("diverged", doubles["diverged"]())], suite, cache=cache)
+        rollout([checkpoint_from_model("diverged", doubles["diverged"]())], suite, cache=cache)
     assert str(error.value) == (
         "The imagined latents of diverged hold 640 NaN or infinite values of 640. Finite ones were "
         "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "
@@ -116,9 +116,9 @@ def test_a_model_that_diverges(doubles, suite, cache):
 
 
 def test_trajectories_shorter_than_a_history(doubles, suite, cache):
-    subject = subject_from_model("long", doubles["oracle"]("long", history=10))
+    checkpoint = checkpoint_from_model("long", doubles["oracle"]("long", history=10))
     with pytest.raises(UserError) as error:
-        rollout([subject], suite, cache=cache)
+        rollout([checkpoint], suite, cache=cache)
     assert str(error.value) == (
         "Trajectories of 10 frames are too short to imagine 1 blocks ahead with long, which first "
         "sees 10 frames: at least 11 are needed. Raise voe.frames (or probe.frames) in the suite, "
@@ -141,7 +141,7 @@ def test_models_keep_their_own_measure_of_error(doubles, suite, cache):
             return 2 * super().surprise(predicted, target)
 
     plain, doubled = (
-        rollout([subject_from_model("m", kind("same"))], suite, cache=cache)
+        rollout([checkpoint_from_model("m", kind("same"))], suite, cache=cache)
         for kind in (doubles["oracle"], Doubled)
     )
     for first, second in zip(pick(plain, "mse"), pick(doubled, "mse"), strict=True):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lewm_probe.analyses.engine.asked.checkpoint import load_subjects, subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model, load_checkpoints
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.straightness.measure import straightness
@@ -21,7 +21,7 @@ def pick(result, metric, **keys):
 
 @pytest.fixture(scope="module")
 def result(oracle, make_lewm, suite, cache):
-    return straightness([oracle, subject_from_model("lewm", make_lewm())], suite, cache=cache)
+    return straightness([oracle, checkpoint_from_model("lewm", make_lewm())], suite, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,8 @@ def test_models_differ_on_the_same_trajectories(result):
 
 
 def test_collapse_is_masked(doubles, suite, cache):
-    subject = subject_from_model("flat", doubles["constant"]())
-    found = straightness([subject], suite, cache=cache)
+    checkpoint = checkpoint_from_model("flat", doubles["constant"]())
+    found = straightness([checkpoint], suite, cache=cache)
     (cosine,) = pick(found, "cosine", method="encoded", stride=1)
     (masked,) = pick(found, "masked_share", method="encoded", stride=1)
     assert (cosine.value, cosine.n) == (None, 0)
@@ -149,7 +149,7 @@ def test_over_training(make_lewm, suite, tmp_path):
         meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
-    found = straightness(load_subjects([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())
+    found = straightness(load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())
     for method in ("encoded", "imagined"):
         assert [m.step for m in pick(found, "cosine", method=method, stride=1)] == [10, 0, 5]
     assert [m.step for m in pick(found, "effective_rank")] == [10, 0, 5]
@@ -163,7 +163,7 @@ def test_latents_that_are_not_finite(doubles, suite, cache):
             return super().encode(observation) * torch.inf
 
     with pytest.raises(UserError) as error:
-        straightness([subject_from_model("broken", Broken(family="pldm"))], suite, cache=cache)
+        straightness([checkpoint_from_model("broken", Broken(family="pldm"))], suite, cache=cache)
     assert str(error.value) == (
         "The latents (z) of broken hold 800 NaN or infinite values of 800. Finite ones were "
         "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "

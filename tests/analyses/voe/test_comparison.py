@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.comparison import Onsets, by_name, compare, reach
 from lewm_probe.analyses.voe.metrics import Evidence, Resamples
 from lewm_probe.analyses.voe.surprise import MODEL, Scores
@@ -30,28 +30,28 @@ def evidence_of(doubles):
                 for name in ("teleport_agent", "action_swap", "color_agent")
             },
         )
-        subject = subject_from_model(name, doubles["constant"](train_seed=seed, step=step))
+        checkpoint = checkpoint_from_model(name, doubles["constant"](train_seed=seed, step=step))
         everyone = {name: np.ones(N, bool) for name in scores.conditions}
         onset, ids = np.full(N, ONSET), tuple(map(str, range(N)))
         onsets = dict.fromkeys(scores.conditions, onset)
         return Onsets.of(
-            Evidence(subject, scores, onset, onsets, everyone, ids, clean, None, 1.0, 4.0, 4)
+            Evidence(checkpoint, scores, onset, onsets, everyone, ids, clean, None, 1.0, 4.0, 4)
         )
 
     return make
 
 
 def compared(evidence, suite):
-    ledger = Ledger("voe", suite)
-    compare(ledger, evidence, suite, Resamples(suite))
-    return ledger
+    recorder = ResultRecorder("voe", suite)
+    compare(recorder, evidence, suite, Resamples(suite))
+    return recorder
 
 
 def test_several_seeds_are_the_top_level(evidence_of, short_suite):
     good = [evidence_of("good", seed, 1.0 + seed) for seed in range(3)]
     bad = [evidence_of("bad", seed, 0.0) for seed in range(3)]
-    ledger = compared([*good, *bad], short_suite)
-    found = {m.metric: m for m in ledger.metrics if m.subject == "teleport_agent"}
+    recorder = compared([*good, *bad], short_suite)
+    found = {m.metric: m for m in recorder.metrics if m.subject == "teleport_agent"}
     difference = found["auroc_difference"]
     aurocs = [[e.comparisons("teleport_agent", MODEL).mean() for e in side] for side in (good, bad)]
     assert difference.value == pytest.approx(np.mean(aurocs[0]) - np.mean(aurocs[1]))
@@ -62,33 +62,33 @@ def test_several_seeds_are_the_top_level(evidence_of, short_suite):
     assert "delta_auroc_over_copy_last_difference" in found
     # Wider than an interval that takes the seeds for the only ones there could be.
     assert difference.ci_high - difference.ci_low > np.ptp(aurocs[0]) / 3
-    assert list(ledger.notes) == [
+    assert list(recorder.notes) == [
         "good (3 training seeds) against bad (3 training seeds): an exact permutation test over "
         "training seeds cannot go below p = 0.1; differences speak of these checkpoints."
     ]
 
 
 def test_single_checkpoints_are_compared_over_trajectories(evidence_of, short_suite):
-    ledger = compared([evidence_of("a", 7, 2.0, 100), evidence_of("b", 8, 0.0, 50)], short_suite)
-    found = [m for m in ledger.metrics if m.metric == "auroc_difference"]
+    recorder = compared([evidence_of("a", 7, 2.0, 100), evidence_of("b", 8, 0.0, 50)], short_suite)
+    found = [m for m in recorder.metrics if m.metric == "auroc_difference"]
     assert {(m.train_seed, m.step) for m in found} == {(7, 100)}
     assert all(m.ci_low > 0 for m in found)
-    assert not [m for m in ledger.metrics if m.metric == "p_permutation"]
-    assert list(ledger.notes) == [
+    assert not [m for m in recorder.metrics if m.metric == "p_permutation"]
+    assert list(recorder.notes) == [
         "a (1 training seed) against b (1 training seed): differences speak of these checkpoints, "
         "not of the methods."
     ]
 
 
 def test_one_name_alone_is_not_compared(evidence_of, short_suite):
-    ledger = compared([evidence_of("a", seed, 0.0) for seed in (1, 2)], short_suite)
-    assert ledger.metrics == []
+    recorder = compared([evidence_of("a", seed, 0.0) for seed in (1, 2)], short_suite)
+    assert recorder.metrics == []
 
 
 def test_of_several_steps_of_a_seed_the_last_counts(evidence_of):
     evidence = [evidence_of("a", 1, 0.0, step) for step in (10, 30, 20)]
     (kept,) = by_name([*evidence, evidence_of("b", 1, 0.0)])["a"]
-    assert kept.subject.model.spec.step == 30
+    assert kept.checkpoint.model.spec.step == 30
 
 
 @pytest.mark.parametrize(

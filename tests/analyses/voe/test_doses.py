@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import DoseResponse
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.doses import write_doses
@@ -78,7 +78,7 @@ def test_doses_without_cases_are_left_out(suite):
 @pytest.fixture(scope="module")
 def table(suite, doubles):
     asked = suite.voe.model_copy(update={"dose_response": (TELEPORT, COLOR)})
-    oracle = subject_from_model("oracle", doubles["oracle"]())
+    oracle = checkpoint_from_model("oracle", doubles["oracle"]())
     frame = voe([oracle], suite.model_copy(update={"voe": asked}), cache=LatentCache()).frame()
     return frame[frame.dose.notna() | (frame.metric == "first_dose_over_copy_last")]
 
@@ -99,7 +99,7 @@ def test_scoring_windows_gives_what_scoring_whole_trajectories_gives(suite, doub
     asked = suite.voe.model_copy(
         update={"dose_response": (TELEPORT,), "conditions": (*suite.voe.conditions, condition)}
     )
-    oracle = subject_from_model("oracle", doubles["oracle"]())
+    oracle = checkpoint_from_model("oracle", doubles["oracle"]())
     frame = voe([oracle], suite.model_copy(update={"voe": asked}), cache=LatentCache()).frame()
     frame = frame[(frame.window == "onset") & (frame.metric == "auroc")]
     frame = frame.assign(control=frame.control.fillna("model")).set_index("control")
@@ -120,5 +120,5 @@ def test_a_colour_dose_needs_its_colour():
         DoseResponse(name="d", kind="color", who="agent", doses=(0.5,))
     assert str(error.value) == (
         "The condition 'd@0.5' of kind color lacks the key 'rgb': this kind needs 'who' and 'rgb'. "
-        "Mend it in the suite's voe.conditions."
+        "Fix it in the suite's voe.conditions."
     )

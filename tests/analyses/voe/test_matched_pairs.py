@@ -7,10 +7,10 @@ from lewm_probe.analyses.engine.asked.suite import Condition
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories
 from lewm_probe.analyses.voe import matched_pairs as cases_module
 from lewm_probe.analyses.voe.matched_pairs import (
-    Changed,
-    MatchedCases,
+    MatchedPairs,
+    Stimuli,
     draw_onsets,
-    matched_cases,
+    matched_pairs,
     mixed,
 )
 from lewm_probe.core.errors import UsageError, UserError
@@ -24,16 +24,16 @@ SIMULATED = [
     "color_agent",
     "background_color",
 ]
-PICTURES = ["brightness", "pixel_noise", "blur"]
+IMAGES = ["brightness", "pixel_noise", "blur"]
 
 
-def positions(cases: MatchedCases, name: str) -> np.ndarray:
-    """Where a condition puts the agent, read from its pictures (N, T, 2), in px."""
+def positions(cases: MatchedPairs, name: str) -> np.ndarray:
+    """Where a condition puts the agent, read from its images (N, T, 2), in px."""
     pixels = cases.condition(name)[0]
     return positions_of(pixels.reshape(-1, *pixels.shape[2:])).reshape(*pixels.shape[:2], 2)
 
 
-@pytest.mark.parametrize("name", SIMULATED + PICTURES)
+@pytest.mark.parametrize("name", SIMULATED + IMAGES)
 def test_frames_before_the_onset_are_byte_identical_and_later_ones_change(cases, name):
     changed = cases.changed(name)
     pixels, actions = cases.condition(name)
@@ -110,12 +110,12 @@ def test_recolouring_moves_nothing(cases):
 def test_action_swap_gives_another_trajectorys_blocks(cases):
     changed = cases.changed("action_swap")
     assert len(changed.pixels) == 0
-    assert sorted(cases.donors) == list(range(len(cases)))
-    assert (cases.donors != np.arange(len(cases))).all()
+    assert sorted(cases.action_sources) == list(range(len(cases)))
+    assert (cases.action_sources != np.arange(len(cases))).all()
     reference = cases.reference.actions
     for case, at in enumerate(cases.onset):
         np.testing.assert_array_equal(changed.actions[case, : at - 1], reference[case, : at - 1])
-        donor = reference[cases.donors[case]]
+        donor = reference[cases.action_sources[case]]
         np.testing.assert_array_equal(changed.actions[case, at - 1 :], donor[at - 1 :])
 
 
@@ -127,12 +127,12 @@ def test_noise_is_fresh_in_every_frame(cases):
 
 
 def test_conditions_are_deterministic_and_independent_of_each_other(cases, suite):
-    again = matched_cases(suite, cases.reference.size, history=2)
+    again = matched_pairs(suite, cases.reference.size, history=2)
     for name in ("teleport_agent", "pixel_noise"):
         np.testing.assert_array_equal(again.condition(name)[0], cases.condition(name)[0])
 
 
-def test_other_picture_sizes_show_the_same_cases(cases):
+def test_other_image_sizes_show_the_same_cases(cases):
     small = cases.at_size(32)
     np.testing.assert_array_equal(small.onset, cases.onset)
     np.testing.assert_allclose(
@@ -157,7 +157,7 @@ def test_impossible_interventions_are_left_out(cases, monkeypatch):
     np.testing.assert_array_equal(pixels[~changed.kept], cases.reference.pixels[~changed.kept])
 
 
-def event(cases: MatchedCases, kind: str, **more) -> Changed:
+def event(cases: MatchedPairs, kind: str, **more) -> Stimuli:
     asked = Condition(name=kind, kind=kind, who="agent", expected="violation", **more)
     return cases.dosed(asked)
 
@@ -225,7 +225,7 @@ def test_a_block_can_be_frozen_and_passed_through_where_it_is_pushed():
     reference = collect_trajectories(
         "push-t", 6, 12, size=32, seed=1, purpose="events", policy="expert"
     )
-    cases = MatchedCases(reference, np.full(6, 4), [], seed=0)
+    cases = MatchedPairs(reference, np.full(6, 4), [], seed=0)
     world = make_world("push-t")
     for kind in ("frozen", "pass_through", "step_teleport"):
         asked = Condition(name=kind, kind=kind, who="block", expected="violation")
@@ -241,7 +241,7 @@ def test_a_block_can_be_frozen_and_passed_through_where_it_is_pushed():
 
 
 def positions_of(pixels: np.ndarray) -> np.ndarray:
-    """The agent's place in pictures (M, H, W, C), px of the 224 px picture (M, 2)."""
+    """The agent's place in images (M, H, W, C), px of the 224 px image (M, 2)."""
     coloured = pixels.astype(float).max(-1) - pixels.astype(float).min(-1)
     centres = (np.arange(pixels.shape[1]) + 0.5) * 224 / pixels.shape[1] - 0.5
     mass = coloured.sum((-1, -2))
@@ -250,7 +250,7 @@ def positions_of(pixels: np.ndarray) -> np.ndarray:
 
 
 def test_the_sham_check_catches_a_world_with_hidden_state(monkeypatch):
-    """A world that forgets part of its state in snapshot() gives other pictures when replayed."""
+    """A world that forgets part of its state in snapshot() gives other images when replayed."""
     reference = collect_trajectories("two-room", 3, 8, size=16, seed=2, purpose="sham")
 
     class Drifting(TwoRoom):
@@ -262,10 +262,10 @@ def test_the_sham_check_catches_a_world_with_hidden_state(monkeypatch):
 
     monkeypatch.setattr(cases_module, "make_world", lambda name: Drifting())
     with pytest.raises(UserError) as error:
-        MatchedCases(reference, np.array([3, 3, 3]), [], seed=0)
+        MatchedPairs(reference, np.array([3, 3, 3]), [], seed=0)
     assert str(error.value) == (
         f"The world two-room failed the sham check: simulating trajectory {reference.ids[0]} "
-        "again, with its state saved and restored at frame 3, gives another picture at frame 3. "
+        "again, with its state saved and restored at frame 3, gives another image at frame 3. "
         "Matched cases need a deterministic world whose snapshot() holds its whole state."
     )
 
@@ -304,7 +304,7 @@ def test_trajectories_too_short_for_the_history():
 def test_unknown_bodies(cases, condition, message):
     asked = Condition(name="x", expected="violation", **condition)
     with pytest.raises(UsageError) as error:
-        MatchedCases(cases.reference, cases.onset, [asked], seed=0)
+        MatchedPairs(cases.reference, cases.onset, [asked], seed=0)
     assert str(error.value) == message
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.rollout.measure import rollout
 from lewm_probe.analyses.voe.preflight import action_warnings, ratio_of_means, warnings
 from lewm_probe.analyses.voe.run import voe
@@ -12,7 +12,7 @@ from lewm_probe.stats.bootstrap import Estimate, resamples
 GOOD_RATIO = Estimate(0.3, 0.2, 0.4, 50)
 GOOD_SWAP = Estimate(0.9, 0.85, 0.95, 50)
 ADVICE = (
-    "Its action statistics, frame-skip or pictures may not be those it was trained with, or it was "
+    "Its action statistics, frame-skip or images may not be those it was trained with, or it was "
     "hardly trained."
 )
 
@@ -88,14 +88,14 @@ def test_models_without_actions_are_told_of_instead_of_warned(doubles, short_sui
         def predict(self, latents, actions):
             return latents
 
-    subject = subject_from_model("still", Still("still", action_kind="none", action_width=0))
-    result = voe([subject], short_suite, cache=cache)
+    checkpoint = checkpoint_from_model("still", Still("still", action_kind="none", action_width=0))
+    result = voe([checkpoint], short_suite, cache=cache)
     notes = [note for p in result.provenance for note in p.notes if note.startswith("Preflight")]
     assert [note for note in notes if "rank" not in note] == [
         "Preflight, still: this model takes no actions, so that swapped actions are nothing to be "
         "surprised by; conditions of actions say nothing about it."
     ]
-    found = rollout([subject], short_suite, cache=cache)
+    found = rollout([checkpoint], short_suite, cache=cache)
     ratios = [m.value for m in found.metrics if m.metric == "mse_over_copy_last"]
     assert ratios == pytest.approx([1.0] * len(ratios))
 
@@ -105,16 +105,16 @@ def test_scaled_actions_of_unit_size_earn_no_warning():
 
 
 @pytest.mark.parametrize(
-    ("means", "sds", "told"),
+    ("means", "sds", "reported"),
     [
         ([0.0, 0.0], [0.48, 0.5], "an SD of 0.48 to 0.5 and a mean of up to 0"),
         ([0.0, 0.0], [1.0, 2.5], "an SD of 1 to 2.5 and a mean of up to 0"),
         ([-1.5, 0.0], [1.0, 1.0], "an SD of 1 to 1 and a mean of up to 1.5"),
     ],
 )
-def test_statistics_of_another_world(means, sds, told):
+def test_statistics_of_another_world(means, sds, reported):
     assert action_warnings("x", np.array(means), np.array(sds)) == [
-        f"Preflight, x: scaled by its action statistics, this world's actions have {told}, where "
-        "about 1 and 0 are expected. Its action statistics do not fit this world: give those of "
-        "the data that it was trained on (--action-stats or --dataset)."
+        f"Preflight, x: scaled by its action statistics, this world's actions have {reported}, "
+        "where about 1 and 0 are expected. Its action statistics do not fit this world: give those "
+        "of the data that it was trained on (--action-stats or --dataset)."
     ]

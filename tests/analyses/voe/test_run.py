@@ -6,24 +6,24 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.run import voe
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 from lewm_probe.results.result import Result
 
 
 @pytest.fixture(scope="module")
 def result(suite, cache, doubles, make_lewm):
     oracle, constant = doubles["oracle"], doubles["constant"]
-    subjects = [
-        subject_from_model("oracle", oracle()),
-        subject_from_model("constant", constant(family="pldm")),
-        subject_from_model("untrained", make_lewm()),
+    checkpoints = [
+        checkpoint_from_model("oracle", oracle()),
+        checkpoint_from_model("constant", constant(family="pldm")),
+        checkpoint_from_model("untrained", make_lewm()),
     ]
-    return voe(subjects, suite, cache=cache)
+    return voe(checkpoints, suite, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,9 @@ def pick(table: pd.DataFrame, **keys) -> pd.Series:
     return table.iloc[0]
 
 
-def rows_of(result: Result, model: str, subject: str, horizon: int) -> pd.Series:
+def rows_of(result: Result, model: str, checkpoint: str, horizon: int) -> pd.Series:
     rows = result.rows
-    rows = rows[(rows["model"] == model) & (rows["subject"] == subject)]
+    rows = rows[(rows["model"] == model) & (rows["subject"] == checkpoint)]
     rows = rows[(rows["horizon"] == horizon) & rows["control"].isna()]
     return rows.set_index("trajectory_id")["value"].astype(float)
 
@@ -231,11 +231,11 @@ def test_smallest_detectable_effect_is_told(table):
 
 def test_scaling_latents_leaves_ranks_and_normalised_surprise_alone(short_suite, cache, doubles):
     oracle = doubles["oracle"]
-    subjects = [
-        subject_from_model("plain", oracle()),
-        subject_from_model("scaled", oracle("scaled", scale=64.0)),
+    checkpoints = [
+        checkpoint_from_model("plain", oracle()),
+        checkpoint_from_model("scaled", oracle("scaled", scale=64.0)),
     ]
-    table = voe(subjects, short_suite, cache=cache).frame()
+    table = voe(checkpoints, short_suite, cache=cache).frame()
     plain, scaled = (table[table.model == n] for n in ("plain", "scaled"))
     keys = ["subject", "window", "control", "horizon", "versus", "metric"]
     same = ["auroc", "auroc_whitened", "pairwise_accuracy", "detection_at_5fp"]
@@ -255,25 +255,25 @@ def test_scaling_latents_leaves_ranks_and_normalised_surprise_alone(short_suite,
 
 
 def test_the_same_question_twice_gives_the_same_answer(short_suite, cache, doubles):
-    subject = subject_from_model("oracle", doubles["oracle"]())
-    first = voe([subject], short_suite, cache=cache)
+    checkpoint = checkpoint_from_model("oracle", doubles["oracle"]())
+    first = voe([checkpoint], short_suite, cache=cache)
     before = cache.misses
-    second = voe([subject], short_suite, cache=cache)
+    second = voe([checkpoint], short_suite, cache=cache)
     assert first.metrics == second.metrics
     pd.testing.assert_frame_equal(first.rows, second.rows)
     again = LatentCache()
-    assert voe([subject], short_suite, cache=again).metrics == first.metrics
+    assert voe([checkpoint], short_suite, cache=again).metrics == first.metrics
     assert again.misses > 0
     assert cache.misses == before
 
 
 def test_methods_with_several_seeds_are_compared_over_seeds(short_suite, cache, make_lewm):
-    subjects = [
-        subject_from_model(name, make_lewm(seed, family=name))
+    checkpoints = [
+        checkpoint_from_model(name, make_lewm(seed, family=name))
         for name in ("lewm", "pldm")
         for seed in (1, 2)
     ]
-    result = voe(subjects, short_suite, cache=cache)
+    result = voe(checkpoints, short_suite, cache=cache)
     table = result.frame()
     found = table[table.metric == "auroc_difference"]
     assert set(found["model"]) == {"lewm"}
@@ -288,31 +288,31 @@ def test_methods_with_several_seeds_are_compared_over_seeds(short_suite, cache, 
     ) in result.provenance[0].notes
 
 
-def test_models_of_different_picture_sizes_and_histories_see_the_same_cases(
+def test_models_of_different_image_sizes_and_histories_see_the_same_cases(
     short_suite, cache, doubles
 ):
     oracle = doubles["oracle"]
-    subjects = [
-        subject_from_model("large", oracle()),
-        subject_from_model("small", oracle(image_size=32, history=1)),
+    checkpoints = [
+        checkpoint_from_model("large", oracle()),
+        checkpoint_from_model("small", oracle(image_size=32, history=1)),
     ]
-    result = voe(subjects, short_suite, cache=cache)
+    result = voe(checkpoints, short_suite, cache=cache)
     large, small = (rows_of(result, n, "teleport_agent", 0) for n in ("large", "small"))
     assert large.index.tolist() == small.index.tolist()
     assert np.corrcoef(np.log(large), np.log(small))[0, 1] > 0.95
-    assert result.pictures["film-two-room-reference"].shape == (8, 64, 64, 3)
+    assert result.images["film-two-room-reference"].shape == (8, 64, 64, 3)
 
 
 # ---- what else a result holds
 
 
-def test_filmstrips_show_one_case_perturbed_from_its_fourth_picture_on(result, suite):
+def test_filmstrips_show_one_case_perturbed_from_its_fourth_image_on(result, suite):
     names = ["reference", *(c.name for c in suite.voe.conditions)]
-    assert list(result.pictures) == [f"film-two-room-{n}" for n in names]
-    reference = result.pictures["film-two-room-reference"]
+    assert list(result.images) == [f"film-two-room-{n}" for n in names]
+    reference = result.images["film-two-room-reference"]
     assert reference.shape == (8, 64, 64, 3)
     for name in names[1:]:
-        differs = (result.pictures[f"film-two-room-{name}"] != reference).any(axis=(1, 2, 3))
+        differs = (result.images[f"film-two-room-{name}"] != reference).any(axis=(1, 2, 3))
         assert not differs[:3].any()
         assert differs[3] or name == "action_swap"
 
@@ -353,9 +353,9 @@ def test_every_metric_row_is_distinct(table):
 
 
 def test_a_model_that_predicts_nan_is_named(suite, cache, doubles):
-    subject = subject_from_model("broken", doubles["diverged"](train_seed=4))
+    checkpoint = checkpoint_from_model("broken", doubles["diverged"](train_seed=4))
     with pytest.raises(UserError) as error:
-        voe([subject], suite, cache=cache)
+        voe([checkpoint], suite, cache=cache)
     assert str(error.value) == (
         "The predicted latents of broken, training seed 4 hold 640 NaN or infinite values of 640. "
         "Finite ones were expected: the checkpoint diverged in training or is damaged. Give an "
@@ -384,18 +384,18 @@ def test_names_in_the_suite_are_checked_before_any_work(suite, cache, oracle):
 def test_statistics_that_do_not_fit_the_world_are_told(short_suite, tiny_config):
     def asked(std):
         statistics = ActionStatistics(mean=(0.0, 0.0), std=(std, std))
-        model = LeWM(tiny_config, statistics, world="two-room")
+        model = JEPA(tiny_config, statistics, world="two-room")
         suite = short_suite.model_copy(
             update={"voe": short_suite.voe.model_copy(update={"baselines": ()})}
         )
-        result = voe([subject_from_model("x", model)], suite, cache=LatentCache())
+        result = voe([checkpoint_from_model("x", model)], suite, cache=LatentCache())
         sizes = {m.window: m.value for m in result.metrics if m.metric == "scaled_action_sd"}
         notes = [n for n in result.provenance[0].notes if "action statistics do not fit" in n]
         return sizes, notes
 
-    true, told = asked(0.87)
-    assert told == []
+    true, reported = asked(0.87)
+    assert reported == []
     assert true["min"] == pytest.approx(1.0, abs=0.1)
-    tenfold, told = asked(0.087)
-    assert len(told) == 1
+    tenfold, reported = asked(0.087)
+    assert len(reported) == 1
     assert tenfold["max"] == pytest.approx(10 * true["max"], rel=1e-4)

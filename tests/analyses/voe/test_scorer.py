@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode
-from lewm_probe.analyses.voe.scorer import WHOLE_CASES, Examination, Shown
+from lewm_probe.analyses.voe.scorer import WHOLE_CASES, ImageChanges, SurpriseScorer
 from lewm_probe.core.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def shown(cases, suite):
-    return Shown(cases, suite_trajectories(suite, cases.reference.size, "disjoint"))
+    return ImageChanges(cases, suite_trajectories(suite, cases.reference.size, "disjoint"))
 
 
 @pytest.mark.parametrize("name", ["teleport_agent", "blur", "action_swap"])
-def test_grey_level_changes_are_those_of_the_whole_film(shown, cases, name):
-    film = cases.condition(name)[0].astype(float)
-    expected = np.square(np.diff(film, axis=1)).mean(axis=(2, 3, 4))
+def test_grey_level_changes_are_those_of_the_whole_clip(shown, cases, name):
+    clip = cases.condition(name)[0].astype(float)
+    expected = np.square(np.diff(clip, axis=1)).mean(axis=(2, 3, 4))
     found = shown.changed_differences(cases.changed(name))
     np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-4, atol=1e-6)
     assert np.isnan(found[:, 0]).all()
@@ -30,7 +30,7 @@ def test_grey_level_changes_are_those_of_the_whole_film(shown, cases, name):
 def test_encoding_only_what_differs_gives_what_encoding_everything_gives(
     shown, cases, suite, cache, oracle, name
 ):
-    looking = Examination(oracle, shown, suite, cache, Ledger("voe", suite))
+    looking = SurpriseScorer(oracle, shown, suite, cache, ResultRecorder("voe", suite))
     changed = cases.changed(name)
     looking.look_at(name, changed, shown.changed_differences(changed))
     kept = {name: changed.kept}
@@ -40,9 +40,9 @@ def test_encoding_only_what_differs_gives_what_encoding_everything_gives(
     np.testing.assert_allclose(found[:, 2:], expected[:, 1:], rtol=1e-3, atol=1e-4)
 
 
-def test_unchanged_pictures_are_not_encoded_again(shown, cases, suite, cache, oracle):
+def test_unchanged_images_are_not_encoded_again(shown, cases, suite, cache, oracle):
     """Ties must be exact: a frozen agent that rested anyway is no violation."""
-    looking = Examination(oracle, shown, suite, cache, Ledger("voe", suite))
+    looking = SurpriseScorer(oracle, shown, suite, cache, ResultRecorder("voe", suite))
     before = cache.misses
     changed = cases.changed("action_swap")
     looking.look_at("action_swap", changed, shown.changed_differences(changed))
@@ -55,12 +55,12 @@ def test_surprise_that_is_not_finite(shown, suite, cache, doubles):
             return super().surprise(predicted, target) * torch.nan
 
     with pytest.raises(UserError) as error:
-        Examination(
-            subject_from_model("broken", Broken("broken")),
+        SurpriseScorer(
+            checkpoint_from_model("broken", Broken("broken")),
             shown,
             suite,
             cache,
-            Ledger("voe", suite),
+            ResultRecorder("voe", suite),
         )
     assert str(error.value) == (
         "The surprise values of broken hold 192 NaN or infinite values of 192. Finite ones were "
@@ -88,7 +88,7 @@ def remembering(doubles):
                 held = held + observation["action"][:, t].unflatten(-1, (-1, 2)).sum(-2)
             return torch.stack(latents, 1)
 
-    return subject_from_model("remembering", Remembering())
+    return checkpoint_from_model("remembering", Remembering())
 
 
 CONDITIONS = ["teleport_agent", "step_teleport_agent", "frozen_agent", "action_swap", "pixel_noise"]
@@ -97,7 +97,7 @@ CONDITIONS = ["teleport_agent", "step_teleport_agent", "frozen_agent", "action_s
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_recurrent_models_follow_the_whole_condition(shown, cases, suite, remembering, name):
     cache = LatentCache()
-    looking = Examination(remembering, shown, suite, cache, Ledger("voe", suite))
+    looking = SurpriseScorer(remembering, shown, suite, cache, ResultRecorder("voe", suite))
     changed = cases.changed(name)
     looking.look_at(name, changed, shown.changed_differences(changed))
     scores = looking.evidence({name: changed.kept}, {}).scores
@@ -114,8 +114,8 @@ def test_recurrent_models_follow_the_whole_condition(shown, cases, suite, rememb
 
 
 def test_what_a_recurrent_model_sees_later_follows_from_before(shown, cases, suite, remembering):
-    """A picture changed at t0 alone, as in a dose, changes what is thought of it alone."""
-    looking = Examination(remembering, shown, suite, LatentCache(), Ledger("voe", suite))
+    """An image changed at t0 alone, as in a dose, changes what is thought of it alone."""
+    looking = SurpriseScorer(remembering, shown, suite, LatentCache(), ResultRecorder("voe", suite))
     dosed = cases.dosed(cases.conditions["teleport_agent"])
     whole = cases.changed("teleport_agent")
     at_onset = looking.at_onset(dosed, shown.changed_differences(dosed))
@@ -127,7 +127,7 @@ def test_what_a_recurrent_model_sees_later_follows_from_before(shown, cases, sui
 
 
 def test_swapped_actions_are_followed_by_a_recurrent_model(shown, cases, suite, remembering):
-    looking = Examination(remembering, shown, suite, LatentCache(), Ledger("voe", suite))
+    looking = SurpriseScorer(remembering, shown, suite, LatentCache(), ResultRecorder("voe", suite))
     changed = cases.changed("action_swap")
     looking.look_at("action_swap", changed, shown.changed_differences(changed))
     evidence = looking.evidence({}, {})

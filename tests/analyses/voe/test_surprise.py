@@ -66,7 +66,7 @@ def test_what_numpy_would_stretch_is_refused(doubles, random, method, wrong, mes
         surprise(model, teacher_forced(model, z, np.zeros((3, 5, 10), np.float32)), z)
     expected = (3, 3) if method == "surprise" else (3, 4, 2)
     assert str(error.value) == (
-        f"{message}, but {expected} was expected there. Mend the model; `check_world_model` tells "
+        f"{message}, but {expected} was expected there. Fix the model; `check_world_model` tells "
         "more of it."
     )
 

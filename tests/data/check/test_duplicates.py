@@ -31,7 +31,7 @@ def test_counts_agree_with_plain_counting() -> None:
     assert found.of(np.array([1, 5])).tolist() == [h for owner, h in rows if owner in (1, 5)]
 
 
-def test_equal_pictures_have_equal_hashes(written: Callable, episode: Callable) -> None:
+def test_equal_images_have_equal_hashes(written: Callable, episode: Callable) -> None:
     one, two = episode(6, 1), episode(9, 2)
     two["pixels"][4] = one["pixels"][2]
     with EpisodeFile(written([one, two])) as file:
@@ -44,14 +44,14 @@ def test_equal_pictures_have_equal_hashes(written: Callable, episode: Callable) 
         assert some.episodes.tolist() == [0] and len(some.hashes) == 6
 
 
-def test_fewer_pictures_than_a_run(written: Callable, episode: Callable) -> None:
+def test_fewer_images_than_a_run(written: Callable, episode: Callable) -> None:
     with EpisodeFile(written([episode(2)])) as file:
         assert len(hash_frames(file).runs().hashes) == 0
 
 
 def test_identical_episodes_are_grouped(written: Callable, episode: Callable) -> None:
     episodes = [episode(6, seed) for seed in (1, 2, 1, 3, 2, 1)]
-    other_picture = episode(6, 3)
-    other_picture["pixels"] = other_picture["pixels"] ^ 1
-    with EpisodeFile(written([*episodes, other_picture])) as file:
+    other_image = episode(6, 3)
+    other_image["pixels"] = other_image["pixels"] ^ 1
+    with EpisodeFile(written([*episodes, other_image])) as file:
         assert identical_episodes(file) == [(0, 2, 5), (1, 4)]

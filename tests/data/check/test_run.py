@@ -84,7 +84,7 @@ def _rename(file: h5py.File) -> None:
                 "problem",
                 "the first action stands again in the last row of 12 episodes (0, 1, 2, 3, 4, …), "
                 "a fault of stable-worldmodel from 2026-04-24 to 2026-07-21: set it to NaN, for "
-                "example with `lewm-probe data convert --mend-last-actions`",
+                "example with `lewm-probe data convert --fix-last-actions`",
             ),
         ),
         (
@@ -93,7 +93,7 @@ def _rename(file: h5py.File) -> None:
                 "last actions",
                 "problem",
                 "an action stands in the last row of 1 episode (1), where it leads nowhere: set it "
-                "to NaN, for example with `lewm-probe data convert --mend-last-actions`",
+                "to NaN, for example with `lewm-probe data convert --fix-last-actions`",
             ),
         ),
         (
@@ -114,7 +114,7 @@ def _rename(file: h5py.File) -> None:
         ),
         (
             _hang,
-            Check("still pictures", "problem", "90 of 372 pictures equal the one before"),
+            Check("still images", "problem", "90 of 372 images equal the one before"),
         ),
     ],
 )
@@ -158,7 +158,7 @@ def test_repeated_episodes_leak_across_the_split(written: Callable, episode: Cal
     )
 
 
-def test_shared_stretches_leak_and_single_pictures_do_not(
+def test_shared_stretches_leak_and_single_images_do_not(
     written: Callable, episode: Callable
 ) -> None:
     training, validation = split_episodes(6, 0.2, 0)
@@ -169,13 +169,12 @@ def test_shared_stretches_leak_and_single_pictures_do_not(
     assert checks["repeated episodes"] == Check(
         "repeated episodes",
         "note",
-        "no episode occurs twice; 2 of 120 pictures and 0 of 102 runs of 4 occur in another "
-        "episode",
+        "no episode occurs twice; 2 of 120 images and 0 of 102 runs of 4 occur in another episode",
     )
     assert checks["split leakage"] == Check(
         "split leakage",
         "note",
-        "with 1 of 6 episodes for validation (seed 0), training has 1 of 20 validation pictures "
+        "with 1 of 6 episodes for validation (seed 0), training has 1 of 20 validation images "
         "and 0 of 17 runs of 4",
     )
     episodes[validation[0]]["pixels"][:10] = episodes[training[0]]["pixels"][5:15]
@@ -183,13 +182,13 @@ def test_shared_stretches_leak_and_single_pictures_do_not(
     assert checks["repeated episodes"] == Check(
         "repeated episodes",
         "problem",
-        "no episode occurs twice; 20 of 120 pictures and 14 of 102 runs of 4 occur in another "
+        "no episode occurs twice; 20 of 120 images and 14 of 102 runs of 4 occur in another "
         "episode",
     )
     assert checks["split leakage"] == Check(
         "split leakage",
         "problem",
-        "with 1 of 6 episodes for validation (seed 0), training has 10 of 20 validation pictures "
+        "with 1 of 6 episodes for validation (seed 0), training has 10 of 20 validation images "
         "and 7 of 17 runs of 4",
     )
 

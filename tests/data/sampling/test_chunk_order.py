@@ -51,13 +51,13 @@ def test_each_chunk_is_decoded_about_once_an_epoch(released: Callable) -> None:
 
         def decoded(order: np.ndarray) -> int:
             reader = ChunkReader(data, memory=12 * chunk)
-            windows._pictures = reader
+            windows._images = reader
             for start in range(0, len(order), 16):
                 windows.batch(order[start : start + 16])
             return reader.decoded
 
-        windows._pictures = ChunkReader(data, memory=12 * chunk)
-        assert windows._pictures.group(15) == Group(run=2, runs=4)
+        windows._images = ChunkReader(data, memory=12 * chunk)
+        assert windows._images.group(15) == Group(run=2, runs=4)
         rng = np.random.default_rng(0)
         assert decoded(windows.order(rng)) <= 20 + 11  # 20 chunks, in 10 or 11 runs
         assert decoded(rng.permutation(len(windows))) > 5 * 20
@@ -81,7 +81,7 @@ def test_a_chunk_larger_than_the_memory_is_still_read(released: Callable) -> Non
         assert reader.group(15) == Group(1, 1)
 
 
-def test_files_of_one_frame_a_chunk_and_pictures_in_memory_are_shuffled_whole(
+def test_files_of_one_frame_a_chunk_and_images_in_memory_are_shuffled_whole(
     released: Callable, tmp_path: Path
 ) -> None:
     source = released("two-room", (250, 61))

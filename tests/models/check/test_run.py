@@ -14,7 +14,7 @@ from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.models import ModelSpec, WorldModel, check_world_model
 from lewm_probe.models.check.run import CHECKS
 from lewm_probe.models.images import fit_pixels, take_pixels
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 from lewm_probe.models.sliding import slide
 
 SIDE = 12
@@ -127,7 +127,7 @@ def test_good_models_pass(model: type[WorldModel]) -> None:
     }.get(model, set())
 
 
-def test_lewm_passes_and_is_left_as_it_was(small: LeWM) -> None:
+def test_lewm_passes_and_is_left_as_it_was(small: JEPA) -> None:
     small.train()
     small.predictor.dropout = nn.Dropout(0.5)  # draws in training mode
     small.predictor.register_forward_hook(lambda module, given, out: module.dropout(out))
@@ -152,14 +152,14 @@ def test_the_report_is_one_line_a_check() -> None:
 
 
 def test_what_is_told_of_good_models() -> None:
-    told = {f.check: f.detail for f in check_world_model(Good).findings}
-    assert told["history"] == "exactly the last 2"
-    assert told["actions"] == "other actions give other predictions"
-    assert told["missing actions"] == "taken (NaN)"
-    told = {f.check: f.detail for f in check_world_model(NoActions).findings}
-    assert told["actions"] == "none, and none are looked at"
-    told = {f.check: f.detail for f in check_world_model(Recurrent).findings}
-    assert told["frames"] == "latents follow earlier frames and blocks, none that come later"
+    reported = {f.check: f.detail for f in check_world_model(Good).findings}
+    assert reported["history"] == "exactly the last 2"
+    assert reported["actions"] == "other actions give other predictions"
+    assert reported["missing actions"] == "taken (NaN)"
+    reported = {f.check: f.detail for f in check_world_model(NoActions).findings}
+    assert reported["actions"] == "none, and none are looked at"
+    reported = {f.check: f.detail for f in check_world_model(Recurrent).findings}
+    assert reported["frames"] == "latents follow earlier frames and blocks, none that come later"
 
 
 # Mutants: the check that finds each, and what it says ---------------------------------------------
@@ -248,7 +248,7 @@ class Infinite(Good):
         return super().look(frames) / 0
 
 
-@finds("encode", "encode() twice of the same pictures gave two different latents")
+@finds("encode", "encode() twice of the same images gave two different latents")
 class Chance(Good):
     def look(self, frames):
         z = super().look(frames)
@@ -263,7 +263,7 @@ class Raising(Good):
 
 @finds(
     "batch",
-    "a film alone has other latents; nothing may be computed over the batch (batch norm in eval "
+    "a clip alone has other latents; nothing may be computed over the batch (batch norm in eval "
     "mode, no normalising by the batch)",
 )
 class Centred(Good):
@@ -274,7 +274,7 @@ class Centred(Good):
 
 @finds(
     "frames",
-    "a frame alone has another latent than within its film; declare spec.recurrent if earlier "
+    "a frame alone has another latent than within its clip; declare spec.recurrent if earlier "
     "frames are to matter",
 )
 class Smoothed(Good):
@@ -282,7 +282,7 @@ class Smoothed(Good):
         return super().encode(observation).cumsum(1)
 
 
-@finds("frames", "latents change with later pictures; expected them to see the past only")
+@finds("frames", "latents change with later images; expected them to see the past only")
 class Bidirectional(Recurrent):
     def remember(self, seen, done):
         return super().remember(seen, done) + seen.flip(1).cumsum(1).flip(1)
@@ -298,7 +298,7 @@ class EarlyActions(Recurrent):
         return seen.cumsum(1) + done.cumsum(1)
 
 
-@finds("picture size", "pictures of 20 px was taken; expected a UserError")
+@finds("image size", "images of 20 px was taken; expected a UserError")
 class AnySize(Good):
     def encode(self, observation):
         pixels = observation[:, :, :SIDE, :SIDE]
@@ -349,7 +349,7 @@ class Dropout(Good):
         return nn.functional.dropout(super().window(z, a), 0.5, training=True)
 
 
-@finds("predict batch", "a film alone has other predictions; nothing may go over the batch")
+@finds("predict batch", "a clip alone has other predictions; nothing may go over the batch")
 class BatchMean(Good):
     def window(self, z, a):
         return super().window(z, a) - z.mean(0)
@@ -380,7 +380,7 @@ class Endless(Good):
 
 @finds(
     "history",
-    "the last 2 latents and blocks alone give another prediction than at the end of a longer film; "
+    "the last 2 latents and blocks alone give another prediction than at the end of a longer clip; "
     "count positions anew in every window",
 )
 class Absolute(Good):
@@ -411,7 +411,7 @@ class OtherError(Good):
             raise RuntimeError("no such width")
 
 
-@finds("missing actions", "a missing block (NaN) at the end of one film changes other predictions")
+@finds("missing actions", "a missing block (NaN) at the end of one clip changes other predictions")
 class Spreading(Good):
     def predict(self, latents, actions):
         return super().predict(latents, actions) + 0 * actions.sum()
@@ -428,7 +428,7 @@ class Choosy(Good):
 @finds(
     "rollout",
     "plan 0 is imagined in another way than by predict() step after step; leave rollout() to "
-    "WorldModel, or mend it",
+    "WorldModel, or fix it",
 )
 class Residual(Good):
     def rollout(self, context, past_actions, future_actions):
@@ -453,7 +453,7 @@ class Backwards(Good):
         return 1 / (1 + super().surprise(predicted, target))
 
 
-@finds("surprise", "surprise() of a frame alone is another than within its film")
+@finds("surprise", "surprise() of a frame alone is another than within its clip")
 class Normalised(Good):
     def surprise(self, predicted, target):
         return super().surprise(predicted, target) / target.shape[1]
@@ -488,7 +488,7 @@ class InPlace(Good):
         return predicted
 
 
-@finds("memory", "encode() gave other latents after another film; keep nothing between calls")
+@finds("memory", "encode() gave other latents after another clip; keep nothing between calls")
 class Remembering(Good):
     def encode(self, observation):
         first = take_pixels(observation)[0, 0, 0, 0, 0].float()
@@ -540,19 +540,19 @@ class Constant(Good):
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_each_mutant_is_caught_by_its_own_check(name: str) -> None:
-    mutant, told = MUTANTS[name]
+    mutant, reported = MUTANTS[name]
     with pytest.raises(UserError) as error:
         check_world_model(mutant)
     family = "no family" if mutant is NoSpec else "own"
     assert str(error.value) == (
-        f"The model {name} ({family}) fails 1 of {len(CHECKS)} checks:\n  {told}\nMend it and "
+        f"The model {name} ({family}) fails 1 of {len(CHECKS)} checks:\n  {reported}\nFix it and "
         "check again, before it is audited. What was skipped for these is in the report that "
         "check_world_model gives with report_only=True."
     )
 
 
 def test_every_check_has_a_mutant() -> None:
-    assert {told.partition(":")[0] for _, told in MUTANTS.values()} == set(CHECKS)
+    assert {reported.partition(":")[0] for _, reported in MUTANTS.values()} == set(CHECKS)
 
 
 def test_several_failures_are_told_together() -> None:
@@ -566,9 +566,9 @@ def test_several_failures_are_told_together() -> None:
 
 def test_what_needs_a_failed_check_is_skipped() -> None:
     report = check_world_model(Flat, report_only=True)
-    told = {f.check: (f.outcome, f.detail) for f in report.findings}
-    assert told["predict"] == ("skipped", "it needs 'encode', which failed")
-    assert told["full context"][0] == "ok"
+    reported = {f.check: (f.outcome, f.detail) for f in report.findings}
+    assert reported["predict"] == ("skipped", "it needs 'encode', which failed")
+    assert reported["full context"][0] == "ok"
 
 
 def test_models_that_ignore_actions_are_told_of() -> None:
@@ -576,27 +576,29 @@ def test_models_that_ignore_actions_are_told_of() -> None:
         def window(self, z, a):
             return z
 
-    told = {f.check: f.detail for f in check_world_model(Calm).findings}
+    reported = {f.check: f.detail for f in check_world_model(Calm).findings}
     assert (
-        told["actions"]
+        reported["actions"]
         == "other actions change nothing: fresh weights, or a model that ignores them"
     )
-    assert told["history"] == "nothing before the last 2; the oldest of them has no effect either"
+    assert (
+        reported["history"] == "nothing before the last 2; the oldest of them has no effect either"
+    )
 
 
-def test_resizing_that_was_asked_for_is_no_failure(small: LeWM) -> None:
+def test_resizing_that_was_asked_for_is_no_failure(small: JEPA) -> None:
     small.resize = "area"
-    told = {f.check: f.detail for f in check_world_model(small).findings}
-    assert told["picture size"] == "others are resized: area"
+    reported = {f.check: f.detail for f in check_world_model(small).findings}
+    assert reported["image size"] == "others are resized: area"
 
 
-def test_films_of_ones_own() -> None:
+def test_clips_of_ones_own() -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (2, 7, SIDE, SIDE, 3)).astype(np.uint8)
     actions = rng.normal(size=(2, 7, 6))
     report = check_world_model(Good(), pixels=pixels, actions=actions)
-    told = {f.check: f.detail for f in report.findings}
-    assert told["encode"] == "(2, 7, 5), finite, deterministic"
+    reported = {f.check: f.detail for f in report.findings}
+    assert reported["encode"] == "(2, 7, 5), finite, deterministic"
     report = check_world_model(Good, pixels=pixels, actions=actions[..., :4], report_only=True)
     assert report.failed[0].detail == (
         "spec.action_width is 6, but the actions given have blocks of width 4"
@@ -623,7 +625,7 @@ def test_films_of_ones_own() -> None:
             Good,
             {"pixels": np.zeros((2, 4, 8, 8, 3), np.uint8), "actions": np.zeros((2, 4, 6))},
             "check_world_model was given pixels of the shape (2, 4, 8, 8, 3), but needs at least 2 "
-            "films of 5 frames: (B, T, H, W, C). Give more of them, or none.",
+            "clips of 5 frames: (B, T, H, W, C). Give more of them, or none.",
         ),
         (
             Good,

@@ -46,17 +46,17 @@ def test_a_file_of_statistics(tmp_path: Path) -> None:
         ),
         (
             {"mean": [0.0], "std": ["1"]},
-            "{}: 'std.0' is '1'. Input should be a valid number. Mend this value.",
+            "{}: 'std.0' is '1'. Input should be a valid number. Fix this value.",
         ),
         (
             {"mean": [0.0, 0.0], "std": [1.0]},
             "{} have 2 means and 1 SDs, but one of each was expected for each dimension of an "
-            "environment action. Mend them.",
+            "environment action. Fix them.",
         ),
         (
             {"mean": [], "std": []},
             "{} have 0 means and 0 SDs, but one of each was expected for each dimension of an "
-            "environment action. Mend them.",
+            "environment action. Fix them.",
         ),
         (
             {"mean": [0.0, 1.5], "std": [1.0, 0]},

@@ -78,7 +78,7 @@ ANSWER: Any = SimpleNamespace(headers={}, request=None)
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [
         (
             errors.RepositoryNotFoundError("404", response=ANSWER),
@@ -110,13 +110,13 @@ ANSWER: Any = SimpleNamespace(headers={}, request=None)
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_goes_wrong(monkeypatch: pytest.MonkeyPatch, error: Exception, told: str) -> None:
+def test_what_goes_wrong(monkeypatch: pytest.MonkeyPatch, error: Exception, reported: str) -> None:
     def fail(*_: Any, **__: Any) -> str:
         raise error
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    assert message("hf://u/r@v9") == told
+    assert message("hf://u/r@v9") == reported
 
 
 def test_only_what_a_checkpoint_needs_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

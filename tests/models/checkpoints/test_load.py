@@ -18,8 +18,8 @@ from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.load import Choice, LoadOptions, examine, load_model
 from lewm_probe.models.checkpoints.locate import locate
 from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
-from lewm_probe.models.checkpoints.swm_export import save_released
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.checkpoints.swm_export import export_swm
+from lewm_probe.models.jepa import JEPA
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -85,7 +85,7 @@ def golden(family: str) -> tuple[Path, dict[str, Tensor]]:
         return folder, {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def same_as_published(model: LeWM, io: dict[str, Tensor]) -> None:
+def same_as_published(model: JEPA, io: dict[str, Tensor]) -> None:
     close = {"atol": 1e-5, "rtol": 0}
     with torch.no_grad():
         embedded = model.action_encoder(io["action"])
@@ -168,7 +168,7 @@ def test_a_family_that_contradicts_the_configuration(released: Path) -> None:
         "--family says pldm. Leave out --family, or give another checkpoint."
     )
     export = released / "exported"
-    save_released(export, load_model(released, action_stats="identity"))
+    export_swm(export, load_model(released, action_stats="identity"))
     config = (export / "config.json").read_text()
     for target in ("stable_worldmodel.wm.lewm.LeWM", "jepa.JEPA"):  # told by lewm_probe.json alone
         (export / "config.json").write_text(
@@ -233,7 +233,7 @@ def test_the_frame_skip_follows_from_the_statistics(released: Path) -> None:
     )
 
 
-def test_a_checkpoint_of_ours_keeps_its_statistics(tmp_path: Path, small: LeWM) -> None:
+def test_a_checkpoint_of_ours_keeps_its_statistics(tmp_path: Path, small: JEPA) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, small, meta=CheckpointMeta(family="lewm"))
     assert load_model(path).statistics_source == "checkpoint"
@@ -278,13 +278,15 @@ def epochs(released: Path) -> Path:
 def test_the_last_epoch_of_several(epochs: Path) -> None:
     located = locate(epochs)
     assert located.weights == epochs / "weights_epoch_10.pt"
-    assert [p.name for p in located.history] == [f"weights_epoch_{n}.pt" for n in (2, 9, 10)]
+    assert [p.name for p in located.run_checkpoints] == [
+        f"weights_epoch_{n}.pt" for n in (2, 9, 10)
+    ]
     model = load_model(epochs, action_stats="identity")
     assert model.spec.step == 10
     assert set(model.pred_proj.net[3].bias.tolist()) == {10.0}
     named = load_model(epochs / "weights_epoch_9.pt", action_stats="identity")
     assert named.spec.step == 9
-    assert locate(epochs / "weights_epoch_9.pt").history == ()
+    assert locate(epochs / "weights_epoch_9.pt").run_checkpoints == ()
 
 
 def test_an_epoch_that_knows_its_step(epochs: Path) -> None:
@@ -329,8 +331,8 @@ def test_options_given_twice() -> None:
 def test_a_checkpoint_of_the_released_size(tmp_path: Path) -> None:
     from lewm_probe.models.config import ModelConfig
 
-    model = LeWM(ModelConfig(), ActionStatistics((0.0, 0.0), (1.0, 1.0)), train_seed=1)
-    save_released(tmp_path / "full", model)
+    model = JEPA(ModelConfig(), ActionStatistics((0.0, 0.0), (1.0, 1.0)), train_seed=1)
+    export_swm(tmp_path / "full", model)
     examined = examine(locate(tmp_path / "full"), Choice())
     assert examined.tensors == 303
     assert sum(examined.parts.values()) == 18_034_478

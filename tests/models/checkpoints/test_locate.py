@@ -11,7 +11,7 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.models.checkpoints.load import load_model
 from lewm_probe.models.checkpoints.locate import locate
 from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 
 def refused(path: Path) -> str:
@@ -23,16 +23,16 @@ def refused(path: Path) -> str:
 # ---- ours
 
 
-def test_a_run_folder_of_ours(tmp_path: Path, small: LeWM) -> None:
+def test_a_run_folder_of_ours(tmp_path: Path, small: JEPA) -> None:
     for step in (0, 20):
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, small, meta=CheckpointMeta(family="lewm", step=step))
     located = locate(tmp_path / "run")
     assert (located.weights, located.name, located.ours) == (path, "run", True)
-    assert [p.stem for p in located.history] == ["step_0000000", "step_0000020"]
+    assert [p.stem for p in located.run_checkpoints] == ["step_0000000", "step_0000020"]
     assert located.kind == "lewm-probe checkpoint"
     file = locate(path)
-    assert (file.name, file.run, file.history) == ("run", tmp_path / "run", ())
+    assert (file.name, file.run, file.run_checkpoints) == ("run", tmp_path / "run", ())
 
 
 # ---- released shapes
@@ -42,7 +42,7 @@ def test_weights_beside_epochs_are_the_final_ones(released: Path) -> None:
     shutil.copyfile(released / "weights.pt", released / "weights_epoch_4.pt")
     located = locate(released)
     assert located.weights == released / "weights.pt"
-    assert located.history == (released / "weights_epoch_4.pt",)
+    assert located.run_checkpoints == (released / "weights_epoch_4.pt",)
     assert located.name == "lewm-tiny"
 
 
@@ -71,7 +71,7 @@ def test_no_configuration(released: Path) -> None:
     for path in (released, released / "weights.pt"):
         assert refused(path) == (
             f"{released}/weights.pt has no config.json beside it. Weights alone do not tell the "
-            "model's heads, dropout or picture size, and guesses would pass unnoticed. Put the "
+            "model's heads, dropout or image size, and guesses would pass unnoticed. Put the "
             "run's config.json into the same folder."
         )
 
@@ -141,7 +141,7 @@ def test_the_current_one_of_several_snapshots(cached: Path, released: Path) -> N
 
 
 def test_a_folder_that_another_library_cached(
-    released: Path, tmp_path: Path, awaken: Callable[[LeWM], LeWM]
+    released: Path, tmp_path: Path, awaken: Callable[[JEPA], JEPA]
 ) -> None:
     """stable-worldmodel puts a repository's files straight into models--USER--REPO."""
     folder = tmp_path / "models--quentinll--lewm-pusht"

@@ -23,7 +23,7 @@ from lewm_probe.models.checkpoints.native import (
     save_checkpoint,
 )
 from lewm_probe.models.config import EncoderConfig, ModelConfig
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 META = CheckpointMeta(
     family="pldm",
@@ -37,7 +37,7 @@ META = CheckpointMeta(
 
 
 @pytest.fixture
-def saved(tmp_path: Path, small: LeWM) -> Path:
+def saved(tmp_path: Path, small: JEPA) -> Path:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, small, meta=META)
     return path
@@ -64,7 +64,7 @@ def _message(path: Path) -> str:
 # ---- round trip
 
 
-def test_round_trip_is_identical(saved: Path, small: LeWM, pixels: Tensor, actions: Tensor) -> None:
+def test_round_trip_is_identical(saved: Path, small: JEPA, pixels: Tensor, actions: Tensor) -> None:
     loaded = load_checkpoint(saved)
     z = loaded.encode(pixels)
     assert torch.equal(z, small.encode(pixels))
@@ -82,7 +82,7 @@ def test_a_checkpoint_does_not_need_the_defaults_it_was_written_under(
     tmp_path: Path, statistics: ActionStatistics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = ModelConfig(image_size=16, encoder=EncoderConfig(name="cnn"), latent_width=8)
-    model = LeWM(config, statistics)
+    model = JEPA(config, statistics)
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, model, meta=META)
     monkeypatch.setattr("lewm_probe.models.config.CNN_CHANNELS", (3, 3))
@@ -90,13 +90,13 @@ def test_a_checkpoint_does_not_need_the_defaults_it_was_written_under(
     assert load_checkpoint(path).fingerprint == model.fingerprint
 
 
-def test_the_same_model_gives_the_same_bytes(saved: Path, small: LeWM, tmp_path: Path) -> None:
+def test_the_same_model_gives_the_same_bytes(saved: Path, small: JEPA, tmp_path: Path) -> None:
     again = tmp_path / "b.safetensors"
     save_checkpoint(again, small, meta=META)
     assert again.read_bytes() == saved.read_bytes()
 
 
-def test_header(saved: Path, small: LeWM) -> None:
+def test_header(saved: Path, small: JEPA) -> None:
     header = read_header(saved)
     assert header.meta == META
     assert header.written_by == lewm_probe.__version__
@@ -104,7 +104,7 @@ def test_header(saved: Path, small: LeWM) -> None:
     assert (header.action_mean, header.action_std) == ((0.5, -1.0), (2.0, 0.25))
 
 
-def test_weights_are_float32(saved: Path, tmp_path: Path, small: LeWM) -> None:
+def test_weights_are_float32(saved: Path, tmp_path: Path, small: JEPA) -> None:
     half = tmp_path / "half.safetensors"
     save_checkpoint(half, small.to(torch.bfloat16), meta=META)
     assert {t.dtype for t in load_file(half).values()} == {torch.float32, torch.int64}
@@ -123,7 +123,7 @@ def test_resizing_is_part_of_the_loaded_model(saved: Path) -> None:
 
 
 def test_full_size_loads_in_two_seconds(tmp_path: Path) -> None:
-    model = LeWM(ModelConfig(), ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)))
+    model = JEPA(ModelConfig(), ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0)))
     path = tmp_path / "full.safetensors"
     save_checkpoint(path, model, meta=META)
     start = time.process_time()
@@ -133,7 +133,7 @@ def test_full_size_loads_in_two_seconds(tmp_path: Path) -> None:
 
 
 def test_a_failed_save_leaves_the_old_file(
-    saved: Path, small: LeWM, monkeypatch: pytest.MonkeyPatch
+    saved: Path, small: JEPA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = saved.read_bytes()
 
@@ -156,7 +156,7 @@ def test_a_failed_save_leaves_the_old_file(
 # ---- run folders
 
 
-def test_run_checkpoints_are_in_order_of_step(tmp_path: Path, small: LeWM) -> None:
+def test_run_checkpoints_are_in_order_of_step(tmp_path: Path, small: JEPA) -> None:
     folder = tmp_path / "checkpoints"
     # 10,000,000 has more digits than the name's padding: text order would be wrong.
     for step in (10_000_000, 0, 400, 80):

@@ -170,18 +170,18 @@ def test_layer_norm_is_the_published_default_and_not_ours(tmp_path: Path) -> Non
         (
             "predictor/heads",
             "16",
-            ", predictor: 'heads' is '16'. Input should be a valid integer. Mend this value.",
+            ", predictor: 'heads' is '16'. Input should be a valid integer. Fix this value.",
         ),
         (
             "encoder/size",
             "giant",
             ", encoder: 'size' is 'giant'. Input should be 'tiny', 'small', 'base', 'large' or "
-            "'huge'. Mend this value.",
+            "'huge'. Fix this value.",
         ),
         (
             "action_encoder/smoothed_dim",
             12,
-            ", action_encoder: 'smoothed_dim' is 12. Input should be 10. Mend this value.",
+            ", action_encoder: 'smoothed_dim' is 12. Input should be 10. Fix this value.",
         ),
         (
             "predictor/mlp_dims",
@@ -204,17 +204,17 @@ def test_layer_norm_is_the_published_default_and_not_ours(tmp_path: Path) -> Non
         (
             "encoder/image_size",
             225,
-            ": A picture of 225 px cannot be cut into patches of 14 px: 225 is not a multiple of "
+            ": An image of 225 px cannot be cut into patches of 14 px: 225 is not a multiple of "
             "14. Set model.encoder.patch_size to a divisor of 225 (5, 9, 15, 25, 45, 75), or "
             "model.image_size to a multiple of 14, such as 224 or 238.",
         ),
     ],
 )
 def test_what_is_not_known_is_refused(tmp_path: Path, place: str, value: Any, message: str) -> None:
-    told = refused(tmp_path, change(published(), place, value))
-    assert told.removeprefix(f"The configuration {tmp_path}/config.json") == message or told == (
-        message.removeprefix(": ")
-    )
+    reported = refused(tmp_path, change(published(), place, value))
+    assert reported.removeprefix(
+        f"The configuration {tmp_path}/config.json"
+    ) == message or reported == (message.removeprefix(": "))
 
 
 def test_a_missing_part(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.load import Choice, examine, load_model
 from lewm_probe.models.checkpoints.locate import locate
 from lewm_probe.models.checkpoints.native import CheckpointMeta
-from lewm_probe.models.checkpoints.swm_export import released_tree, save_released
+from lewm_probe.models.checkpoints.swm_export import export_swm, released_tree
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
-from lewm_probe.models.jepa import LeWM
+from lewm_probe.models.jepa import JEPA
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 STATISTICS = ActionStatistics(mean=(0.1, -1.0), std=(1.0 / 3.0, 0.25))
@@ -36,12 +36,12 @@ UNEQUAL = ModelConfig(
 
 @pytest.mark.parametrize("family", ["lewm", "pldm"])
 def test_round_trip_is_identity(
-    tmp_path: Path, family: str, awaken: Callable[[LeWM], LeWM]
+    tmp_path: Path, family: str, awaken: Callable[[JEPA], JEPA]
 ) -> None:
     model = awaken(
-        LeWM(UNEQUAL, STATISTICS, family=family, world="push-t", train_seed=7, step=900)
+        JEPA(UNEQUAL, STATISTICS, family=family, world="push-t", train_seed=7, step=900)
     ).eval()
-    save_released(tmp_path, model)
+    export_swm(tmp_path, model)
     loaded = load_model(tmp_path)
     assert loaded.config == model.config
     assert loaded.spec == model.spec
@@ -59,7 +59,7 @@ def test_all_that_is_known_of_it_comes_back(tmp_path: Path) -> None:
     meta = CheckpointMeta(
         family="lewm", world="push-t", seed=1, step=5, epoch=2, data_fingerprint="a", recipe="r"
     )
-    save_released(tmp_path, LeWM(UNEQUAL, STATISTICS), meta=meta)
+    export_swm(tmp_path, JEPA(UNEQUAL, STATISTICS), meta=meta)
     assert examine(locate(tmp_path), Choice()).meta == meta
 
 
@@ -67,7 +67,7 @@ def test_all_that_is_known_of_it_comes_back(tmp_path: Path) -> None:
 def test_the_published_files_come_back(tmp_path: Path, family: str) -> None:
     """Saved anew, a published checkpoint has the published names, shapes, numbers and tree."""
     folder = GOLDEN / f"{family}-tiny"
-    save_released(tmp_path, load_model(folder, action_stats="identity"))
+    export_swm(tmp_path, load_model(folder, action_stats="identity"))
     published = torch.load(folder / "weights.pt", weights_only=True)
     saved = torch.load(tmp_path / "weights.pt", weights_only=True)
     assert list(saved) == list(published)
@@ -77,10 +77,10 @@ def test_the_published_files_come_back(tmp_path: Path, family: str) -> None:
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
-    model = LeWM(UNEQUAL, STATISTICS)
-    save_released(tmp_path / "a", model)
-    save_released(tmp_path / "b", model)
-    save_released(tmp_path / "b", model)  # over itself
+    model = JEPA(UNEQUAL, STATISTICS)
+    export_swm(tmp_path / "a", model)
+    export_swm(tmp_path / "b", model)
+    export_swm(tmp_path / "b", model)  # over itself
     for name in ("config.json", "weights.pt", "lewm_probe.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [
@@ -90,9 +90,9 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     ]
 
 
-def test_models_without_a_released_shape(tmp_path: Path, small: LeWM) -> None:
+def test_models_without_a_released_shape(tmp_path: Path, small: JEPA) -> None:
     with pytest.raises(UserError) as caught:
-        save_released(tmp_path, small)
+        export_swm(tmp_path, small)
     assert str(caught.value) == (
         "A model with the encoder cnn has no released shape: the published code knows ViT encoders "
         "only. Keep it as the .safetensors file it is."
@@ -116,7 +116,7 @@ def test_models_without_a_released_shape(tmp_path: Path, small: LeWM) -> None:
 def test_a_folder_of_another_run(tmp_path: Path) -> None:
     (tmp_path / "weights_epoch_3.pt").touch()
     with pytest.raises(UserError) as caught:
-        save_released(tmp_path, LeWM(UNEQUAL, STATISTICS))
+        export_swm(tmp_path, JEPA(UNEQUAL, STATISTICS))
     assert str(caught.value) == (
         f"{tmp_path} holds other checkpoints (weights_epoch_3.pt), and one folder holds one run. "
         "Choose another folder."
@@ -124,7 +124,7 @@ def test_a_folder_of_another_run(tmp_path: Path) -> None:
 
 
 def test_a_sidecar_of_another_model(tmp_path: Path) -> None:
-    save_released(tmp_path, LeWM(UNEQUAL, STATISTICS))
+    export_swm(tmp_path, JEPA(UNEQUAL, STATISTICS))
     path = tmp_path / "lewm_probe.json"
     path.write_text(path.read_text().replace('"family": "lewm"', '"family": "pldm"'))
     with pytest.raises(UserError) as caught:
@@ -136,7 +136,7 @@ def test_a_sidecar_of_another_model(tmp_path: Path) -> None:
 
 
 def test_a_sidecar_from_the_future_or_damaged(tmp_path: Path) -> None:
-    save_released(tmp_path, LeWM(UNEQUAL, STATISTICS))
+    export_swm(tmp_path, JEPA(UNEQUAL, STATISTICS))
     path = tmp_path / "lewm_probe.json"
     text = path.read_text()
     path.write_text(text.replace('"schema_version": 1', '"schema_version": 2'))

@@ -39,7 +39,7 @@ def test_resnet18_has_the_published_size() -> None:
     assert count_parameters(make_encoder(config)) == 11_689_512 - 513_000
 
 
-def test_resnet18_pools_over_the_picture() -> None:
+def test_resnet18_pools_over_the_image() -> None:
     config = ModelConfig(image_size=64, encoder=EncoderConfig(name="resnet18"))
     encoder = make_encoder(config).eval()
     with torch.no_grad():
@@ -61,5 +61,5 @@ def test_cnn_features_do_not_depend_on_the_batch() -> None:
     torch.manual_seed(0)
     encoder = EncoderConfig(name="cnn", channels=(8, 16))
     network = make_encoder(ModelConfig(image_size=16, encoder=encoder)).train()
-    pictures = torch.randn(6, 3, 16, 16)
-    torch.testing.assert_close(network(pictures[:1]), network(pictures)[:1])
+    images = torch.randn(6, 3, 16, 16)
+    torch.testing.assert_close(network(images[:1]), network(images)[:1])

@@ -70,8 +70,8 @@ def test_patches_are_read_row_by_row() -> None:
     vit = ViT(SHAPE, image_size=8)
     with torch.no_grad():
         vit.embeddings.position_embeddings.zero_()
-    picture = torch.zeros(1, 3, 8, 8)
-    picture[:, :, :4, 4:] = 1.0  # upper right patch: token 2 after CLS
-    tokens = vit.embeddings(picture) - vit.embeddings(torch.zeros(1, 3, 8, 8))
+    image = torch.zeros(1, 3, 8, 8)
+    image[:, :, :4, 4:] = 1.0  # upper right patch: token 2 after CLS
+    tokens = vit.embeddings(image) - vit.embeddings(torch.zeros(1, 3, 8, 8))
     changed = tokens[0].abs().sum(-1) > 0
     assert changed.tolist() == [False, False, True, False, False]

@@ -125,20 +125,20 @@ def test_every_caption_says_n(seen: str, result: Result, request: pytest.Fixture
 
 
 def test_the_intervention_is_found_by_what_differs_first(view: WorldView) -> None:
-    films = strips(view)
-    assert list(films) == ["reference", "teleport_agent", "action_swap", "color_agent"]
-    assert onset(films) == 4
-    same = dict.fromkeys(films, films["reference"])
+    clips = strips(view)
+    assert list(clips) == ["reference", "teleport_agent", "action_swap", "color_agent"]
+    assert onset(clips) == 4
+    same = dict.fromkeys(clips, clips["reference"])
     assert onset(same) is None
-    assert onset({"teleport_agent": films["teleport_agent"]}) is None
-    elsewhere = {**films, "frozen_block": 255 - films["reference"]}  # a strip of another moment
+    assert onset({"teleport_agent": clips["teleport_agent"]}) is None
+    elsewhere = {**clips, "frozen_block": 255 - clips["reference"]}  # a strip of another moment
     assert onset(elsewhere) == 4
 
 
-def test_films_of_another_world_are_not_shown(make: Callable[..., Result]) -> None:
+def test_clips_of_another_world_are_not_shown(make: Callable[..., Result]) -> None:
     two = make(models=(("lewm", "lewm", (0,)),), analyses=("voe",))
     other = make(models=(("lewm", "lewm", (0,)),), analyses=("voe",), world="push-t")
-    mixed = Result(two.provenance, two.models, two.metrics, None, other.pictures)
+    mixed = Result(two.provenance, two.models, two.metrics, None, other.images)
     assert strips(views(mixed)[0]) == {}
 
 

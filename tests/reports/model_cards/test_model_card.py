@@ -116,7 +116,7 @@ def test_warnings_of_this_checkpoint_stand_first() -> None:
     assert first.splitlines() == [
         "- W: its latents have an effective rank of 1.2: it has all but collapsed, and a collapsed "
         "model is calm and straight everywhere and on clean data it predicts worse than copying "
-        "the last latent (ratio 3.00): statistics, frame-skip or pictures may not fit this "
+        "the last latent (ratio 3.00): statistics, frame-skip or images may not fit this "
         "checkpoint",
         "- Actions were not scaled, as no statistics of them were at hand (identity).",
         "- Preflight, a, training seed 1: it was fed nonsense.",
@@ -130,8 +130,8 @@ def test_actions_that_were_not_scaled_are_told_once() -> None:
     result, entry = lone(config={"action_statistics": "identity"})
     note = f"{entry.label}: its actions are not scaled, as --action-stats identity says."
     (record,) = result.provenance
-    told = Result([record.model_copy(update={"notes": [note]})], result.models, result.metrics)
-    page = card(told, entry, command="c") or ""
+    reported = Result([record.model_copy(update={"notes": [note]})], result.models, result.metrics)
+    page = card(reported, entry, command="c") or ""
     first = page.split("## Read this first\n\n")[1].split("\n\n")[0]
     assert [line for line in first.splitlines() if "scaled" in line] == [f"- {note}"]
 

@@ -121,7 +121,7 @@ def test_files_are_where_they_should_be_and_nothing_else(report: Report) -> None
 def test_the_folder_is_a_results_folder(report: Report, small: Result) -> None:
     again = Result.load(report.folder)
     assert again.metrics == small.metrics
-    assert set(again.pictures) == set(small.pictures)
+    assert set(again.images) == set(small.images)
     pd.testing.assert_frame_equal(again.rows, small.rows, check_like=False)
 
 

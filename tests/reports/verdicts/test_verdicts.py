@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lewm_probe.analyses.straightness.report.questions import poses
 from lewm_probe.analyses.voe.report.questions import color_alone
 from lewm_probe.reports.results_view import WorldView, views
-from lewm_probe.reports.verdicts.judging import Question
+from lewm_probe.reports.verdicts.judging import VerdictQuestion
 from lewm_probe.reports.verdicts.verdicts import cautions, questions
 from lewm_probe.results.result import Metric, Result
 
@@ -24,7 +24,7 @@ POSITION = "Does the latent encode the agent position, more than random weights 
 STRAIGHT = "Are its paths straighter than those of pixels and of random weights?"
 
 
-def asked(view: WorldView) -> dict[str, Question]:
+def asked(view: WorldView) -> dict[str, VerdictQuestion]:
     return {question.text: question for question in questions(view)}
 
 
@@ -169,10 +169,10 @@ def test_colour_within_the_bound_is_claimed_only_by_tost(
     )
 
 
-def test_a_persistent_rise_is_called_a_picture_never_seen(view: WorldView) -> None:
+def test_a_persistent_rise_is_called_a_image_never_seen(view: WorldView) -> None:
     text = color_alone(view, "color_agent", "pldm")
     assert text.startswith("Recoloured agent alone raises surprise too, ×")
-    assert text.endswith(", and it stays raised: the model never saw such a picture")
+    assert text.endswith(", and it stays raised: the model never saw such an image")
     assert "impossible" not in text
 
 
@@ -195,7 +195,7 @@ def test_collapse_and_bad_predictions_are_cautioned(changed: Callable[..., World
 
     assert cautions(changed(broken)) == {
         "lewm-vit": "on clean data it predicts worse than copying the last latent (ratio 1.40): "
-        "statistics, frame-skip or pictures may not fit this checkpoint",
+        "statistics, frame-skip or images may not fit this checkpoint",
         "pldm": "its latents have an effective rank of 1.2: it has all but collapsed, and a "
         "collapsed model is calm and straight everywhere",
     }

@@ -80,13 +80,13 @@ class Balls(World):
 
     def render(self, size=None, camera=None):
         side = self.picture_size(size, camera)
-        picture = np.empty((side, side, 3), np.uint8)
-        picture[:] = self.paint[2]
+        image = np.empty((side, side, 3), np.uint8)
+        image[:] = self.paint[2]
         for place, rgb in zip(self.drawn()[::-1], self.paint[1::-1], strict=True):
             low, high = np.rint((place - 0.08) * side), np.rint((place + 0.08) * side)
             (x, y), (right, below) = low.astype(int).clip(0), high.astype(int).clip(0)
-            picture[y:below, x:right] = rgb
-        return picture
+            image[y:below, x:right] = rgb
+        return image
 
     def drawn(self):
         return self.places
@@ -270,17 +270,17 @@ class Indulgent(Balls):
             super().freeze(who)
 
 
-@finds("pictures", "render(0) was taken; expected a UsageError")
+@finds("images", "render(0) was taken; expected a UsageError")
 class AnySize(Balls):
     def picture_size(self, size, camera=None):
         return 1 if size is not None and size < 1 else super().picture_size(size, camera)
 
 
-@finds("pictures", "render(96) gave the shape (96, 96, 4); expected (96, 96, 3)")
+@finds("images", "render(96) gave the shape (96, 96, 4); expected (96, 96, 3)")
 class FourChannels(Balls):
     def render(self, size=None, camera=None):
-        picture = super().render(size, camera)
-        return np.concatenate([picture, picture[..., :1]], -1)
+        image = super().render(size, camera)
+        return np.concatenate([image, image[..., :1]], -1)
 
 
 @finds(
@@ -339,7 +339,7 @@ class LookingCounts(Balls):
         return super().render(size, camera)
 
 
-@finds("render batch", "picture 0 at 96 px is another than that of render()")
+@finds("render batch", "image 0 at 96 px is another than that of render()")
 class Reversed(Balls):
     def render_batch(self, snapshots, size=None, camera=None):
         return super().render_batch(snapshots, size, camera)[::-1]
@@ -348,9 +348,9 @@ class Reversed(Balls):
 @finds("render batch", "it changes 'places' of the world's own snapshot")
 class LeftElsewhere(Balls):
     def render_batch(self, snapshots, size=None, camera=None):
-        pictures = super().render_batch(snapshots, size, camera)
+        images = super().render_batch(snapshots, size, camera)
         self.restore(snapshots[-1] | {"places": self.places + 0.01})
-        return pictures
+        return images
 
 
 @finds(
@@ -421,7 +421,7 @@ class Ahead(Balls):
         super().teleport(who, rng, distance, origin=origin)
 
 
-@finds("teleport shows", "of 'blue' changes nothing in the picture at 96 px")
+@finds("teleport shows", "of 'blue' changes nothing in the image at 96 px")
 class InvisibleBlue(Balls):
     def drawn(self):
         return np.stack([self.places[0], np.full(2, 0.5)])
@@ -440,14 +440,14 @@ class AnyColor(Balls):
         super().recolor(who, tuple(min(level, 255) for level in rgb))
 
 
-@finds("recolor shows", "of 'background' changes nothing in the picture at 96 px")
+@finds("recolor shows", "of 'background' changes nothing in the image at 96 px")
 class WhiteGround(Balls):
     def render(self, size=None, camera=None):
         kept = self.paint.copy()
         self.paint[2] = 255
-        picture = super().render(size, camera)
+        image = super().render(size, camera)
         self.paint = kept
-        return picture
+        return image
 
 
 @finds("freeze", "of 'red' lets it move 0.0451179 in 1 step; expected no bit")
@@ -465,7 +465,7 @@ class AllGhosts(Balls):
 
 @finds(
     "matched frames",
-    "after a run with recolor of 'red', going back to the start gives another 'picture' at step "
+    "after a run with recolor of 'red', going back to the start gives another 'image' at step "
     "0; restore() has to undo every disturbance",
 )
 class LastingPaint(Balls):
@@ -485,7 +485,7 @@ class ForgetsFreezes(Balls):
 @finds(
     "reset",
     "does not undo all of teleport of red, blue; recolor of red, blue, background; freeze of red, "
-    "blue; pass through of red: 0 steps later 'picture' is another than in an undisturbed episode "
+    "blue; pass through of red: 0 steps later 'image' is another than in an undisturbed episode "
     "from the same seed",
 )
 class KeepsPaint(Balls):
@@ -521,7 +521,7 @@ def test_each_mutant_fails_its_own_check_and_no_other(name: str) -> None:
         check_world(mutant, steps=STEPS)
     assert str(error.value) == (
         f"The world balls fails 1 of {len(CHECKS)} checks:\n  {expected}\n"
-        "Mend it and check again, before data are collected in it. What was skipped for these is "
+        "Fix it and check again, before data are collected in it. What was skipped for these is "
         "in the report that check_world gives with report_only=True."
     )
     assert not isinstance(error.value, UsageError)
@@ -566,11 +566,11 @@ def test_the_report_has_one_line_a_check() -> None:
 def test_what_needs_a_failed_check_is_skipped() -> None:
     report = check_world(Rooted, steps=STEPS, report_only=True)
     assert str(report).splitlines()[0] == "balls: 19 of 23 checks passed, 1 failed, 3 skipped"
-    told = {f.check: (f.outcome, f.detail) for f in report.findings}
-    assert told["teleport"] == ("failed", "of 'red' left it where it was")
-    assert told["teleport distance"] == ("skipped", "it needs 'teleport', which failed")
-    assert told["teleport direction"] == ("skipped", "it needs 'teleport', which failed")
-    assert told["reset"] == (
+    reported = {f.check: (f.outcome, f.detail) for f in report.findings}
+    assert reported["teleport"] == ("failed", "of 'red' left it where it was")
+    assert reported["teleport distance"] == ("skipped", "it needs 'teleport', which failed")
+    assert reported["teleport direction"] == ("skipped", "it needs 'teleport', which failed")
+    assert reported["reset"] == (
         "ok",
         "undoes recolor of red, blue, background; freeze of red, blue; pass through of red",
     )
@@ -586,7 +586,7 @@ def test_several_failures_are_told_together() -> None:
         "The world balls fails 2 of 23 checks:\n"
         "  goal: success() gave an int at step 0; expected True or False.\n"
         "  teleport: of 'red' left it where it was.\n"
-        "Mend it and check again, before data are collected in it. What was skipped for these is "
+        "Fix it and check again, before data are collected in it. What was skipped for these is "
         "in the report that check_world gives with report_only=True."
     )
 
@@ -611,25 +611,25 @@ class OnlyBlue(Balls):
 
 def test_what_is_not_offered_is_skipped_and_said() -> None:
     report = check_world(OnlyBlue, steps=STEPS)
-    told = {f.check: (f.outcome, f.detail) for f in report.findings}
-    assert told["teleport"] == ("ok", "moves blue alone, which then is at rest")
-    assert told["freeze"] == (
+    reported = {f.check: (f.outcome, f.detail) for f in report.findings}
+    assert reported["teleport"] == ("ok", "moves blue alone, which then is at rest")
+    assert reported["freeze"] == (
         "skipped",
         "balls does not offer freeze for 'blue'. Leave it out, or give the world's class a method "
         "freeze().",
     )
-    assert told["pass through"] == ("skipped", "there are no permeable bodies")
-    assert told["recolor"][0] == "skipped"
-    assert told["disturbed snapshot"] == ("ok", "holds teleport of blue")
+    assert reported["pass through"] == ("skipped", "there are no permeable bodies")
+    assert reported["recolor"][0] == "skipped"
+    assert reported["disturbed snapshot"] == ("ok", "holds teleport of blue")
 
 
 def test_an_instance_is_compared_with_itself() -> None:
     report = check_world(TwoRoom(speed=8.0), steps=STEPS)
-    told = {f.check: f.detail for f in report.findings}
-    assert told["determinism"] == (
+    reported = {f.check: f.detail for f in report.findings}
+    assert reported["determinism"] == (
         "the same bytes for 16 steps in one instance reset twice (a name compares two)"
     )
-    assert told["snapshot"] == "the same bytes again from 3 moments"
+    assert reported["snapshot"] == "the same bytes again from 3 moments"
     assert check_world(lambda: TwoRoom(speed=8.0), steps=STEPS).failed == ()
 
 

@@ -76,7 +76,7 @@ def play(world: PushT, actions: np.ndarray) -> list[dict[str, np.ndarray]]:
 # The published environment ------------------------------------------------------------------------
 
 
-def test_golden_states_rewards_and_pictures() -> None:
+def test_golden_states_rewards_and_images() -> None:
     golden = np.load(GOLDEN)
     start = np.r_[
         golden["info_pos_agent"][0], golden["info_block_pose"][0], golden["info_vel_agent"][0]
@@ -179,7 +179,7 @@ def test_absolute_targets() -> None:
     same(world.snapshot(), other.snapshot())
 
 
-def test_pictures_of_96_pixels() -> None:
+def test_images_of_96_pixels() -> None:
     world = at(100, 100, 400, 400, 0, world=GymPushT)
     assert world.render().shape == (96, 96, 3)
     plain = at(100, 100, 400, 400, 0)
@@ -321,7 +321,7 @@ def test_another_process_goes_on_with_the_same_bits(tmp_path: Path) -> None:
         "last = [world.snapshot()[k].tobytes() for k in sorted(saved)]\n"
         "print(hashlib.sha256(b''.join([*last, world.render().tobytes()])).hexdigest())"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "middle.npz")],
         capture_output=True,
         text=True,
@@ -331,7 +331,7 @@ def test_another_process_goes_on_with_the_same_bits(tmp_path: Path) -> None:
         world.step(action)
     snapshot = world.snapshot()
     last = [snapshot[key].tobytes() for key in sorted(snapshot)]
-    assert told == hashlib.sha256(b"".join([*last, world.render().tobytes()])).hexdigest()
+    assert reported == hashlib.sha256(b"".join([*last, world.render().tobytes()])).hexdigest()
 
 
 def test_disturbances_goal_and_colours_are_in_snapshots() -> None:
@@ -339,13 +339,13 @@ def test_disturbances_goal_and_colours_are_in_snapshots() -> None:
     world.freeze("block")
     world.pass_through("block")
     world.recolor("walls", (1, 2, 3))
-    goal, snapshot, picture = world.goal, world.snapshot(), world.render(64)
+    goal, snapshot, image = world.goal, world.snapshot(), world.render(64)
     world.reset(seed=1)
     other = PushT()
     other.restore(snapshot)
     same(other.snapshot(), snapshot)
     np.testing.assert_array_equal(other.goal, goal)
-    np.testing.assert_array_equal(other.render(64), picture)
+    np.testing.assert_array_equal(other.render(64), image)
     before = other.position("block")
     for action in actions[:10]:
         other.step(action)
@@ -361,7 +361,7 @@ def test_a_foreign_snapshot_is_refused() -> None:
     )
 
 
-def test_batched_pictures_equal_single_ones_and_leave_the_world_alone() -> None:
+def test_batched_images_equal_single_ones_and_leave_the_world_alone() -> None:
     world, actions = pushing()
     snapshots, singles = [], []
     for action in actions[:12]:
@@ -629,12 +629,12 @@ def test_bad_actions(world, action, shown: str, high: tuple[str, str]) -> None:
         ),
         (
             lambda world: world.render(7),
-            "A picture of 7 px cannot be drawn: push-t draws squares of 8 to 512 px. "
+            "An image of 7 px cannot be drawn: push-t draws squares of 8 to 512 px. "
             "Choose a size in between.",
         ),
         (
             lambda world: world.render_batch([world.snapshot()], 513),
-            "A picture of 513 px cannot be drawn: push-t draws squares of 8 to 512 px. "
+            "An image of 513 px cannot be drawn: push-t draws squares of 8 to 512 px. "
             "Choose a size in between.",
         ),
         (

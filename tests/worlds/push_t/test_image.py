@@ -1,4 +1,4 @@
-"""Pictures against the library's own drawing of the same scene."""
+"""Images against the library's own drawing of the same scene."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from gym_pusht.envs.pusht import PushTEnv
 
 from lewm_probe.worlds.push_t.env import PushT
-from lewm_probe.worlds.push_t.image import PAINT, Picture, default_colors
+from lewm_probe.worlds.push_t.image import PAINT, Drawing, default_colors
 from lewm_probe.worlds.push_t.physics import scene
 
 POSES = [(100, 120, 300, 250, 0.0), (400, 60, 220, 330, 1.1), (60, 440, 350, 200, 4.4)]
@@ -40,11 +40,11 @@ def test_from_224_pixels_up_they_are_the_librarys(state, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 32, 8])
-def test_smaller_pictures_are_area_averages(size: int) -> None:
+def test_smaller_images_are_area_averages(size: int) -> None:
     world = at(*POSES[1])
     side = 512 // size
-    screen = world.render(512).astype(float)
-    exact = screen.reshape(size, side, size, side, 3).mean((1, 3))
+    sweep = world.render(512).astype(float)
+    exact = sweep.reshape(size, side, size, side, 3).mean((1, 3))
     assert np.abs(world.render(size) - exact).max() <= 0.51
 
 
@@ -54,10 +54,10 @@ def test_flat_colours_stay_flat() -> None:
         world.recolor(name, (10, 200, 30))
     world.recolor("agent", (8, 166, 25))  # brightened by a fifth in its middle, as the block
     for size in (512, 224, 96, 64, 33):
-        picture = world.render(size)
-        assert picture.shape == (size, size, 3)
-        assert picture.dtype == np.uint8
-        assert picture[0, 0].tolist() == [10, 200, 30]
+        image = world.render(size)
+        assert image.shape == (size, size, 3)
+        assert image.dtype == np.uint8
+        assert image[0, 0].tolist() == [10, 200, 30]
 
 
 def test_what_is_painted_where() -> None:
@@ -71,15 +71,15 @@ def test_what_is_painted_where() -> None:
     }
     for who, rgb in paint.items():
         world.recolor(who, rgb)
-    picture = world.render(512)  # rows are y, columns x
-    assert picture[120, 100].tolist() == [0, 0, 120]  # the library lightens the middle by a fifth
-    assert picture[120, 113].tolist() == [0, 0, 100]
-    assert picture[165, 350].tolist() == [120, 0, 0]
-    assert picture[250, 350].tolist() == [120, 0, 0]  # the stem points down
-    assert picture[150, 350].tolist() == [100, 0, 0]
-    assert picture[256, 256].tolist() == [0, 250, 0]
-    assert picture[400, 100].tolist() == [1, 2, 3]
-    assert picture[5, 100].tolist() == [9, 9, 90]
+    image = world.render(512)  # rows are y, columns x
+    assert image[120, 100].tolist() == [0, 0, 120]  # the library lightens the middle by a fifth
+    assert image[120, 113].tolist() == [0, 0, 100]
+    assert image[165, 350].tolist() == [120, 0, 0]
+    assert image[250, 350].tolist() == [120, 0, 0]  # the stem points down
+    assert image[150, 350].tolist() == [100, 0, 0]
+    assert image[256, 256].tolist() == [0, 250, 0]
+    assert image[400, 100].tolist() == [1, 2, 3]
+    assert image[5, 100].tolist() == [9, 9, 90]
 
 
 def test_default_colours_are_the_librarys_names() -> None:
@@ -116,19 +116,19 @@ def test_contacts_are_drawn_as_short_red_lines() -> None:
     assert not reds(world.render(512)).any()
 
 
-def reds(picture: np.ndarray) -> np.ndarray:
-    red, green, blue = picture.astype(int).transpose(2, 0, 1)
+def reds(image: np.ndarray) -> np.ndarray:
+    red, green, blue = image.astype(int).transpose(2, 0, 1)
     return (red > 150) & (green < 100) & (blue < 100)
 
 
 def test_drawing_leaves_nothing_behind() -> None:
-    picture, colors = Picture(), default_colors()
-    scenes = [scene(np.array(s[:2]), np.zeros(2), np.array(s[2:4]), s[4]) for s in POSES]
-    first = [picture.draw(one, colors, GOAL, 96) for one in scenes]
+    image, colors = Drawing(), default_colors()
+    stimuli = [scene(np.array(s[:2]), np.zeros(2), np.array(s[2:4]), s[4]) for s in POSES]
+    first = [image.draw(one, colors, GOAL, 96) for one in stimuli]
     other = default_colors()
     other[:] = 77
-    picture.draw(scenes[0], other, None, 512)
+    image.draw(stimuli[0], other, None, 512)
     kept = [one.copy() for one in first]
-    for one, again, keep in zip(scenes[::-1], first[::-1], kept[::-1], strict=True):
-        np.testing.assert_array_equal(picture.draw(one, colors, GOAL, 96), again)
-        np.testing.assert_array_equal(again, keep)  # a picture given away is not drawn on
+    for one, again, keep in zip(stimuli[::-1], first[::-1], kept[::-1], strict=True):
+        np.testing.assert_array_equal(image.draw(one, colors, GOAL, 96), again)
+        np.testing.assert_array_equal(again, keep)  # an image given away is not drawn on

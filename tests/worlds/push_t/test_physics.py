@@ -153,10 +153,10 @@ def test_a_missing_system_library_is_named_with_its_package(tmp_path: Path) -> N
         "    assert not isinstance(error, UsageError)\n"
         "    print(error)\n"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert told == (
+    assert reported == (
         f"push-t draws with OpenCV, which cannot be loaded: {missing}. On Debian or Ubuntu run "
         "`apt-get install libgl1 libglib2.0-0`, or take the build that needs neither: "
         "`pip uninstall opencv-python` and `pip install --force-reinstall "
@@ -167,8 +167,10 @@ def test_a_missing_system_library_is_named_with_its_package(tmp_path: Path) -> N
 def test_nothing_is_printed_when_the_simulator_is_loaded() -> None:
     """pygame greets on standard output, where --json prints its one object."""
     code = "from lewm_probe.worlds import make_world; make_world('push-t')"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == ""
+    reported = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert reported.stdout == ""
 
 
 def test_worlds_share_nothing() -> None:

@@ -43,7 +43,7 @@ def at(x: float, y: float, goal: tuple[float, float] = (164, 112), speed: float 
 # The published environment ------------------------------------------------------------------------
 
 
-def test_golden_states_and_pictures() -> None:
+def test_golden_states_and_images() -> None:
     golden = np.load(GOLDEN)
     world = TwoRoom()
     world.reset(options={"agent": golden["info_state"][0], "goal": golden["info_goal_state"][0]})
@@ -225,7 +225,7 @@ def test_a_foreign_snapshot_is_refused() -> None:
     )
 
 
-def test_batched_pictures_equal_single_ones_and_leave_the_world_alone() -> None:
+def test_batched_images_equal_single_ones_and_leave_the_world_alone() -> None:
     world = TwoRoom()
     world.reset(seed=2)
     snapshots, singles = [], []
@@ -342,12 +342,12 @@ def test_recolouring_lasts_until_the_next_reset_and_changes_no_motion() -> None:
         world.step(action)
         plain.step(action)
     np.testing.assert_array_equal(world.position("agent"), plain.position("agent"))
-    picture = world.render()
+    image = world.render()
     x, y = np.rint(world.position("agent")).astype(int)
-    np.testing.assert_allclose(picture[y, x], (0, 0, 255), atol=1)
-    np.testing.assert_array_equal(picture[0, 0], (200, 220, 255))
-    np.testing.assert_array_equal(picture[150, 112], (10, 20, 30))
-    np.testing.assert_array_equal(picture[12, 200], (10, 20, 30))
+    np.testing.assert_allclose(image[y, x], (0, 0, 255), atol=1)
+    np.testing.assert_array_equal(image[0, 0], (200, 220, 255))
+    np.testing.assert_array_equal(image[150, 112], (10, 20, 30))
+    np.testing.assert_array_equal(image[12, 200], (10, 20, 30))
     world.reset(seed=0, options={"agent": (60, 112)})
     np.testing.assert_array_equal(world.render(), at(60, 112).render())
 
@@ -408,12 +408,12 @@ def test_bad_actions(action, shown: str) -> None:
         ),
         (
             lambda world: world.render(0),
-            "A picture of 0 px cannot be drawn: two-room draws squares of 1 to 224 px. "
+            "An image of 0 px cannot be drawn: two-room draws squares of 1 to 224 px. "
             "Choose a size in between.",
         ),
         (
             lambda world: world.render_batch([world.snapshot()], 225),
-            "A picture of 225 px cannot be drawn: two-room draws squares of 1 to 224 px. "
+            "An image of 225 px cannot be drawn: two-room draws squares of 1 to 224 px. "
             "Choose a size in between.",
         ),
         (

@@ -32,7 +32,7 @@ _RENAMED = {"effective_rank": "centered_effective_rank"}
 """What runs of earlier versions logged under another name."""
 
 
-class Identity(TypedDict):
+class CheckpointKeys(TypedDict):
     """The keys by which a metric or a row names its checkpoint."""
 
     model: str
@@ -42,7 +42,7 @@ class Identity(TypedDict):
 
 
 @dataclass(frozen=True)
-class Subject:
+class Checkpoint:
     """A model to be analysed, under the name it has in reports.
 
     Attributes:
@@ -50,22 +50,22 @@ class Subject:
         model: the frozen model, in eval mode.
         entry: what the results say about it.
         source: file it was loaded from, if any.
-        history: all checkpoints of its run in step order (empty without a run folder).
-        options: how it was loaded; checkpoints of its history are loaded alike.
+        earlier_checkpoints: all checkpoints of its run in step order (empty without a run folder).
+        options: how it was loaded; its earlier checkpoints are loaded alike.
     """
 
     name: str
     model: WorldModel
     entry: ModelEntry
     source: Path | None = None
-    history: tuple[Path, ...] = ()
+    earlier_checkpoints: tuple[Path, ...] = ()
     options: LoadOptions = LoadOptions()
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> CheckpointKeys:
         """Keys that name this checkpoint in ``Metric`` and in rows (rows have no family)."""
         entry = self.entry
-        return Identity(
+        return CheckpointKeys(
             model=self.name, family=entry.family, train_seed=entry.train_seed, step=entry.step
         )
 
@@ -74,36 +74,36 @@ class Subject:
         """Name with training seed and step, for messages."""
         return self.entry.label
 
-    def at(self, model: WorldModel) -> Subject:
-        """The same subject at another checkpoint of its run."""
+    def at(self, model: WorldModel) -> Checkpoint:
+        """The same checkpoint at another checkpoint of its run."""
         changed = {"step": model.spec.step, "fingerprint": model.fingerprint}
         return replace(self, model=freeze(model), entry=self.entry.model_copy(update=changed))
 
 
-def subject_from_model(
+def checkpoint_from_model(
     name: str,
     model: WorldModel,
     *,
     source: Path | None = None,
-    history: Sequence[Path] = (),
+    earlier_checkpoints: Sequence[Path] = (),
     curves: dict[str, list[float | None]] | None = None,
     data_fingerprint: str | None = None,
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
-) -> Subject:
-    """A subject of a model in memory: anyone's ``WorldModel`` can be analysed this way.
+) -> Checkpoint:
+    """A checkpoint of a model in memory: anyone's ``WorldModel`` can be analysed this way.
 
     Raises:
         UserError: its spec says what cannot be, or it has no fingerprint.
     """
     spec = model.spec
     if fault := spec_fault(spec):
-        raise UserError(f"The model '{name}' cannot be analysed: its {fault}. Mend its spec.")
+        raise UserError(f"The model '{name}' cannot be analysed: its {fault}. Fix its spec.")
     config: Any = getattr(model, "config", None)
-    told = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
+    reported = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
     if data_fingerprint is not None:
-        told["data_fingerprint"] = data_fingerprint
+        reported["data_fingerprint"] = data_fingerprint
     if (statistics := getattr(model, "statistics_source", None)) is not None:
-        told["action_statistics"] = statistics
+        reported["action_statistics"] = statistics
     entry = ModelEntry(
         name=name,
         family=spec.family,
@@ -115,10 +115,10 @@ def subject_from_model(
         if isinstance(model, nn.Module)
         else None,
         source=str(source) if source else None,
-        config=told,
+        config=reported,
         curves=curves or {},
     )
-    return Subject(name, freeze(model), entry, source, tuple(history), options)
+    return Checkpoint(name, freeze(model), entry, source, tuple(earlier_checkpoints), options)
 
 
 def _fingerprint(name: str, model: WorldModel) -> str:
@@ -127,25 +127,25 @@ def _fingerprint(name: str, model: WorldModel) -> str:
         found: object = model.fingerprint
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001 a stranger's property may raise anything
-        why, told = error, brief(error)
+    except Exception as error:  # noqa: BLE001 an untrusted property may raise anything
+        why, reported = error, brief(error)
     else:
         if isinstance(found, str):
             return found
-        told = repr(found)
+        reported = repr(found)
     raise UserError(
-        f"The fingerprint of the model '{name}' is no string ({told}). Let it be one that follows "
-        "the weights, or leave it out: by default it is a hash of all that the model holds."
+        f"The fingerprint of the model '{name}' is no string ({reported}). Let it be one that "
+        "follows the weights, or leave it out: by default it is a hash of all that the model holds."
     ) from why
 
 
-def load_subjects(
+def load_checkpoints(
     specs: Sequence[str],
     device: str | torch.device = "cpu",
     world: World | None = None,
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
     left_out: Callable[[str, UserError], None] | None = None,
-) -> list[Subject]:
+) -> list[Checkpoint]:
     """Load ``name=path`` or ``path`` arguments.
 
     A path is all that ``lewm_probe.load_model`` takes. A bare one is named after its folder or
@@ -174,10 +174,10 @@ def load_subjects(
     given = {name for name, _ in map(_parse, specs) if name is not None}
     if all(_parse(spec)[0] is not None for spec in specs):
         options.check_names(sorted(given))  # before a checkpoint lacks what went astray
-    subjects: list[Subject] = []
+    checkpoints: list[Checkpoint] = []
     for spec in specs:
         try:
-            subject = load_subject(spec, device, options)
+            checkpoint = load_named(spec, device, options)
         except (UsageError, NotThere):
             raise
         except UserError as error:
@@ -185,51 +185,51 @@ def load_subjects(
                 raise
             left_out(spec, error)
             continue
-        check_names_differ([*subjects, subject])
+        check_names_differ([*checkpoints, checkpoint])
         if world is not None:
-            check_fits(subject, world)
-        subjects.append(subject)
-    options.check_names(sorted(given | {subject.name for subject in subjects}))
+            check_fits(checkpoint, world)
+        checkpoints.append(checkpoint)
+    options.check_names(sorted(given | {checkpoint.name for checkpoint in checkpoints}))
     given_stats = (*options.action_stats, *options.dataset)
     unused = next((v for v in given_stats if split_name(v)[0] is None), None)
-    carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in subjects]
-    if unused is not None and not options.insist and subjects and all(carried):
+    carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in checkpoints]
+    if unused is not None and not options.insist and checkpoints and all(carried):
         raise UsageError(
             f"The action statistics '{unused}' are for checkpoints that carry none, but all of "
             "these carry their own. Leave them out."
         )
-    return subjects
+    return checkpoints
 
 
-def check_names_differ(subjects: Sequence[Subject]) -> None:
+def check_names_differ(checkpoints: Sequence[Checkpoint]) -> None:
     """Refuse two checkpoints that results could not tell apart.
 
     Raises:
         UsageError: same name, training seed and step.
     """
-    for i, subject in enumerate(subjects):
-        for other in subjects[:i]:
-            if other.identity == subject.identity:
-                which = [str(s.source) if s.source else "A model" for s in (other, subject)]
+    for i, checkpoint in enumerate(checkpoints):
+        for other in checkpoints[:i]:
+            if other.identity == checkpoint.identity:
+                which = [str(s.source) if s.source else "A model" for s in (other, checkpoint)]
                 raise UsageError(
-                    f"{which[0]} and {which[1]} are both called {subject.label}. Results could not "
-                    "tell them apart: give one of them another name, as in name=path."
+                    f"{which[0]} and {which[1]} are both called {checkpoint.label}. Results could "
+                    "not tell them apart: give one of them another name, as in name=path."
                 )
 
 
-def load_subject(
+def load_named(
     spec: str,
     device: str | torch.device = "cpu",
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
-) -> Subject:
-    """Load one ``name=path`` or ``path`` argument; see ``load_subjects``.
+) -> Checkpoint:
+    """Load one ``name=path`` or ``path`` argument; see ``load_checkpoints``.
 
     Raises:
         UsageError: an empty name or path, or options that contradict each other.
         UserError: nothing there, or a checkpoint that cannot be read.
     """
     try:
-        return _load_subject(spec, device, options)
+        return _load_named(spec, device, options)
     except OSError as error:
         if error.errno in (
             errno.EACCES,
@@ -246,40 +246,40 @@ def load_subject(
         raise
 
 
-def _load_subject(spec: str, device: str | torch.device, options: LoadOptions) -> Subject:
+def _load_named(spec: str, device: str | torch.device, options: LoadOptions) -> Checkpoint:
     name, path = _parse(spec)
     located = locate(path, hint=f" (given for '{name}')" if name else "")
-    for earlier in located.history:
+    for earlier in located.run_checkpoints:
         earlier.open("rb").close()  # told now, of this checkpoint, and not in the middle of all
     name = name or located.name
     choice = options.chosen(name)
-    subject = subject_from_model(
+    checkpoint = checkpoint_from_model(
         name,
         load_located(located, choice, device),
         source=located.weights,
-        history=located.history,
+        earlier_checkpoints=located.run_checkpoints,
         curves=training_curves(located.run) if located.run is not None else {},
         data_fingerprint=origin_of(located).data_fingerprint,
         options=options,
     )
     if located.shown is None:
-        return subject
+        return checkpoint
     # A repository's name is worth more to readers than the place of this machine's cache.
-    return replace(subject, entry=subject.entry.model_copy(update={"source": located.shown}))
+    return replace(checkpoint, entry=checkpoint.entry.model_copy(update={"source": located.shown}))
 
 
 def _brief_path(path: str) -> str:
     return path if len(path) <= LONGEST else f"{path[:LONGEST]} …"
 
 
-def check_fits(subject: Subject, world: World) -> None:
+def check_fits(checkpoint: Checkpoint, world: World) -> None:
     """Refuse a model whose actions or frame-skip are not the world's.
 
     Raises:
         UserError: actions of another width or kind, or another frame-skip. A model without actions
             has frames at distances that it was trained on all the same.
     """
-    spec = subject.model.spec
+    spec = checkpoint.model.spec
     shape = world.action_space.shape
     per_step = int(np.prod(shape)) if shape else 1
     expected = world.frame_skip * per_step
@@ -290,26 +290,26 @@ def check_fits(subject: Subject, world: World) -> None:
     kind = "discrete" if are_choices(world.action_space) else "continuous"
     if spec.action_kind not in (kind, "none"):
         raise UserError(
-            f"The checkpoint {subject.label} takes {spec.action_kind} actions, but those of the "
+            f"The checkpoint {checkpoint.label} takes {spec.action_kind} actions, but those of the "
             f"world {world.name} are {kind}. {advice}"
         )
     if spec.frame_skip != world.frame_skip:
         raise UserError(
-            f"The checkpoint {subject.label} was trained with frame-skip {spec.frame_skip}, but "
+            f"The checkpoint {checkpoint.label} was trained with frame-skip {spec.frame_skip}, but "
             f"the world {world.name} has frame-skip {world.frame_skip}. {advice}"
         )
     if spec.action_kind != "none" and spec.action_width != expected:
         raise UserError(
-            f"The checkpoint {subject.label} takes action blocks of width {spec.action_width}, but "
-            f"the world {world.name} gives blocks of width {expected} ({world.frame_skip} steps of "
-            f"{per_step} numbers). {advice}"
+            f"The checkpoint {checkpoint.label} takes action blocks of width {spec.action_width}, "
+            f"but the world {world.name} gives blocks of width {expected} ({world.frame_skip} "
+            f"steps of {per_step} numbers). {advice}"
         )
 
 
-def check_all_fit(subjects: Iterable[Subject], world: World) -> None:
-    """``check_fits`` for each subject."""
-    for subject in subjects:
-        check_fits(subject, world)
+def check_all_fit(checkpoints: Iterable[Checkpoint], world: World) -> None:
+    """``check_fits`` for each checkpoint."""
+    for checkpoint in checkpoints:
+        check_fits(checkpoint, world)
 
 
 def freeze(model: WorldModel, device: str | torch.device | None = None) -> WorldModel:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.checkpoint import Subject
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.models.base import device_of
 from lewm_probe.models.checkpoints.load import load_located, step_of
 from lewm_probe.models.checkpoints.locate import locate
@@ -22,20 +22,23 @@ CURVE_TRAJECTORIES = 100
 """Trajectories for each earlier checkpoint: the same for straightness and geometry."""
 
 
-def earlier_checkpoints(subject: Subject, limit: int = CURVE_CHECKPOINTS) -> list[Path]:
+def earlier_checkpoints(checkpoint: Checkpoint, limit: int = CURVE_CHECKPOINTS) -> list[Path]:
     """Up to ``limit`` checkpoints of the subject's run, without the step it is at itself.
 
     The subject's own step is the end of the curve and is measured on more trajectories.
     """
-    paths = [subject.history[i] for i in thinned(len(subject.history), limit)]
-    own = subject.model.spec.step
-    return [path for path in paths if path != subject.source and step_of(path) != own]
+    paths = [
+        checkpoint.earlier_checkpoints[i]
+        for i in thinned(len(checkpoint.earlier_checkpoints), limit)
+    ]
+    own = checkpoint.model.spec.step
+    return [path for path in paths if path != checkpoint.source and step_of(path) != own]
 
 
-def at_checkpoint(subject: Subject, path: Path) -> Subject:
-    """The subject as it was at a checkpoint of its run, loaded as the subject was."""
-    choice = subject.options.chosen(subject.name)
-    return subject.at(load_located(locate(path), choice, device_of(subject.model)))
+def at_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
+    """The checkpoint as it was at a checkpoint of its run, loaded as the checkpoint was."""
+    choice = checkpoint.options.chosen(checkpoint.name)
+    return checkpoint.at(load_located(locate(path), choice, device_of(checkpoint.model)))
 
 
 def thinned(count: int, limit: int) -> list[int]:

@@ -29,7 +29,7 @@ ConditionKind = Literal[
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$", max_length=100)]
-"""Names become parts of names of files: suites may come from strangers, and lead nowhere else."""
+"""Names become parts of names of files, which must lead nowhere else: suites may be untrusted."""
 
 
 class Linear(Config):
@@ -106,7 +106,7 @@ class Condition(Config):
         kind: what is done.
         who: the body or scenery concerned; several bodies are teleported one after the other.
         rgb: target colour (``color``, ``background_color``), 0–255.
-        amount: brightness factor, noise SD in grey levels, or blur SD in px of a 224 px picture.
+        amount: brightness factor, noise SD in grey levels, or blur SD in px of a 224 px image.
         dose: distance of ``teleport`` and ``fast_forward`` as a share of the world's arena (without
             one a teleport goes anywhere), or how far of the way to ``rgb`` a colour is changed.
         expected: ``violation`` of physics, ``appearance`` only, or ``action`` mismatch.
@@ -135,7 +135,7 @@ class Condition(Config):
                 wrong = "lacks" if key in needed else "does not read"
                 raise UsageError(
                     f"The condition '{self.name}' of kind {self.kind} {wrong} the key '{key}': "
-                    f"this kind needs {needs}. Mend it in the suite's voe.conditions."
+                    f"this kind needs {needs}. Fix it in the suite's voe.conditions."
                 )
         return self
 

@@ -1,6 +1,6 @@
 """Freshly collected evaluation trajectories on the frame-skip grid.
 
-Nothing here knows a model beyond its picture size: every checkpoint is asked about the same
+Nothing here knows a model beyond its image size: every checkpoint is asked about the same
 trajectories. A trajectory is a function of the suite's seed, of what it is for (``purpose``) and of
 its number, never of how many others were collected.
 """
@@ -28,7 +28,7 @@ REDRAWS = 100
 """Times a too short goal-ending episode is drawn again before the length is called impossible."""
 
 MEMORY = 512 * 2**20
-"""Bytes of pictures kept between analyses, so that one audit collects each set once."""
+"""Bytes of images kept between analyses, so that one audit collects each set once."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Trajectories:
         actions: raw environment actions, float32 (N, T, A), A = frame_skip × action width; block t
             leads from frame t to frame t+1 (the last one leads beyond the last frame).
         state: each quantity of the world, float64 (N, T, axes).
-        ids: content hash of world, states and actions; the same at every picture size.
+        ids: content hash of world, states and actions; the same at every image size.
         snapshots: full simulator state at every frame, N × T.
         goal_changes: for each trajectory, the environment steps after which a new goal was picked.
         origin: seed, purpose and numbers of the trajectories: where their random streams start.
@@ -66,7 +66,7 @@ class Trajectories:
 
     @property
     def size(self) -> int:
-        """Side of the pictures, pixels."""
+        """Side of the images, pixels."""
         return self.pixels.shape[2]
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Trajectories:
@@ -94,7 +94,7 @@ class Trajectories:
 
 
 def suite_trajectories(suite: Suite, size: int, purpose: Purpose) -> Trajectories:
-    """The trajectories that a suite asks for, for one purpose, at one picture size.
+    """The trajectories that a suite asks for, for one purpose, at one image size.
 
     ``disjoint`` (thresholds, normalisation, straightness, rollouts, geometry) and ``voe`` (matched
     cases) are always of fixed length; the probe's follow the suite's ``probe.episodes``.
@@ -138,7 +138,7 @@ def collect_trajectories(
 
     ``fixed``: a new goal on arrival, so that every trajectory goes on to the end. ``goal``: the
     first ``frames`` frames of episodes that end at their goal; shorter episodes are drawn again.
-    Equal requests are answered from memory while their pictures fit ``MEMORY``.
+    Equal requests are answered from memory while their images fit ``MEMORY``.
 
     Raises:
         UsageError: no such world or policy.
@@ -261,7 +261,7 @@ def goal_stream(begin: tuple[int, str, int], step: int) -> np.random.Generator:
 
 
 def render(world: World, snapshots: Sequence[Snapshot], size: int, batch: int = 256) -> np.ndarray:
-    """Pictures uint8 (M, H, W, C) of many snapshots."""
+    """Images uint8 (M, H, W, C) of many snapshots."""
     first = world.render_batch(snapshots[:1], size)
     pixels = np.empty((len(snapshots), *first.shape[1:]), np.uint8)
     for start in range(0, len(snapshots), batch):

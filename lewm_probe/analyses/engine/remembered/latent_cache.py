@@ -1,7 +1,7 @@
-"""Latents, computed once per checkpoint and pictures, and shared by all analyses.
+"""Latents, computed once per checkpoint and images, and shared by all analyses.
 
 An entry's key covers everything that its numbers depend on: the model's fingerprint (weights,
-configuration, statistics), its precision and device type, the content of the pictures, and the code
+configuration, statistics), its precision and device type, the content of the images, and the code
 that encodes them. Encoders see one frame at a time, so (N, T) only shapes the answer; recurrent
 models see whole trajectories with their actions, which then are part of the key.
 """
@@ -37,7 +37,7 @@ class EmbedsFeatures(Protocol):
 
 
 class LatentCache:
-    """Encodes pictures, or remembers having done so.
+    """Encodes images, or remembers having done so.
 
     Args:
         folder: where entries are stored across calls, one file each; None keeps them in memory,
@@ -55,20 +55,20 @@ class LatentCache:
     def encode(
         self, model: WorldModel, pixels: np.ndarray, actions: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
-        """Latents of pictures: uint8 (N, T, H, W, C) → ``z`` float32 (N, T, …), read-only.
+        """Latents of images: uint8 (N, T, H, W, C) → ``z`` float32 (N, T, …), read-only.
 
         ``actions``, raw blocks (N, T, A), are needed for recurrent models, and not looked at for
         others. Models with ``embed_features`` also give its other entries, e.g. ``cls``
         (N, T, width).
 
         Raises:
-            UserError: the model refuses the pictures, memory runs out, or the disk is full.
+            UserError: the model refuses the images, memory runs out, or the disk is full.
         """
         key = self.key(model, pixels, actions)
         return self.stored(key, lambda: encode(model, pixels, self.batch, actions))
 
     def key(self, model: WorldModel, pixels: np.ndarray, actions: np.ndarray | None = None) -> str:
-        """The name under which the latents of these pictures by this model are stored."""
+        """The name under which the latents of these images by this model are stored."""
         device = device_of(model)
         return content_hash(
             "latents",
@@ -130,7 +130,7 @@ def encode(
     if not model.spec.recurrent:
         shown = pixels.reshape(-1, 1, *pixels.shape[2:])  # (N·T, 1, H, W, C)
     elif actions is None:
-        raise ValueError("a recurrent model encodes pictures with their actions")
+        raise ValueError("a recurrent model encodes images with their actions")
 
     def embed(rows: slice) -> dict[str, np.ndarray]:
         chunk = torch.tensor(shown[rows], device=device)
@@ -146,7 +146,7 @@ def encode(
         return {name: values.float().cpu().numpy() for name, values in embedded.items()}
 
     at_once = max(1, batch // shown.shape[1])
-    parts = in_batches(embed, len(shown), at_once, doing="encoding pictures", model=model)
+    parts = in_batches(embed, len(shown), at_once, doing="encoding images", model=model)
     return {
         name: np.concatenate(arrays).reshape(*pixels.shape[:2], *arrays[0].shape[2:])
         for name in parts[0]

@@ -112,7 +112,7 @@ def _scatter(view: WorldView, quantity: str, rows: pd.DataFrame) -> Plot | None:
         f"Linear probe of z on test frames never trained on ({formatting.count(most)} frames an "
         "axis); each model’s first training seed; r is of the points drawn. Line: identity.",
         draw,
-        themed=False,  # its points are a picture inside the SVG
+        themed=False,  # its points are an image inside the SVG
     )
 
 

@@ -11,7 +11,7 @@ from lewm_probe.reports.results_view import Mean, WorldView, means
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Judge,
-    Question,
+    VerdictQuestion,
     apart,
     clause,
     sample_clause,
@@ -20,7 +20,7 @@ from lewm_probe.reports.verdicts.judging import (
 from lewm_probe.results.result import Metric
 
 
-def latent_questions(view: WorldView) -> list[Question]:
+def latent_questions(view: WorldView) -> list[VerdictQuestion]:
     """All of them."""
     return [*_poses(view), *_straight(view)]
 
@@ -35,9 +35,9 @@ def poses(view: WorldView) -> list[str]:
     return seen or [q for q in found if not q.endswith("_change")][:1]
 
 
-def _poses(view: WorldView) -> list[Question]:
+def _poses(view: WorldView) -> list[VerdictQuestion]:
     return [
-        Question(
+        VerdictQuestion(
             f"encodes-{quantity}",
             f"Does the latent encode the {labels.quantity(quantity)}, more than random weights "
             "would?",
@@ -67,12 +67,12 @@ def _encodes(view: WorldView, quantity: str) -> Judge:
         at = {"model": model, "train_seed": seed}
         own = _probe(view, "mse", quantity, **at)
         # Random weights of the same architecture may be stored with any of its training seeds.
-        rival = _probe(view, "mse", quantity, control="random_weights", **at) or _probe(
+        baseline = _probe(view, "mse", quantity, control="random_weights", **at) or _probe(
             view, "mse", quantity, control="random_weights", model=model
         )
         if not own:
             return "not measured"
-        return apart(own, rival, higher=False)
+        return apart(own, baseline, higher=False)
 
     return judge
 
@@ -83,14 +83,14 @@ def _encodes_evidence(view: WorldView, quantity: str, model: str) -> str:
         return found[0] if found else None
 
     def against(name: str, metric: str, decimals: int | None) -> str:
-        own, rival = mean(metric), mean(metric, "random_weights")
+        own, baseline = mean(metric), mean(metric, "random_weights")
         if own is None:
             return ""
         says = clause(name, own, decimals)
-        if rival is None:
+        if baseline is None:
             return f"{says} (no random-weights control)"
-        shown = formatting.number(rival.value, decimals or 1)
-        return f"{says} (random weights {formatting.with_unit(shown, labels.unit(rival.unit))})"
+        shown = formatting.number(baseline.value, decimals or 1)
+        return f"{says} (random weights {formatting.with_unit(shown, labels.unit(baseline.unit))})"
 
     mse = mean("mse")
     clauses = [
@@ -103,11 +103,11 @@ def _encodes_evidence(view: WorldView, quantity: str, model: str) -> str:
     return "; ".join(clause for clause in clauses if clause)
 
 
-def _straight(view: WorldView) -> list[Question]:
+def _straight(view: WorldView) -> list[VerdictQuestion]:
     if not view.pick("straightness", "cosine", **STRAIGHT):
         return []
     return [
-        Question(
+        VerdictQuestion(
             "straight",
             "Are its paths straighter than those of pixels and of random weights?",
             "The 95 % interval of straightness S on encoded latents (stride 1) lies wholly above "
@@ -133,12 +133,12 @@ def _straighter(view: WorldView) -> Judge:
         answers = set()
         for control in _BENDS:
             at = {"control": control, **STRAIGHT}
-            rival = view.pick(
+            baseline = view.pick(
                 "straightness", "cosine", model=model, train_seed=seed, **at
             ) or view.pick("straightness", "cosine", model=model, **at)
-            if not rival and control == "pixel_space":
-                rival = view.pick("straightness", "cosine", **at)
-            answers.add(apart(own, rival, higher=True))
+            if not baseline and control == "pixel_space":
+                baseline = view.pick("straightness", "cosine", **at)
+            answers.add(apart(own, baseline, higher=True))
         if answers == {"yes"}:
             return "yes"
         return "no" if "no" in answers else "not shown"
@@ -150,9 +150,9 @@ def _straight_evidence(view: WorldView, model: str) -> str:
     own = view.mean("straightness", "cosine", model=model, **STRAIGHT)
     clauses = [clause("S =", own, 3)]
     for control in (*_BENDS, "state_space"):
-        rival = view.mean("straightness", "cosine", model=model, control=control, **STRAIGHT)
-        if rival:
-            clauses.append(f"{labels.control(control)} {formatting.number(rival.value, 3)}")
+        baseline = view.mean("straightness", "cosine", model=model, control=control, **STRAIGHT)
+        if baseline:
+            clauses.append(f"{labels.control(control)} {formatting.number(baseline.value, 3)}")
     rank = diagnostic(view, "effective_rank", model)
     if rank:
         clauses.append(f"effective rank {formatting.number(rank.value, 1)}")

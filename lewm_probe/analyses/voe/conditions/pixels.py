@@ -1,4 +1,4 @@
-"""Disturbances of the picture alone: the world behind it is untouched."""
+"""Disturbances of the image alone: the world behind it is untouched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 BLUR_REFERENCE = 224
-"""Blur is given in pixels of a picture this wide, so that it means the same at every size."""
+"""Blur is given in pixels of an image this wide, so that it means the same at every size."""
 
 
 def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
@@ -22,9 +22,9 @@ def noise(pixels: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray
 
 
 def blur(pixels: np.ndarray, sd: float) -> np.ndarray:
-    """Gaussian blur of uint8 (…, H, W, C); ``sd`` in pixels of a 224 px picture.
+    """Gaussian blur of uint8 (…, H, W, C); ``sd`` in pixels of a 224 px image.
 
-    The kernel ends at 3 SD and the picture is continued by its edge.
+    The kernel ends at 3 SD and the image is continued by its edge.
     """
     sigma = sd * pixels.shape[-3] / BLUR_REFERENCE
     smooth = pixels.astype(np.float32)

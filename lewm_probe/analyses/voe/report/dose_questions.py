@@ -8,7 +8,7 @@ from lewm_probe.reports.results_view import WorldView, means
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Judge,
-    Question,
+    VerdictQuestion,
     clause,
     sample_clause,
     side,
@@ -23,10 +23,10 @@ _ASKED = {
 """Violations of physics; that a faint colour is noticed is neither good nor bad."""
 
 
-def dose_questions(view: WorldView) -> list[Question]:
+def dose_questions(view: WorldView) -> list[VerdictQuestion]:
     """One for each violation of physics that was measured at doses."""
     return [
-        Question(
+        VerdictQuestion(
             f"dose-{condition}",
             _ASKED[view.kind(condition)].format(who=labels.body(condition) or "a body"),
             "At some dose the 95 % interval of ΔAUROC over copy-last lies above 0, and that of "
@@ -89,9 +89,9 @@ def _levels(view: WorldView, rows: list[Metric], condition: str, model: str, dos
     """AUROC at a dose beside that of copy-last."""
     own = next(iter(means(row for row in rows if row.dose == dose)), None)
     copied = dose_rows(view, "auroc", subject=condition, model=model, control="copy_last")
-    rival = next(iter(means(row for row in copied if row.dose == dose)), None)
+    baseline = next(iter(means(row for row in copied if row.dose == dose)), None)
     says = clause(f"AUROC at {formatting.percent(dose)}", own, 3)
-    if rival:
-        says += f", copying the last latent {formatting.number(rival.value, 3)}"
+    if baseline:
+        says += f", copying the last latent {formatting.number(baseline.value, 3)}"
     n = sample_clause(own)
     return f"{says}; {n}" if n else says

@@ -12,46 +12,46 @@ from lewm_probe.reports.palette import FAINT, INK
 from lewm_probe.reports.results_view import WorldView
 
 FRAME = "#d4006a"
-"""The frame around the perturbed picture: a colour that no model has."""
+"""The frame around the perturbed image: a colour that no model has."""
 
 
 def strips(view: WorldView) -> dict[str, np.ndarray]:
     """Condition → uint8 (T, H, W, 3) of this world, the reference first, then in table order."""
     prefix = f"film-{view.world}-"
-    films = {
-        name.removeprefix(prefix): film
-        for name, film in view.pictures.items()
+    clips = {
+        name.removeprefix(prefix): clip
+        for name, clip in view.images.items()
         if name.startswith(prefix) or not name.startswith("film-")
     }
-    known = [c for c in ("reference", *view.conditions()) if c in films]
-    rest = sorted(set(films) - set(known)) if known else []
-    return {name: films[name] for name in (*known, *rest)}
+    known = [c for c in ("reference", *view.conditions()) if c in clips]
+    rest = sorted(set(clips) - set(known)) if known else []
+    return {name: clips[name] for name in (*known, *rest)}
 
 
-def onset(films: dict[str, np.ndarray]) -> int | None:
+def onset(clips: dict[str, np.ndarray]) -> int | None:
     """The first frame in which any condition differs from the reference: matched until then.
 
     Strips of another moment, which differ from the first frame on, have t₀ at the same place.
     """
-    reference = films.get("reference")
+    reference = clips.get("reference")
     if reference is None:
         return None
     firsts = [
-        int(np.flatnonzero((film != reference).any(axis=(1, 2, 3)))[0])
-        for film in films.values()
-        if film.shape == reference.shape and (film != reference).any()
+        int(np.flatnonzero((clip != reference).any(axis=(1, 2, 3)))[0])
+        for clip in clips.values()
+        if clip.shape == reference.shape and (clip != reference).any()
     ]
     return min((first for first in firsts if first > 0), default=min(firsts, default=None))
 
 
 def filmstrip_plot(view: WorldView) -> Plot | None:
     """A row a condition, the frame of the intervention framed."""
-    films = strips(view)
-    t0 = onset(films)
+    clips = strips(view)
+    t0 = onset(clips)
     if t0 is None:
         return None
-    length = max(len(film) for film in films.values())
-    elsewhere = any((film[0] != films["reference"][0]).any() for film in films.values())
+    length = max(len(clip) for clip in clips.values())
+    elsewhere = any((clip[0] != clips["reference"][0]).any() for clip in clips.values())
 
     def draw(width: float) -> Figure:
         # Half a page is too narrow for every frame: the two before t0 and those after stay.
@@ -60,12 +60,12 @@ def filmstrip_plot(view: WorldView) -> Plot | None:
         shown = range(first, last)
         label = 1.25 if width >= FULL else 0.95
         side = (width - label - 0.05) / len(shown)
-        height = side * len(films) + 0.25
+        height = side * len(clips) + 0.25
         figure = Figure(figsize=(width, height))
-        for row, (name, film) in enumerate(films.items()):
+        for row, (name, clip) in enumerate(clips.items()):
             bottom = (height - 0.22 - side * (row + 1)) / height
             for column, t in enumerate(shown):
-                if t >= len(film):
+                if t >= len(clip):
                     continue
                 box = (
                     (label + column * side + 0.02) / width,
@@ -74,9 +74,9 @@ def filmstrip_plot(view: WorldView) -> Plot | None:
                     (side - 0.04) / height,
                 )
                 ax = figure.add_axes(box)
-                ax.imshow(film[t], interpolation="none")
+                ax.imshow(clip[t], interpolation="none")
                 ax.set(xticks=[], yticks=[])
-                same = name == "reference" or (film[t] == films["reference"][t]).all()
+                same = name == "reference" or (clip[t] == clips["reference"][t]).all()
                 marked = t == t0 and name != "reference"
                 for spine in ax.spines.values():
                     spine.set(visible=True, color=FAINT, linewidth=0.5)
@@ -114,7 +114,7 @@ def filmstrip_plot(view: WorldView) -> Plot | None:
         f"{view.world}-filmstrip",
         "What the models saw",
         "One matched case: same start, seed and actions, byte-identical before t₀. Framed: the "
-        "frame of the intervention; dashed where the pictures stay as they were and only the "
+        "frame of the intervention; dashed where the images stay as they were and only the "
         "actions given to the model change, or where the change is not yet seen. "
         "At column width, only frames around t₀." + (_ELSEWHERE if t0 > 0 and elsewhere else ""),
         draw,

@@ -22,7 +22,7 @@ from lewm_probe.analyses.voe.report.surprise import (
 from lewm_probe.analyses.voe.report.tables import main_pair
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import FULL, Plot, grid, handle, legend, means_band
-from lewm_probe.reports.palette import INK, MUTED, Dash, Identity, identities
+from lewm_probe.reports.palette import INK, MUTED, Dash, Look, looks_of
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import WorldView, samples
 from lewm_probe.reports.tables.table import comma
@@ -47,10 +47,10 @@ def paper_surprise_plot(views: Sequence[WorldView]) -> Plot | None:
     rows = [row for view in views if (row := _row(view)) is not None]
     if not rows:
         return None
-    looks: dict[str, Identity] = {}
+    looks: dict[str, Look] = {}
     for row in rows:
         looks |= {model: row.view.looks[model] for model in row.models}
-    order = list(identities((look.name, look.family) for look in looks.values()))
+    order = list(looks_of((look.name, look.family) for look in looks.values()))
 
     def draw(width: float) -> Figure:
         across = min(len(order), 4 if width >= FULL else 2)
@@ -109,7 +109,7 @@ def _row(view: WorldView) -> _Row | None:
     return _Row(view, found, teleport, color, models) if models else None
 
 
-def _panel(ax: Axes, row: _Row, look: Identity) -> None:
+def _panel(ax: Axes, row: _Row, look: Look) -> None:
     dress(ax, row.found)
     curves = row.found.curves
     clean = replace(look, color=MUTED, dash=_SOLID)
@@ -120,11 +120,11 @@ def _panel(ax: Axes, row: _Row, look: Identity) -> None:
     ax.set_title(look.label, loc="left", color=look.color, fontweight="bold", pad=3)
 
 
-def _colored(look: Identity) -> Identity:
+def _colored(look: Look) -> Look:
     return replace(look, color=INK, dash=_DASHED, marker="d", label="colour change")
 
 
-def _teleport(look: Identity) -> Line2D:
+def _teleport(look: Look) -> Line2D:
     return handle(replace(look, dash=_SOLID, label=f"teleport, {look.label}"))
 
 

@@ -9,7 +9,7 @@ from lewm_probe.reports.results_view import Mean, WorldView, means, preferred
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Judge,
-    Question,
+    VerdictQuestion,
     alpha,
     clause,
     largest,
@@ -19,7 +19,7 @@ from lewm_probe.reports.verdicts.judging import (
 )
 
 
-def surprise_questions(view: WorldView) -> list[Question]:
+def surprise_questions(view: WorldView) -> list[VerdictQuestion]:
     """All of them, in the order in which a reader asks."""
     return [
         *_teleports(view),
@@ -111,17 +111,17 @@ def _asked(
     condition: str,
     *,
     beyond_copy_last: bool = True,
-) -> Question:
+) -> VerdictQuestion:
     """Whether a condition was noticed, of every model."""
     judge = _noticed(view, condition, beyond_copy_last=beyond_copy_last)
     verdicts = [
         verdict(view, model, judge, _noticed_evidence(view, condition, model))
         for model in view.models
     ]
-    return Question(f"{key}-{condition}", text, rule, tuple(verdicts))
+    return VerdictQuestion(f"{key}-{condition}", text, rule, tuple(verdicts))
 
 
-def _teleports(view: WorldView) -> list[Question]:
+def _teleports(view: WorldView) -> list[VerdictQuestion]:
     found = _kinds(view, "teleport")
     return [
         _asked(
@@ -138,7 +138,7 @@ def _teleports(view: WorldView) -> list[Question]:
     ]
 
 
-def _step_teleports(view: WorldView) -> list[Question]:
+def _step_teleports(view: WorldView) -> list[VerdictQuestion]:
     found = _kinds(view, "step_teleport")
     return [
         _asked(
@@ -159,7 +159,7 @@ _AS_STEP = (
 _LEFT_OUT = "Cases in which nothing would show are left out."
 
 
-def _frozen(view: WorldView) -> list[Question]:
+def _frozen(view: WorldView) -> list[VerdictQuestion]:
     found = []
     for condition in _kinds(view, "frozen"):
         who = _body(condition)
@@ -182,7 +182,7 @@ _OBSTACLES = {("two-room", "agent"): "a wall", ("push-t", "block"): "the agent"}
 """What a body passes through: (world, body)."""
 
 
-def _pass_through(view: WorldView) -> list[Question]:
+def _pass_through(view: WorldView) -> list[VerdictQuestion]:
     found = []
     for condition in _kinds(view, "pass_through"):
         who = _body(condition)
@@ -199,7 +199,7 @@ def _pass_through(view: WorldView) -> list[Question]:
     return found
 
 
-def _fast_forward(view: WorldView) -> list[Question]:
+def _fast_forward(view: WorldView) -> list[VerdictQuestion]:
     found = []
     for condition in _kinds(view, "fast_forward"):
         dose = view.stated(condition).get("dose")
@@ -218,13 +218,13 @@ def _fast_forward(view: WorldView) -> list[Question]:
     return found
 
 
-def _actions(view: WorldView) -> list[Question]:
+def _actions(view: WorldView) -> list[VerdictQuestion]:
     return [
         _asked(
             view,
             "actions",
             "Does it use the actions?",
-            "Surprise at recorded pictures rises when they come with another trajectory’s "
+            "Surprise at recorded images rises when they come with another trajectory’s "
             "actions: interval of AUROC above 0.5, Holm-adjusted p below "
             f"{alpha(view):g}, interval of ΔAUROC over copy-last (blind to actions) above 0.",
             condition,
@@ -233,15 +233,15 @@ def _actions(view: WorldView) -> list[Question]:
     ]
 
 
-def _against_color(view: WorldView) -> list[Question]:
+def _against_color(view: WorldView) -> list[VerdictQuestion]:
     teleport, color = main_pair(view)
     if not (teleport and color):
         return []
     several = len(_kinds(view, "teleport")) * len(_kinds(view, "color")) > 1
-    told = [labels.condition(name) for name in (teleport, color)]
-    pair = f" ({told[0].lower()}, against {told[1].lower()})" if several else ""
+    reported = [labels.condition(name) for name in (teleport, color)]
+    pair = f" ({reported[0].lower()}, against {reported[1].lower()})" if several else ""
     return [
-        Question(
+        VerdictQuestion(
             f"color-{teleport}-{color}",
             f"More than a colour change{pair}?",
             "On the same trajectories, the 95 % interval of the log ratio of surprise at onset, "
@@ -309,7 +309,7 @@ def color_alone(view: WorldView, condition: str, model: str) -> str:
     if raised == 1:
         says = f"{name} raises surprise too, {_times(mean)}"
         if reading(view, condition, model).startswith("persists"):
-            says += ", and it stays raised: the model never saw such a picture"
+            says += ", and it stays raised: the model never saw such an image"
         return says
     if raised == -1:
         return f"{name} lowers surprise, {_times(mean)}"

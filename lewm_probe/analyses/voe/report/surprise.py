@@ -143,6 +143,6 @@ def surprise_plot(view: WorldView) -> Plot | None:
         "mean over training seeds; bands: envelope of the checkpoints’ 95 % intervals over "
         "trajectories; thin lines: the same trajectories unperturbed. A violation should decay "
         "once it lies in the model’s history; a persistent rise after a change of appearance means "
-        "“never saw such a picture”.",
+        "“never saw such an image”.",
         draw,
     )

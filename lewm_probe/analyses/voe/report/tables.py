@@ -184,7 +184,7 @@ def reading(view: WorldView, condition: str, model: str) -> str:
         return ""
     if raised["steady"]:
         appearance = view.expectation(condition) == "appearance"
-        return "persists: never saw such a picture" if appearance else "persists"
+        return "persists: never saw such an image" if appearance else "persists"
     return "decays" if raised["onset"] else "no rise shown"
 
 
@@ -207,8 +207,8 @@ def _windows(view: WorldView) -> Table | None:
         "Surprise of the perturbed trajectory over that of its unperturbed twin (geometric mean "
         "of the ratio, 95 %): at the onset t₀, in the transient t₀ … t₀+H−1, and in the steady "
         "state from t₀+H on, where the whole history H of the model is perturbed too. A "
-        "persistent rise after a change of appearance says that the model never saw such a "
-        "picture, not that it finds it impossible.",
+        "persistent rise after a change of appearance says that the model never saw such "
+        "an image, not that it finds it impossible.",
         [
             _MODEL,
             Column("onset", "× at onset"),

@@ -1,13 +1,13 @@
-"""A folder of PNG pictures or films with a CSV file, for people with robot data.
+"""A folder of PNG images or videos with a CSV file, for people with robot data.
 
     my-data/
         episodes.csv          episode, step, action_0 …, gripper_position_x …: one line a step
-        pick-01/000000.png …  one picture a line, or
-        pick-02.mp4           a film of as many pictures
+        pick-01/000000.png …  one image a line, or
+        pick-02.mp4           a video of as many images
         quantities.yaml       optional: units of the states
 
-``README.md`` here describes it exactly. Random reads from films are slow (each goes back to the
-film's start): ``lewm-probe data convert`` once.
+``README.md`` here describes it exactly. Random reads from videos are slow (each goes back to the
+video's start): ``lewm-probe data convert`` once.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import numpy as np
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import content_hash
 from lewm_probe.data.episodes import Episodes
-from lewm_probe.data.formats.folder.frames import Film, Frames, find_frames
+from lewm_probe.data.formats.folder.frames import Frames, Video, find_frames
 from lewm_probe.data.formats.folder.table import TABLE, read_table
 
-FILM_NOTE = "pictures come from compressed films: numbers differ from those on the originals"
-_OPEN_FILMS = 8
+VIDEO_NOTE = "images come from compressed videos: numbers differ from those on the originals"
+_OPEN_VIDEOS = 8
 
 
 class FolderEpisodes(Episodes):
     """A folder data set; what it offers is described in ``base``.
 
     Raises:
-        UserError: no table, a table that does not describe the pictures, or links.
+        UserError: no table, a table that does not describe the images, or links.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -52,12 +52,12 @@ class FolderEpisodes(Episodes):
         ]
         self._opened: list[Frames] = []
         self._shape = self._frames[0].read(0).shape
-        if any(isinstance(frames, Film) for frames in self._frames):
-            self.attrs.setdefault("note", FILM_NOTE)
+        if any(isinstance(frames, Video) for frames in self._frames):
+            self.attrs.setdefault("note", VIDEO_NOTE)
             self.chunk_rows = max(1, round(float(self.lengths.mean())))
 
     def close(self) -> None:
-        """Let go of the films."""
+        """Let go of the videos."""
         for frames in self._opened:
             frames.close()
         self._opened.clear()
@@ -74,7 +74,7 @@ class FolderEpisodes(Episodes):
         """Rows ``start`` to ``stop`` of a column.
 
         Raises:
-            UserError: no such column, or a picture that does not decode.
+            UserError: no such column, or an image that does not decode.
         """
         self.known_column(column)
         rows = range(self.rows)[start:stop]
@@ -90,24 +90,24 @@ class FolderEpisodes(Episodes):
             into[...] = self.read(column, start, start + len(into))
             return
         for place in range(len(into)):
-            into[place] = self._picture(start + place)
+            into[place] = self._image(start + place)
 
-    def _picture(self, row: int) -> np.ndarray:
+    def _image(self, row: int) -> np.ndarray:
         episode = int(np.searchsorted(self.offsets, row, side="right")) - 1
         frames = self._frames[episode]
         if frames not in self._opened:
             self._opened.append(frames)
-            if len(self._opened) > _OPEN_FILMS:
+            if len(self._opened) > _OPEN_VIDEOS:
                 self._opened.pop(0).close()
         step = row - int(self.offsets[episode])
-        picture = frames.read(step)
-        if picture.shape != self._shape:
+        image = frames.read(step)
+        if image.shape != self._shape:
             raise UserError(
-                f"The picture of step {step} of episode {episode} in {self.path} has the shape "
-                f"{picture.shape}, but the first one {self._shape}. All pictures of a data set "
+                f"The image of step {step} of episode {episode} in {self.path} has the shape "
+                f"{image.shape}, but the first one {self._shape}. All images of a data set "
                 "must have one size: resize them and write them again."
             )
-        return picture
+        return image
 
     def stored_bytes(self) -> int:
         """Bytes on disk."""

@@ -1,4 +1,4 @@
-"""The pictures of an episode in a folder data set: numbered PNG files, or one film."""
+"""The images of an episode in a folder data set: numbered PNG files, or one video."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.data.formats.folder.table import regular_file
-from lewm_probe.data.formats.hdf5.layout import LARGEST_PICTURE
-from lewm_probe.data.formats.images import LARGEST_ENCODED, BadPicture, decode
+from lewm_probe.data.formats.hdf5.layout import LARGEST_IMAGE
+from lewm_probe.data.formats.images import LARGEST_ENCODED, BadImage, decode
 
-FILMS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
+VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
 _COUNTED = (".mp4", ".mov", ".avi")  # the others only estimate their number of frames
 
 
 class Frames(Protocol):
-    """Where the pictures of one episode are."""
+    """Where the images of one episode are."""
 
     def read(self, step: int) -> np.ndarray:
-        """The picture of a step, uint8 (H, W, 3).
+        """The image of a step, uint8 (H, W, 3).
 
         Raises:
             UserError: it cannot be decoded.
@@ -32,60 +32,60 @@ class Frames(Protocol):
 
 
 def find_frames(folder: Path, episode: str, length: int) -> Frames:
-    """The pictures of an episode, their number checked.
+    """The images of an episode, their number checked.
 
     Raises:
         UserError: there are none, of two kinds, links, or another number than lines in the table.
     """
-    films = [folder / f"{episode}{suffix}" for suffix in FILMS]
-    found = [path for path in (folder / episode, *films) if path.exists() or path.is_symlink()]
+    videos = [folder / f"{episode}{suffix}" for suffix in VIDEOS]
+    found = [path for path in (folder / episode, *videos) if path.exists() or path.is_symlink()]
     if len(found) != 1:
         names = ", ".join(path.name for path in found)
         raise UserError(
             f"{folder} has {f'more than one source ({names})' if found else 'no source'} of "
-            f"pictures for episode '{episode}'. Expected the folder {episode}/ of 000000.png …, or "
-            f"one film {episode}.mp4 ({', '.join(FILMS)})."
+            f"images for episode '{episode}'. Expected the folder {episode}/ of 000000.png …, or "
+            f"one video {episode}.mp4 ({', '.join(VIDEOS)})."
         )
     (path,) = found
-    if path.suffix in FILMS and not path.is_dir():
-        return Film(path, length)
+    if path.suffix in VIDEOS and not path.is_dir():
+        return Video(path, length)
     return Stills(path, length)
 
 
 class Stills:
-    """A folder of pictures, ``000000.png`` for step 0 and so on."""
+    """A folder of images, ``000000.png`` for step 0 and so on."""
 
     def __init__(self, path: Path, length: int) -> None:
         if path.is_symlink() or not path.is_dir():
             raise UserError(
-                f"{path} is a link or a file, not a folder of pictures; links in data sets are not "
-                "followed. Put the pictures themselves there."
+                f"{path} is a link or a file, not a folder of images; links in data sets are not "
+                "followed. Put the images themselves there."
             )
         self._path = path
         with os.scandir(path) as entries:
             count = sum(1 for entry in entries if entry.name.endswith(".png"))
         if count != length:
             raise UserError(
-                f"{path} holds {count} PNG pictures, but episodes.csv has {length} lines of "
-                "this episode. There must be one picture a line, 000000.png for step 0."
+                f"{path} holds {count} PNG images, but episodes.csv has {length} lines of "
+                "this episode. There must be one image a line, 000000.png for step 0."
             )
 
     def read(self, step: int) -> np.ndarray:
-        """The picture of a step, uint8 (H, W, 3)."""
+        """The image of a step, uint8 (H, W, 3)."""
         path = self._path / f"{step:06d}.png"
         regular_file(path)
         with open(path, "rb") as file:
             encoded = file.read(LARGEST_ENCODED + 1)
         try:
             return decode(encoded, "PNG")
-        except BadPicture as error:
+        except BadImage as error:
             raise UserError(f"{path} {error}. Write it again.") from error
 
     def close(self) -> None:
         """Nothing is held open."""
 
 
-class Film:
+class Video:
     """One video file, decoded forward; to go back is to decode from the start again."""
 
     def __init__(self, path: Path, length: int) -> None:
@@ -95,8 +95,8 @@ class Film:
         self._next = 0
         if not _is_video(path):
             raise UserError(
-                f"{path} is not a film: it does not begin like an MP4, MOV, AVI, MKV or WebM file. "
-                "Encode it again, or give a folder of PNG pictures."
+                f"{path} is not a video: it does not begin like an MP4, MOV, AVI, MKV or WebM "
+                "file. Encode it again, or give a folder of PNG images."
             )
         capture = self._open()
         count = self._count(capture) if path.suffix in _COUNTED else self._grabbed(capture)
@@ -105,19 +105,19 @@ class Film:
             raise self._other_count(count)
 
     def read(self, step: int) -> np.ndarray:
-        """The picture of a step, uint8 (H, W, 3)."""
+        """The image of a step, uint8 (H, W, 3)."""
         import cv2
 
         if self._capture is None or step < self._next:
             self._capture, self._next = self._open(), 0
-        picture: Any = None
+        image: Any = None
         while self._next <= step:
             wanted = self._next == step
-            good, picture = self._capture.read() if wanted else (self._capture.grab(), None)
+            good, image = self._capture.read() if wanted else (self._capture.grab(), None)
             if not good:
                 raise self._other_count(self._next)
             self._next += 1
-        return np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+        return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -134,13 +134,13 @@ class Film:
         if not capture.isOpened():
             raise UserError(
                 f"{self._path} cannot be decoded: it is broken off, damaged, or of a codec that "
-                "OpenCV does not have. Encode it again (H.264 in MP4), or give PNG pictures."
+                "OpenCV does not have. Encode it again (H.264 in MP4), or give PNG images."
             )
         sides = [capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
-        if not all(1 <= side <= LARGEST_PICTURE for side in sides):
+        if not all(1 <= side <= LARGEST_IMAGE for side in sides):
             raise UserError(
-                f"{self._path} claims pictures of {sides[0]:.0f}×{sides[1]:.0f} px, where 1 to "
-                f"{LARGEST_PICTURE} on a side are read. Encode it again, smaller."
+                f"{self._path} claims images of {sides[0]:.0f}×{sides[1]:.0f} px, where 1 to "
+                f"{LARGEST_IMAGE} on a side are read. Encode it again, smaller."
             )
         self._capture = capture
         return capture
@@ -158,14 +158,14 @@ class Film:
 
     def _other_count(self, count: int) -> UserError:
         return UserError(
-            f"{self._path} has {count} pictures that can be decoded, but episodes.csv has "
-            f"{self._length} lines of this episode. There must be one picture a line; encode the "
-            "film again without dropping or repeating pictures."
+            f"{self._path} has {count} images that can be decoded, but episodes.csv has "
+            f"{self._length} lines of this episode. There must be one image a line; encode the "
+            "video again without dropping or repeating images."
         )
 
 
 def _is_video(path: Path) -> bool:
-    """Whether the first bytes are a film's: ffmpeg would follow playlists that name other files."""
+    """Whether the first bytes are a video's: ffmpeg follows playlists that name other files."""
     with open(path, "rb") as file:
         first = file.read(12)
     return (

@@ -21,12 +21,12 @@ from pydantic import Field
 
 from lewm_probe.core.config import Config, parse, read_yaml
 from lewm_probe.core.errors import UserError
-from lewm_probe.data.formats.hdf5.layout import LARGEST_PICTURE
+from lewm_probe.data.formats.hdf5.layout import LARGEST_IMAGE
 from lewm_probe.data.quantities import Declared, declarations_json, parse_declarations
 
 TABLE, DESCRIPTION, QUANTITIES = "episodes.csv", "dataset.yaml", "quantities.yaml"
 EPISODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-"""Names of episodes become names of folders and films, so that nothing else is let in."""
+"""Names of episodes become names of folders and videos, so that nothing else is let in."""
 DTYPES = r"^(bool|float(16|32|64)|u?int(8|16|32|64))$"
 """Types that numbers in a CSV file can have."""
 _RESERVED = ("episode", "step", "pixels", "step_idx", "ep_idx", "episode_idx")
@@ -138,7 +138,7 @@ def regular_file(path: Path) -> None:
         what = "is not a file" if path.exists() else "does not exist"
         raise UserError(
             f"{path} {what}. A folder data set has {TABLE} and, for each episode in it, a folder "
-            "of pictures <episode>/000000.png … or a film <episode>.mp4; "
+            "of images <episode>/000000.png … or a video <episode>.mp4; "
             "lewm_probe/data/README.md shows one."
         )
 
@@ -162,7 +162,7 @@ def _yaml(path: Path) -> Any:
         problem = getattr(error, "problem", None)
         why = f"{type(error).__name__}: {problem}" if problem else type(error).__name__
         raise UserError(
-            f"{path} is not a YAML file that can be read ({why}). Mend its syntax."
+            f"{path} is not a YAML file that can be read ({why}). Fix its syntax."
         ) from error
 
 
@@ -174,7 +174,7 @@ def _header(path: Path) -> list[str]:
         (fields,) = csv.reader([line.decode("utf-8-sig").strip("\r\n")])
     except (ValueError, csv.Error) as error:
         raise _bad(path, "its first line does not name its fields") from error
-    if len(fields) > LARGEST_PICTURE or len(line) == _LONGEST_HEADER:
+    if len(fields) > LARGEST_IMAGE or len(line) == _LONGEST_HEADER:
         raise _bad(path, f"its first line names {len(fields)} fields")
     twice = next((field for field in fields if fields.count(field) > 1), None)
     if twice is not None:
@@ -194,7 +194,7 @@ def _grouped(
     rest = dict.fromkeys(field for field in fields if field not in ("episode", "step"))
     grouped: dict[str, list[str]] = {}
     for column, kind in stored.items():
-        if kind.width() > LARGEST_PICTURE:
+        if kind.width() > LARGEST_IMAGE:
             raise _bad(
                 path.parent / DESCRIPTION, f"the column '{column}' has {kind.width()} fields"
             )

@@ -2,7 +2,7 @@
 
 Our own files differ from the released ones in one way: **one frame a chunk** instead of 100. A
 training window reads 4 frames, 5 rows apart; with one frame a chunk exactly those 4 are decoded,
-with 100 a chunk one or two hundred are. LZ4 without shuffling was measured on TwoRoom pictures to
+with 100 a chunk one or two hundred are. LZ4 without shuffling was measured on TwoRoom images to
 decode 2–3 times faster than zstd for files half as large again (1 kB a frame at 64 px).
 
 >>> with EpisodeFile(Path("tests/golden/released_layout.h5")) as file:
@@ -178,21 +178,21 @@ class EpisodeWriter:
         self._exit.__exit__(kind, error, trace)
 
     def append(
-        self, columns: Mapping[str, np.ndarray], pictures: Iterable[np.ndarray] | None = None
+        self, columns: Mapping[str, np.ndarray], images: Iterable[np.ndarray] | None = None
     ) -> None:
         """Write the next episode: ``pixels``, ``action`` and the others, each (length, …).
 
         Args:
-            columns: the columns; with ``pictures`` all but ``pixels``.
-            pictures: the episode's pictures in blocks (rows, H, W, C), for long episodes.
+            columns: the columns; with ``images`` all but ``pixels``.
+            images: the episode's images in blocks (rows, H, W, C), for long episodes.
         """
         rows = self._next(1)
         at = rows.start
-        for block in [columns["pixels"]] if pictures is None else pictures:
+        for block in [columns["pixels"]] if images is None else images:
             self._pixels(block.shape[1:])[at : at + len(block)] = block
             at += len(block)
         if at != rows.stop:
-            raise ValueError(f"{at - rows.start} pictures for {rows.stop - rows.start} rows")
+            raise ValueError(f"{at - rows.start} images for {rows.stop - rows.start} rows")
         self._write({n: v for n, v in columns.items() if n != "pixels"}, rows)
         self._disk.check()
 
@@ -231,7 +231,7 @@ class EpisodeWriter:
             if len(values) != rows.stop - rows.start:
                 raise ValueError(f"'{name}' has {len(values)} rows, not {rows.stop - rows.start}")
             if name not in self._file:
-                # Contiguous: these columns are small beside the pictures and read in one go.
+                # Contiguous: these columns are small beside the images and read in one go.
                 self._file.create_dataset(
                     name,
                     shape=(int(self._lengths.sum()), *values.shape[1:]),

@@ -1,7 +1,7 @@
 """What a data set file must look like: the released HDF5 layout, checked before anything is read.
 
 One file, flat rows, one HDF5 data set a column; episode i is the rows ``ep_offset[i]`` up to
-``ep_offset[i] + ep_len[i]``. Files come from strangers, so nothing in them is believed: links that
+``ep_offset[i] + ep_len[i]``. Files may be untrusted, so nothing in them is believed: links that
 lead out of the file, storage that was never written, and offsets that point nowhere are refused
 before they can turn into wrong numbers.
 """
@@ -21,7 +21,7 @@ from lewm_probe.core.errors import UserError
 EPISODE_COLUMNS = ("ep_idx", "episode_idx")
 """Names of the episode column: ``episode_idx`` in Push-T, ``ep_idx`` elsewhere."""
 
-LARGEST_PICTURE = 4096
+LARGEST_IMAGE = 4096
 """Pixels on a side beyond which a header is taken to be damaged (released: 224)."""
 LARGEST_CHUNK = 2**28
 """Bytes that one chunk may decode to; released chunks hold 100 frames of 224 px, 15 MB."""
@@ -29,7 +29,7 @@ LARGEST_COLUMN = 2**32
 """Bytes of a column beside pixels, which is read in one go; released: 450 MB."""
 PACKED = {"pixels": (2**31, 2000), "others": (2**28, 200)}
 """From so many bytes on, a column may not have been compressed so many times: a bomb is. TwoRoom's
-nearly blank pictures are compressed 24 times; other columns are read in one go."""
+nearly blank images are compressed 24 times; other columns are read in one go."""
 _LONGEST_ATTRIBUTE = 2**15
 
 
@@ -109,14 +109,14 @@ def _check_pixels(pixels: h5py.Dataset, path: Path) -> int:
             f"The pixels in {path} have shape {pixels.shape}; expected (rows, height, width, 3), "
             "channels last. Transpose them and write the file again."
         )
-    if not pixels.shape[0] or not all(1 <= side <= LARGEST_PICTURE for side in pixels.shape[1:3]):
+    if not pixels.shape[0] or not all(1 <= side <= LARGEST_IMAGE for side in pixels.shape[1:3]):
         raise _damaged(path, f"pixels has the impossible shape {pixels.shape}")
     _check_written(pixels, "pixels", path)
     return int(pixels.shape[0])
 
 
 def _not_finite(values: h5py.Dataset) -> str:
-    """Says so when floating-point pixels hold NaN, so that both faults are mended at once."""
+    """Says so when floating-point pixels hold NaN, so that both faults are fixed at once."""
     if values.dtype.kind != "f" or values.ndim < 1 or not values.size:
         return ""
     row_bytes = values.dtype.itemsize * _count(values.shape[1:])
@@ -133,7 +133,7 @@ def _check_action(action: h5py.Dataset, path: Path, rows: int) -> None:
             f"The actions in {path} are {action.dtype}; expected float32, one row a step, the last "
             "of each episode NaN. Convert them and write the file again."
         )
-    if action.ndim != 2 or not 1 <= action.shape[1] <= LARGEST_PICTURE:
+    if action.ndim != 2 or not 1 <= action.shape[1] <= LARGEST_IMAGE:
         raise UserError(
             f"The actions in {path} have shape {action.shape}; expected (rows, action width). "
             "Reshape them and write the file again."

@@ -24,13 +24,13 @@ from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import content_hash
 from lewm_probe.data.episodes import Episodes
-from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_PICTURE
-from lewm_probe.data.formats.images import BadPicture, decode
+from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
+from lewm_probe.data.formats.images import BadImage, decode
 from lewm_probe.data.formats.lance.files import check_lance_files
 from lewm_probe.data.formats.lance.trial import try_lance
 
 QUALITY = 95
-NOTE = f"pictures are stored as lossy JPEG (quality {QUALITY} as a rule): numbers differ from HDF5"
+NOTE = f"images are stored as lossy JPEG (quality {QUALITY} as a rule): numbers differ from HDF5"
 METADATA = "lewm_probe"
 """Key of the table's metadata under which ours keep attributes, shapes and types."""
 _LONGEST_METADATA = 2**18
@@ -107,7 +107,7 @@ class LanceEpisodes(Episodes):
         if len(found) != len(rows):
             raise self._damaged(f"{len(found)} of {len(rows)} rows of '{column}' are there")
         if column == "pixels":
-            return self._pictures(found, rows)
+            return self._images(found, rows)
         kind, shape = self._types[column]
         flat = self._guarded(found.combine_chunks)
         if flat.null_count:
@@ -119,27 +119,27 @@ class LanceEpisodes(Episodes):
         values = self._guarded(lambda: flat.to_numpy(zero_copy_only=False))
         return np.array(values, kind).reshape(len(rows), *shape)
 
-    def _pictures(self, found: Any, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    def _images(self, found: Any, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         pixels: np.ndarray | None = None
         for place, row in enumerate(rows):
             encoded = found[place].as_py()
             try:
                 if encoded is None:
-                    raise BadPicture("is missing")
-                picture = decode(encoded, "JPEG")
-            except BadPicture as error:
+                    raise BadImage("is missing")
+                image = decode(encoded, "JPEG")
+            except BadImage as error:
                 raise UserError(
-                    f"The picture in row {row} of {self.path} {error}. Fetch or convert the table "
+                    f"The image in row {row} of {self.path} {error}. Fetch or convert the table "
                     "again."
                 ) from error
-            expected = self._types["pixels"][1] or picture.shape
-            if picture.shape != expected:
+            expected = self._types["pixels"][1] or image.shape
+            if image.shape != expected:
                 raise self._damaged(
-                    f"the picture in row {row} has the shape {picture.shape}, not {expected}"
+                    f"the image in row {row} has the shape {image.shape}, not {expected}"
                 )
             if pixels is None:
-                pixels = np.empty((len(rows), *picture.shape), np.uint8)
-            pixels[place] = picture
+                pixels = np.empty((len(rows), *image.shape), np.uint8)
+            pixels[place] = image
         assert pixels is not None
         return pixels
 
@@ -154,14 +154,14 @@ class LanceEpisodes(Episodes):
             shape: tuple[int, ...] = ()
             if field.name == "pixels":
                 if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-                    raise self._damaged(f"pixels is {kind}, not the bytes of JPEG pictures")
+                    raise self._damaged(f"pixels is {kind}, not the bytes of JPEG images")
                 types["pixels"] = (np.dtype(np.uint8), ())
                 continue
             if pa.types.is_fixed_size_list(kind):
                 kind, shape = kind.value_type, (int(kind.list_size),)
             if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
                 continue
-            if shape and not 1 <= shape[0] <= LARGEST_PICTURE:
+            if shape and not 1 <= shape[0] <= LARGEST_IMAGE:
                 raise self._damaged(f"a row of '{field.name}' holds {shape[0]} numbers")
             types[field.name] = (np.dtype(kind.to_pandas_dtype()), shape)
         episode = next((name for name in EPISODE_COLUMNS if name in types), None)
@@ -235,7 +235,7 @@ def write_lance(
     Args:
         path: a folder that does not exist yet.
         episodes: for each one its columns but ``pixels``, {name: (length, …)}, ``action`` among
-            them, and its pictures in blocks (rows, H, W, C).
+            them, and its images in blocks (rows, H, W, C).
         attrs: kept in the table's metadata.
 
     Raises:

@@ -3,7 +3,7 @@
 Lance is compiled code that believes a file's own numbers. A damaged or hostile table can make it
 ask for absurd memory or hit an assertion that ends the whole process (seen with pylance 14 in one
 of a hundred tables with some bytes changed), and no error can be caught then. So another process
-opens it first, reads its numbers and some pictures, and tells how it went; it is kept for the next
+opens it first, reads its numbers and some images, and tells how it went; it is kept for the next
 table.
 """
 
@@ -24,7 +24,7 @@ SECONDS = 60.0
 """Time that the helper gets for a table."""
 FEW_ROWS = 200_000
 """Up to so many rows all numbers are read, beyond that those that say where episodes are."""
-_SOME = 3  # pictures
+_SOME = 3  # images
 
 _tried: set[tuple[object, ...]] = set()
 
@@ -69,13 +69,13 @@ class _Helper:
             finally:
                 watch.cancel()
             if answer:
-                told: str | None = json.loads(answer)
-                return told
+                reported: str | None = json.loads(answer)
+                return reported
             self.stop()
             return "Lance itself came to an end over it"
 
     def _start(self) -> subprocess.Popen[str]:
-        # -P: modules are not looked for where the user stands, which may be in a stranger's data.
+        # -P: modules are not looked for where the user stands, which may be in an untrusted data.
         # Of the terminal's Ctrl-C it hears nothing; it ends when its input does, with this process.
         root = str(Path(lewm_probe.__file__).resolve().parent.parent)
         code = f"import sys; sys.path.append({root!r}); from {__name__} import serve; serve()"

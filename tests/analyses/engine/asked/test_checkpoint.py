@@ -10,8 +10,8 @@ import pytest
 from lewm_probe.analyses.engine.asked.checkpoint import (
     CURVE_POINTS,
     check_fits,
-    load_subjects,
-    subject_from_model,
+    checkpoint_from_model,
+    load_checkpoints,
     training_curves,
 )
 from lewm_probe.core.errors import UsageError, UserError
@@ -40,8 +40,8 @@ def write(path, model, **meta):
 )
 def test_a_strangers_spec_that_cannot_be(doubles, changes, message):
     with pytest.raises(UserError) as error:
-        subject_from_model("odd", doubles["constant"](**changes))
-    assert str(error.value) == f"The model 'odd' cannot be analysed: {message}. Mend its spec."
+        checkpoint_from_model("odd", doubles["constant"](**changes))
+    assert str(error.value) == f"The model 'odd' cannot be analysed: {message}. Fix its spec."
 
 
 def test_one_checkpoint_that_may_not_be_read_does_not_lose_the_others(run, monkeypatch):
@@ -54,14 +54,14 @@ def test_one_checkpoint_that_may_not_be_read_does_not_lose_the_others(run, monke
 
     monkeypatch.setattr("lewm_probe.analyses.engine.asked.checkpoint.locate", locate_)
     left_out = []
-    subjects = load_subjects(
+    checkpoints = load_checkpoints(
         [f"a={run}", "b=closed"], left_out=lambda spec, error: left_out.append((spec, str(error)))
     )
-    assert [subject.name for subject in subjects] == ["a"]
-    told = (
+    assert [checkpoint.name for checkpoint in checkpoints] == ["a"]
+    reported = (
         "closed/snapshots cannot be read (Permission denied). Check the path and its permissions."
     )
-    assert left_out == [("b=closed", told)]
+    assert left_out == [("b=closed", reported)]
 
 
 def test_an_earlier_checkpoint_that_is_none_is_told_of_its_run(run, tmp_path):
@@ -69,12 +69,12 @@ def test_an_earlier_checkpoint_that_is_none_is_told_of_its_run(run, tmp_path):
     shutil.copytree(GOLDEN / "lewm-tiny", released)
     (released / "weights_epoch_3.pt").mkdir()
     left_out = []
-    subjects = load_subjects(
+    checkpoints = load_checkpoints(
         [f"a={run}", f"b={released}"],
         options=LoadOptions(action_stats=["b=identity"]),
         left_out=lambda spec, error: left_out.append(str(error)),
     )
-    assert [subject.name for subject in subjects] == ["a"]
+    assert [checkpoint.name for checkpoint in checkpoints] == ["a"]
     assert left_out == [
         f"{released / 'weights_epoch_3.pt'} cannot be read (Is a directory). Check the path and "
         "its permissions."
@@ -83,7 +83,7 @@ def test_an_earlier_checkpoint_that_is_none_is_told_of_its_run(run, tmp_path):
 
 def test_a_path_that_is_too_long_is_not_repeated():
     with pytest.raises(UserError) as error:
-        load_subjects(["x" * 5000])
+        load_checkpoints(["x" * 5000])
     assert str(error.value) == (
         f"{'x' * 300} … cannot be read (File name too long). Check the path and its permissions."
     )
@@ -94,13 +94,13 @@ def test_an_option_for_another_name_is_told_first():
     with pytest.raises(
         UsageError, match=r"^Unknown checkpoint 'lwm'\. Did you mean 'lewm'\? Known: lewm\.$"
     ):
-        load_subjects(
+        load_checkpoints(
             [f"lewm={GOLDEN / 'lewm-tiny'}"], options=LoadOptions(action_stats=["lwm=identity"])
         )
 
 
-@pytest.mark.parametrize(("fails", "told"), [(True, "ValueError: no hash"), (False, "5")])
-def test_a_strangers_fingerprint_that_is_none(doubles, fails, told):
+@pytest.mark.parametrize(("fails", "reported"), [(True, "ValueError: no hash"), (False, "5")])
+def test_a_strangers_fingerprint_that_is_none(doubles, fails, reported):
     class Odd(doubles["constant"]):
         @property
         def fingerprint(self):
@@ -113,10 +113,10 @@ def test_a_strangers_fingerprint_that_is_none(doubles, fails, told):
             pass
 
     with pytest.raises(UserError) as error:
-        subject_from_model("odd", Odd())
+        checkpoint_from_model("odd", Odd())
     assert str(error.value) == (
-        f"The fingerprint of the model 'odd' is no string ({told}). Let it be one that follows the "
-        "weights, or leave it out: by default it is a hash of all that the model holds."
+        f"The fingerprint of the model 'odd' is no string ({reported}). Let it be one that follows "
+        "the weights, or leave it out: by default it is a hash of all that the model holds."
     )
 
 
@@ -139,15 +139,15 @@ def run(tmp_path, make_lewm):
 
 
 def test_a_run_folder_is_its_final_model_with_history_and_curves(run):
-    (subject,) = load_subjects([f"mine={run}"])
-    assert subject.name == "mine"
-    assert subject.source == run / "model.safetensors"
-    assert [p.name for p in subject.history] == [
+    (checkpoint,) = load_checkpoints([f"mine={run}"])
+    assert checkpoint.name == "mine"
+    assert checkpoint.source == run / "model.safetensors"
+    assert [p.name for p in checkpoint.earlier_checkpoints] == [
         f"step_{step:07d}.safetensors" for step in (0, 10, 20)
     ]
-    assert subject.identity == {"model": "mine", "family": "lewm", "train_seed": 0, "step": 20}
-    assert subject.label == "mine, training seed 0, step 20"
-    model, entry = subject.model, subject.entry
+    assert checkpoint.identity == {"model": "mine", "family": "lewm", "train_seed": 0, "step": 20}
+    assert checkpoint.label == "mine, training seed 0, step 20"
+    model, entry = checkpoint.model, checkpoint.entry
     assert not model.training
     assert not any(p.requires_grad for p in model.parameters())
     assert entry.parameters == sum(p.numel() for p in model.parameters())
@@ -167,35 +167,35 @@ def test_a_run_folder_is_its_final_model_with_history_and_curves(run):
 
 def test_an_unfinished_run_is_its_last_checkpoint(run):
     (run / "model.safetensors").unlink()
-    (subject,) = load_subjects([str(run)])
-    assert subject.source == run / "checkpoints/step_0000020.safetensors"
+    (checkpoint,) = load_checkpoints([str(run)])
+    assert checkpoint.source == run / "checkpoints/step_0000020.safetensors"
 
 
 def test_a_file_is_itself_and_knows_its_runs_curves(run):
-    (subject,) = load_subjects([str(run / "checkpoints/step_0000010.safetensors")])
-    assert subject.name == "lewm-a"
-    assert subject.identity["step"] == 10
-    assert subject.history == ()
-    assert subject.entry.curves["step"] == [0.0, 10.0, 20.0]
+    (checkpoint,) = load_checkpoints([str(run / "checkpoints/step_0000010.safetensors")])
+    assert checkpoint.name == "lewm-a"
+    assert checkpoint.identity["step"] == 10
+    assert checkpoint.earlier_checkpoints == ()
+    assert checkpoint.entry.curves["step"] == [0.0, 10.0, 20.0]
 
 
 def test_bare_paths_are_named_after_their_folder(run, monkeypatch):
-    assert load_subjects([str(run)])[0].name == "lewm-a"
-    assert load_subjects([str(run / "model.safetensors")])[0].name == "lewm-a"
+    assert load_checkpoints([str(run)])[0].name == "lewm-a"
+    assert load_checkpoints([str(run / "model.safetensors")])[0].name == "lewm-a"
     monkeypatch.chdir(run)
-    assert load_subjects(["."])[0].name == "lewm-a"
+    assert load_checkpoints(["."])[0].name == "lewm-a"
 
 
 def test_one_name_for_several_training_seeds(tmp_path, make_lewm):
     for seed in (1, 2):
         write(tmp_path / f"{seed}.safetensors", make_lewm(seed))
-    subjects = load_subjects([f"lewm={tmp_path}/{seed}.safetensors" for seed in (1, 2)])
-    assert [s.label for s in subjects] == ["lewm, training seed 1", "lewm, training seed 2"]
+    checkpoints = load_checkpoints([f"lewm={tmp_path}/{seed}.safetensors" for seed in (1, 2)])
+    assert [s.label for s in checkpoints] == ["lewm, training seed 1", "lewm, training seed 2"]
 
 
 def test_the_same_checkpoint_twice_is_refused(run):
     with pytest.raises(UsageError) as error:
-        load_subjects([f"a={run}", f"a={run}/model.safetensors"])
+        load_checkpoints([f"a={run}", f"a={run}/model.safetensors"])
     assert str(error.value) == (
         f"{run}/model.safetensors and {run}/model.safetensors are both called a, training seed 0, "
         "step 20. Results could not tell them apart: give one of them another name, as in "
@@ -206,13 +206,13 @@ def test_the_same_checkpoint_twice_is_refused(run):
 def test_nothing_there(run):
     wrong = run.parent / "lewm-b"
     with pytest.raises(UserError) as error:
-        load_subjects([f"mine={wrong}"])
+        load_checkpoints([f"mine={wrong}"])
     assert str(error.value) == (
         f"There is no checkpoint at {wrong} (given for 'mine'). Did you mean {run}? Give a run "
         "folder, a .safetensors file, a folder with config.json and weights.pt, or hf://user/repo."
     )
     with pytest.raises(UserError) as error:
-        load_subjects(["x=/nowhere/at/all"])
+        load_checkpoints(["x=/nowhere/at/all"])
     assert str(error.value) == (
         "There is no checkpoint at /nowhere/at/all (given for 'x'). Give a run folder, a "
         ".safetensors file, a folder with config.json and weights.pt, or hf://user/repo."
@@ -221,7 +221,7 @@ def test_nothing_there(run):
 
 def test_a_folder_without_checkpoints(tmp_path):
     with pytest.raises(UserError) as error:
-        load_subjects([f"x={tmp_path}"])
+        load_checkpoints([f"x={tmp_path}"])
     assert str(error.value) == (
         f"The folder {tmp_path} (given for 'x') holds no checkpoint: neither model.safetensors nor "
         "checkpoints/step_*.safetensors, nor weights.pt, weights_epoch_N.pt or another .pt or "
@@ -232,14 +232,14 @@ def test_a_folder_without_checkpoints(tmp_path):
 
 def test_arguments_that_name_nothing():
     with pytest.raises(UsageError) as error:
-        load_subjects([])
+        load_checkpoints([])
     assert str(error.value) == (
         "No checkpoint was given. Name at least one, for example "
         "`lewm-probe voe lewm=runs/lewm pldm=runs/pldm`."
     )
     for spec in ("lewm=", "=runs/a"):
         with pytest.raises(UsageError) as error:
-            load_subjects([spec])
+            load_checkpoints([spec])
         assert str(error.value) == (
             f"'{spec}' names no checkpoint. Write name=path, for example lewm=runs/lewm."
         )
@@ -276,9 +276,9 @@ def test_arguments_that_name_nothing():
     ],
 )
 def test_a_checkpoint_of_another_world(doubles, changes, message):
-    subject = subject_from_model("odd", doubles["constant"](**changes))
+    checkpoint = checkpoint_from_model("odd", doubles["constant"](**changes))
     with pytest.raises(UserError) as error:
-        check_fits(subject, make_world("two-room"))
+        check_fits(checkpoint, make_world("two-room"))
     assert str(error.value) == message
 
 
@@ -286,14 +286,14 @@ def test_models_that_fit(oracle, doubles):
     world = make_world("two-room")
     check_fits(oracle, world)
     without = doubles["constant"](action_kind="none", action_width=0)
-    check_fits(subject_from_model("actionless", without), world)
+    check_fits(checkpoint_from_model("actionless", without), world)
 
 
 def test_loading_for_a_world_checks_the_fit(run, monkeypatch):
     world = make_world("two-room")
     monkeypatch.setattr(type(world), "frame_skip", 4)
     with pytest.raises(UserError, match=r"trained with frame-skip 5, but the world two-room has"):
-        load_subjects([str(run)], world=world)
+        load_checkpoints([str(run)], world=world)
 
 
 def test_long_curves_are_thinned_but_keep_validation(tmp_path):
@@ -309,11 +309,11 @@ def test_long_curves_are_thinned_but_keep_validation(tmp_path):
 
 
 def test_a_subject_at_another_checkpoint(make_lewm, oracle):
-    subject = subject_from_model("lewm", make_lewm(step=5))
-    earlier = subject.at(make_lewm(seed=0, step=1))
+    checkpoint = checkpoint_from_model("lewm", make_lewm(step=5))
+    earlier = checkpoint.at(make_lewm(seed=0, step=1))
     assert earlier.identity["step"] == earlier.entry.step == 1
     assert earlier.entry.fingerprint == earlier.model.fingerprint
-    assert subject.entry.step == 5
+    assert checkpoint.entry.step == 5
     assert oracle.entry.parameters is None
 
 
@@ -333,7 +333,7 @@ def released(tmp_path):
 
 def test_a_released_checkpoint_beside_one_of_ours(released, run):
     options = LoadOptions(action_stats=("identity",))
-    theirs, ours = load_subjects([str(released), f"ours={run}"], options=options)
+    theirs, ours = load_checkpoints([str(released), f"ours={run}"], options=options)
     assert theirs.name == "lewm-tiny"
     assert theirs.identity == {
         "model": "lewm-tiny",
@@ -341,7 +341,9 @@ def test_a_released_checkpoint_beside_one_of_ours(released, run):
         "train_seed": None,
         "step": 10,
     }
-    assert [p.name for p in theirs.history] == [f"weights_epoch_{n}.pt" for n in (1, 2, 10)]
+    assert [p.name for p in theirs.earlier_checkpoints] == [
+        f"weights_epoch_{n}.pt" for n in (1, 2, 10)
+    ]
     assert theirs.entry.config["action_statistics"] == "identity"
     assert ours.entry.config["action_statistics"] == "checkpoint"
     assert theirs.entry.curves == {}
@@ -351,7 +353,7 @@ def test_statistics_for_each_by_name(released):
     options = LoadOptions(
         action_stats=("a=identity",), dataset=(f"b={GOLDEN / 'released_layout.h5'}",)
     )
-    a, b = load_subjects([f"a={released}", f"b={released}"], options=options)
+    a, b = load_checkpoints([f"a={released}", f"b={released}"], options=options)
     assert a.entry.config["action_statistics"] == "identity"
     assert b.entry.config["action_statistics"] == "data set released_layout.h5"
     assert a.model.fingerprint != b.model.fingerprint
@@ -359,18 +361,20 @@ def test_statistics_for_each_by_name(released):
 
 def test_results_name_a_run_in_a_home_without_its_place(released, monkeypatch):
     monkeypatch.setenv("STABLEWM_HOME", str(released.parent))
-    (subject,) = load_subjects(["swm://lewm-tiny"], options=LoadOptions(action_stats=("identity",)))
-    assert subject.entry.source == "swm://lewm-tiny/weights_epoch_10.pt"
-    assert subject.source == released / "weights_epoch_10.pt"
+    (checkpoint,) = load_checkpoints(
+        ["swm://lewm-tiny"], options=LoadOptions(action_stats=("identity",))
+    )
+    assert checkpoint.entry.source == "swm://lewm-tiny/weights_epoch_10.pt"
+    assert checkpoint.source == released / "weights_epoch_10.pt"
 
 
 def test_statistics_for_nobody(released, run):
     with pytest.raises(UsageError) as error:
-        load_subjects([f"a={released}"], options=LoadOptions(action_stats=("a=identity", "b=x")))
+        load_checkpoints([f"a={released}"], options=LoadOptions(action_stats=("a=identity", "b=x")))
     assert str(error.value) == "Unknown checkpoint 'b'. Known: a."
     two = [f"a={run}", f"b={run}"]
     with pytest.raises(UsageError) as error:
-        load_subjects(two, options=LoadOptions(action_stats=("identity",)))
+        load_checkpoints(two, options=LoadOptions(action_stats=("identity",)))
     assert str(error.value) == (
         "The action statistics 'identity' are for checkpoints that carry none, but all of these "
         "carry their own. Leave them out."
@@ -379,4 +383,4 @@ def test_statistics_for_nobody(released, run):
 
 def test_a_single_checkpoint_is_what_is_meant(run):
     with pytest.raises(UserError, match=r"model\.safetensors carries its own action statistics "):
-        load_subjects([f"a={run}"], options=LoadOptions(action_stats=("identity",)))
+        load_checkpoints([f"a={run}"], options=LoadOptions(action_stats=("identity",)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.recorded_suite import MOST, recorded_suite
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories, suite_trajectories
@@ -17,7 +17,7 @@ from lewm_probe.analyses.geometry.measure import geometry
 from lewm_probe.analyses.probe.measure import probe
 from lewm_probe.analyses.rollout.measure import rollout
 from lewm_probe.analyses.straightness.measure import straightness
-from lewm_probe.analyses.voe.matched_pairs import matched_cases
+from lewm_probe.analyses.voe.matched_pairs import matched_pairs
 from lewm_probe.analyses.voe.run import voe
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.collect import collect
@@ -102,7 +102,7 @@ def test_trajectories_are_the_recorded_rows(recorded: Suite, data_set: Path) -> 
 
 
 def test_the_sham_check_passes_and_conditions_start_at_onset(recorded: Suite) -> None:
-    cases = matched_cases(recorded, SIZE, history=3)  # checks the sham
+    cases = matched_pairs(recorded, SIZE, history=3)  # checks the sham
     for name in cases.conditions:
         pixels, actions = cases.condition(name)
         before = ~cases.affected
@@ -114,8 +114,8 @@ def test_the_sham_check_passes_and_conditions_start_at_onset(recorded: Suite) ->
 
 @pytest.mark.parametrize("analysis", [geometry, straightness, rollout, probe])
 def test_analyses_run(analysis, recorded: Suite, make_lewm) -> None:
-    subject = subject_from_model("tiny", make_lewm())
-    result = analysis([subject], recorded, cache=LatentCache())
+    checkpoint = checkpoint_from_model("tiny", make_lewm())
+    result = analysis([checkpoint], recorded, cache=LatentCache())
     values = [m.value for m in result.metrics if m.value is not None]
     assert len(values) > 8
     assert np.isfinite(values).all()
@@ -144,7 +144,7 @@ def test_another_trajectory_s_actions_are_noticed_by_one_who_knows_physics(
     }
     assert rows["action_swap", "onset", None] > 0.8
     assert rows["action_swap", "mean_after", None] == 1
-    assert rows["action_swap", "mean_after", "copy_last"] == 0.5  # the pictures are the same
+    assert rows["action_swap", "mean_after", "copy_last"] == 0.5  # the images are the same
     assert rows["brightness", "mean_after", None] < 0.7
 
 

@@ -33,17 +33,17 @@ def test_two_rooms_suite_asks_what_it_must():
         (
             {"kind": "color", "who": "agent"},
             "The condition 'x' of kind color lacks the key 'rgb': this kind needs 'who' and 'rgb'. "
-            "Mend it in the suite's voe.conditions.",
+            "Fix it in the suite's voe.conditions.",
         ),
         (
             {"kind": "action_swap", "amount": 1.0},
             "The condition 'x' of kind action_swap does not read the key 'amount': this kind needs "
-            "no further key. Mend it in the suite's voe.conditions.",
+            "no further key. Fix it in the suite's voe.conditions.",
         ),
         (
             {"kind": "blur"},
             "The condition 'x' of kind blur lacks the key 'amount': this kind needs 'amount'. "
-            "Mend it in the suite's voe.conditions.",
+            "Fix it in the suite's voe.conditions.",
         ),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_condition_cannot_lead_out_of_the_folder_or_never_end(keys, message):
     raw = {"world": "w", "probe": {"quantities": []}, "voe": {"conditions": [one]}}
     with pytest.raises(UsageError) as error:
         parse(raw, Suite, "suite s.yaml")
-    assert str(error.value) == f"suite s.yaml: {message}. Mend this value."
+    assert str(error.value) == f"suite s.yaml: {message}. Fix this value."
 
 
 def test_two_conditions_of_one_name_are_refused():
@@ -83,5 +83,5 @@ def test_two_conditions_of_one_name_are_refused():
     assert str(error.value) == (
         "suite s.yaml: 'voe' is {'conditions': [{'name': 'x', 'kind': 'action_swap', 'expected': "
         "'action'}, {'name': 'x', 'kind': 'action_swap', 'expected': 'action'}]}. two "
-        "conditions have the same name. Mend this value."
+        "conditions have the same name. Fix this value."
     )

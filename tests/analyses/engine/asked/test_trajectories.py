@@ -25,7 +25,7 @@ def test_shapes_and_types(recorded):
     assert len(set(recorded.ids)) == 6
 
 
-def test_replaying_the_blocks_gives_states_and_pictures(recorded):
+def test_replaying_the_blocks_gives_states_and_images(recorded):
     """An independent replay: from the first snapshot alone, by the plain world interface."""
     world = make_world("two-room")
     world.reset(seed=0)
@@ -62,7 +62,7 @@ def test_a_trajectory_depends_on_seed_purpose_and_number_only(recorded):
         assert not set(other.ids) & set(recorded.ids)
 
 
-def test_ids_and_states_do_not_depend_on_picture_size(recorded):
+def test_ids_and_states_do_not_depend_on_image_size(recorded):
     other = collect_trajectories("two-room", 6, 30, size=16, seed=5, purpose="test")
     assert other.ids == recorded.ids
     again = recorded.at_size(16)

@@ -54,7 +54,7 @@ def test_a_plain_world_model_gives_its_latents(counted, pixels):
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_equal_pictures_are_encoded_once(counted, pixels, on_disk, tmp_path):
+def test_equal_images_are_encoded_once(counted, pixels, on_disk, tmp_path):
     cache = LatentCache(tmp_path if on_disk else None)
     first = cache.encode(counted, pixels)
     second = cache.encode(counted, pixels.copy())
@@ -127,7 +127,7 @@ def test_models_written_at_a_prompt_can_be_cached(oracle, pixels):
     assert cache.misses == 1
 
 
-def test_pictures_of_another_size_are_refused_by_the_model(make_lewm, pixels):
+def test_images_of_another_size_are_refused_by_the_model(make_lewm, pixels):
     with pytest.raises(UserError):
         LatentCache().encode(make_lewm(), pixels[:, :, :32, :32])
 
@@ -154,10 +154,10 @@ def recurrent(doubles):
 def test_recurrent_models_see_whole_trajectories_and_actions(recurrent, pixels, trajectories):
     actions = trajectories.actions[:3, :4]
     found = encode(recurrent, pixels, batch=9, actions=actions)["z"]
-    assert recurrent.asked == [((2, 4), (2, 4, 10)), ((1, 4), (1, 4, 10))]  # 9 frames: 2 films of 4
+    assert recurrent.asked == [((2, 4), (2, 4, 10)), ((1, 4), (1, 4, 10))]  # 9 frames: 2 clips of 4
     whole = {"pixels": torch.tensor(pixels), "action": torch.tensor(actions)}
     np.testing.assert_allclose(found, recurrent.encode(whole).numpy(), rtol=1e-5)
-    with pytest.raises(ValueError, match="^a recurrent model encodes pictures with their actions$"):
+    with pytest.raises(ValueError, match="^a recurrent model encodes images with their actions$"):
         encode(recurrent, pixels)
 
 

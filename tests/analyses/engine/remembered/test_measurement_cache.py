@@ -6,10 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lewm_probe.analyses.engine.asked.checkpoint import subject_from_model
-from lewm_probe.analyses.engine.recorder import Ledger
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
+from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import Portions, SubjectFailed, blaming
+from lewm_probe.analyses.engine.remembered.measurement_cache import (
+    CheckpointFailed,
+    MeasurementCache,
+    blaming,
+)
 from lewm_probe.analyses.geometry.measure import geometry
 from lewm_probe.analyses.probe.measure import probe
 from lewm_probe.analyses.rollout.measure import rollout
@@ -29,34 +33,34 @@ def small_suite(short_suite):
 
 
 def named(name, doubles, **changes):
-    return subject_from_model(name, doubles["oracle"](name, **changes))
+    return checkpoint_from_model(name, doubles["oracle"](name, **changes))
 
 
-def told(ledger):
-    return [m.model_dump() for m in ledger.metrics], ledger.table(), list(ledger.notes)
+def reported(recorder):
+    return [m.model_dump() for m in recorder.metrics], recorder.table(), list(recorder.notes)
 
 
 def test_a_portion_is_computed_once_and_comes_back_whole(suite, doubles, tmp_path):
-    subject = named("a", doubles)
+    checkpoint = named("a", doubles)
     numbers = np.array([0.1, np.nan, 1 / 3])
     key = (("subject", "agent_position"), ("stride", 2), ("control", None))
     calls = []
 
     def compute(own):
         calls.append(own)
-        own.metric(subject, "mse", 1 / 3, subject="agent_position", horizon=2)
-        own.metric(subject, "r2", np.nan)
-        own.rows(subject, "mse", numbers, ["x", "y", "z"], np.arange(3), features="z")
+        own.metric(checkpoint, "mse", 1 / 3, subject="agent_position", horizon=2)
+        own.metric(checkpoint, "r2", np.nan)
+        own.rows(checkpoint, "mse", numbers, ["x", "y", "z"], np.arange(3), features="z")
         own.note("mind this")
         return {key: numbers}
 
-    first, second = Ledger("probe", suite), Ledger("probe", suite)
-    for ledger in (first, second):
-        values = Portions(ledger, LatentCache(tmp_path), "cpu").of(subject, compute)
+    first, second = ResultRecorder("probe", suite), ResultRecorder("probe", suite)
+    for recorder in (first, second):
+        values = MeasurementCache(recorder, LatentCache(tmp_path), "cpu").of(checkpoint, compute)
         assert list(values) == [key]
         np.testing.assert_array_equal(values[key], numbers)
     assert len(calls) == 1
-    (metrics, rows, notes), (again, same_rows, same_notes) = told(first), told(second)
+    (metrics, rows, notes), (again, same_rows, same_notes) = reported(first), reported(second)
     assert metrics == again
     assert (metrics[0]["value"], metrics[1]["value"]) == (0.333333333, None)
     pd.testing.assert_frame_equal(rows, same_rows)
@@ -65,27 +69,29 @@ def test_a_portion_is_computed_once_and_comes_back_whole(suite, doubles, tmp_pat
 
 
 def test_the_key_covers_what_a_portion_follows_from(suite, doubles, cache):
-    def key(subject, analysis="probe", of=suite, device="cpu", context=()):
-        return Portions(Ledger(analysis, of), cache, device, *context).key(subject)
+    def key(checkpoint, analysis="probe", of=suite, device="cpu", context=()):
+        return MeasurementCache(ResultRecorder(analysis, of), cache, device, *context).key(
+            checkpoint
+        )
 
-    subject = named("a", doubles)
+    checkpoint = named("a", doubles)
     others = [
         key(named("b", doubles)),
-        key(subject_from_model("a", doubles["oracle"]("a", scale=2.0))),
+        key(checkpoint_from_model("a", doubles["oracle"]("a", scale=2.0))),
         key(named("a", doubles, step=3)),
-        key(subject, "voe"),
-        key(subject, of=suite.model_copy(update={"seed": 4})),
-        key(subject, device="cuda"),
-        key(subject, context=(3,)),
+        key(checkpoint, "voe"),
+        key(checkpoint, of=suite.model_copy(update={"seed": 4})),
+        key(checkpoint, device="cuda"),
+        key(checkpoint, context=(3,)),
     ]
-    assert len({key(subject), *others}) == 1 + len(others)
-    assert key(named("a", doubles)) == key(subject)
+    assert len({key(checkpoint), *others}) == 1 + len(others)
+    assert key(named("a", doubles)) == key(checkpoint)
 
 
 @pytest.mark.parametrize("analysis", ANALYSES)
 def test_a_further_checkpoint_costs_only_itself(analysis, small_suite, doubles, make_lewm):
     """The result is the one of asking all at once; nothing of the first is computed again."""
-    first, second = subject_from_model("a", make_lewm(seed=1)), named("b", doubles)
+    first, second = checkpoint_from_model("a", make_lewm(seed=1)), named("b", doubles)
     cache, alone = LatentCache(), LatentCache()
     analysis([first], small_suite, cache=cache)
     asked = []
@@ -97,7 +103,7 @@ def test_a_further_checkpoint_costs_only_itself(analysis, small_suite, doubles, 
     assert cached.metrics == fresh.metrics
     pd.testing.assert_frame_equal(cached.rows, fresh.rows)
     assert cached.provenance[0].notes == fresh.provenance[0].notes
-    assert cached.pictures.keys() == fresh.pictures.keys()
+    assert cached.images.keys() == fresh.images.keys()
 
 
 @pytest.mark.parametrize("analysis", ANALYSES)
@@ -106,12 +112,12 @@ def test_one_that_fails_is_named_and_loses_nothing(analysis, small_suite, double
         def encode(self, observation):
             raise RuntimeError("no encoder today.")
 
-    bad = subject_from_model("bad", Breaks("bad"))
+    bad = checkpoint_from_model("bad", Breaks("bad"))
     good = [named("a", doubles), named("b", doubles)]
     cache = LatentCache()
-    with pytest.raises(SubjectFailed) as failed:
+    with pytest.raises(CheckpointFailed) as failed:
         analysis([good[0], bad, good[1]], small_suite, cache=cache)
-    assert failed.value.subject is bad
+    assert failed.value.checkpoint is bad
     assert str(failed.value) == (
         "The analysis of bad ended in an error (RuntimeError: no encoder today). If it is a model "
         "of your own, try `check_world_model` on it; --debug shows where it happened."
@@ -122,21 +128,21 @@ def test_one_that_fails_is_named_and_loses_nothing(analysis, small_suite, double
 
 
 def test_blame(doubles):
-    subject = named("a", doubles)
-    with pytest.raises(SubjectFailed, match="^NaN somewhere$"), blaming(subject):
+    checkpoint = named("a", doubles)
+    with pytest.raises(CheckpointFailed, match="^NaN somewhere$"), blaming(checkpoint):
         raise UserError("NaN somewhere")
-    with pytest.raises(UsageError, match="^no such quantity$"), blaming(subject):
+    with pytest.raises(UsageError, match="^no such quantity$"), blaming(checkpoint):
         raise UsageError("no such quantity")
-    with pytest.raises(KeyboardInterrupt), blaming(subject):
+    with pytest.raises(KeyboardInterrupt), blaming(checkpoint):
         raise KeyboardInterrupt
     with (
-        pytest.raises(SubjectFailed, match=r"ended in an error \(ValueError\)"),
-        blaming(subject),
+        pytest.raises(CheckpointFailed, match=r"ended in an error \(ValueError\)"),
+        blaming(checkpoint),
     ):
         raise ValueError
     with (
-        pytest.raises(SubjectFailed, match=r"ended in an error \(SystemExit: 3\)"),
-        blaming(subject),
+        pytest.raises(CheckpointFailed, match=r"ended in an error \(SystemExit: 3\)"),
+        blaming(checkpoint),
     ):
         raise SystemExit(3)
 
@@ -156,17 +162,17 @@ def test_the_cache_is_not_the_checkpoints_fault(doubles, tmp_path):
 
 def test_what_is_kept_is_plain(suite, doubles):
     cache = LatentCache()
-    portions = Portions(Ledger("probe", suite), cache, "cpu")
-    subject = named("a", doubles)
-    portions.of(subject, lambda own: {})
-    stored = cache.recall(portions.key(subject))
+    measurements = MeasurementCache(ResultRecorder("probe", suite), cache, "cpu")
+    checkpoint = named("a", doubles)
+    measurements.of(checkpoint, lambda own: {})
+    stored = cache.recall(measurements.key(checkpoint))
     assert json.loads(stored["portion"].tobytes()) == {"metrics": [], "notes": [], "values": []}
 
 
 @pytest.mark.parametrize("analysis", [probe, straightness])
 def test_a_control_that_cannot_be_made_is_told(analysis, small_suite, doubles, make_lewm):
-    subjects = [named("a", doubles), subject_from_model("b", make_lewm(seed=1))]
-    notes = analysis(subjects, small_suite, cache=LatentCache()).provenance[0].notes
+    checkpoints = [named("a", doubles), checkpoint_from_model("b", make_lewm(seed=1))]
+    notes = analysis(checkpoints, small_suite, cache=LatentCache()).provenance[0].notes
     assert [note for note in notes if "random_weights" in note] == [
         "a: the control random_weights is missing, because this kind of model cannot be built anew "
         "with random weights."

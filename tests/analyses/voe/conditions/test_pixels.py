@@ -7,7 +7,7 @@ from lewm_probe.analyses.voe.conditions import pixels
 
 
 @pytest.fixture
-def film():
+def clip():
     return np.random.default_rng(0).integers(0, 256, (2, 3, 20, 20, 3), dtype=np.uint8)
 
 
@@ -17,8 +17,8 @@ def test_brightness_scales_rounds_and_clips():
     np.testing.assert_array_equal(pixels.brightness(grey, 1.5), [[[[0, 150, 255], [255, 4, 8]]]])
 
 
-def test_factor_one_changes_nothing(film):
-    np.testing.assert_array_equal(pixels.brightness(film, 1.0), film)
+def test_factor_one_changes_nothing(clip):
+    np.testing.assert_array_equal(pixels.brightness(clip, 1.0), clip)
 
 
 def test_noise_has_the_sd_asked_for_and_is_fresh_in_every_frame():
@@ -29,10 +29,10 @@ def test_noise_has_the_sd_asked_for_and_is_fresh_in_every_frame():
     assert abs(np.corrcoef(noisy[0].ravel(), noisy[1].ravel())[0, 1]) < 0.05
 
 
-def test_noise_is_a_function_of_its_stream(film):
-    first = pixels.noise(film, 5.0, np.random.default_rng(1))
-    np.testing.assert_array_equal(first, pixels.noise(film, 5.0, np.random.default_rng(1)))
-    assert (first != pixels.noise(film, 5.0, np.random.default_rng(2))).any()
+def test_noise_is_a_function_of_its_stream(clip):
+    first = pixels.noise(clip, 5.0, np.random.default_rng(1))
+    np.testing.assert_array_equal(first, pixels.noise(clip, 5.0, np.random.default_rng(1)))
+    assert (first != pixels.noise(clip, 5.0, np.random.default_rng(2))).any()
 
 
 def test_an_edge_is_blurred_by_a_gaussian_of_the_scaled_width():
@@ -48,7 +48,7 @@ def test_an_edge_is_blurred_by_a_gaussian_of_the_scaled_width():
     )
 
 
-def test_blur_leaves_even_pictures_alone_and_frames_apart(film):
+def test_blur_leaves_even_images_alone_and_frames_apart(clip):
     even = np.full((3, 16, 16, 3), 77, np.uint8)
     np.testing.assert_array_equal(pixels.blur(even, 30.0), even)
-    np.testing.assert_array_equal(pixels.blur(film, 20.0)[1, 2], pixels.blur(film[1, 2], 20.0))
+    np.testing.assert_array_equal(pixels.blur(clip, 20.0)[1, 2], pixels.blur(clip[1, 2], 20.0))

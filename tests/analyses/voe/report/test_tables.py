@@ -111,7 +111,7 @@ def test_ratios_are_exponentials_of_the_mean_log(view: WorldView, tables: dict[s
     [
         ("teleport_agent", "lewm", "decays"),
         ("frozen_agent", "lewm", "persists"),
-        ("color_agent", "pldm", "persists: never saw such a picture"),
+        ("color_agent", "pldm", "persists: never saw such an image"),
         ("color_agent", "lewm", "no rise shown"),
         ("nothing", "lewm", ""),
     ],

@@ -27,7 +27,7 @@ def shade(episode: int, step: int) -> int:
 
 @pytest.fixture
 def robot(tmp_path: Path) -> Callable[..., Path]:
-    """Two episodes of 6 and 5 lines, each picture of one grey; kinds: a suffix for each."""
+    """Two episodes of 6 and 5 lines, each image of one grey; kinds: a suffix for each."""
 
     def make(*kinds: str) -> Path:
         folder = tmp_path / "robot"
@@ -59,13 +59,13 @@ def write_frames(path: Path, frames: list[np.ndarray], kind: str) -> None:
             Image.fromarray(frame).save(path / f"{step:06d}.png")
         return
     codec = cv2.VideoWriter.fourcc(*("MJPG" if kind == "avi" else "mp4v"))
-    film = cv2.VideoWriter(str(path.with_suffix(f".{kind}")), codec, 10, (24, 16))
+    video = cv2.VideoWriter(str(path.with_suffix(f".{kind}")), codec, 10, (24, 16))
     for frame in frames:
-        film.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    film.release()
+        video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    video.release()
 
 
-def test_pictures_actions_and_states(robot: Callable) -> None:
+def test_images_actions_and_states(robot: Callable) -> None:
     with FolderEpisodes(robot("png", "png")) as data:
         assert (len(data), data.rows, data.frame_shape) == (2, 11, (16, 24, 3))
         assert data.lengths.tolist() == [6, 5]
@@ -92,12 +92,11 @@ def test_pictures_actions_and_states(robot: Callable) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mp4", "avi", "mkv", "mov"])
-def test_films(robot: Callable, kind: str) -> None:
+def test_videos(robot: Callable, kind: str) -> None:
     with FolderEpisodes(robot("png", kind)) as data:
         assert data.chunk_rows == 6
         assert data.attrs == {
-            "note": "pictures come from compressed films: numbers differ from those on the "
-            "originals"
+            "note": "images come from compressed videos: numbers differ from those on the originals"
         }
         whole = data.read("pixels")
         for step in (4, 0, 3, 3, 1):  # forth and back
@@ -135,21 +134,21 @@ def test_declared_quantities(robot: Callable) -> None:
         assert found["elbow"].values(data.read("joints"), 5)[3].tolist() == [403]
 
 
-def test_pictures_of_two_sizes(robot: Callable) -> None:
+def test_images_of_two_sizes(robot: Callable) -> None:
     folder = robot("png", "png")
     Image.new("RGB", (24, 17)).save(folder / "pick-1" / "000002.png")
     with FolderEpisodes(folder) as data:
         with pytest.raises(UserError) as error:
             data.read("pixels")
         assert str(error.value) == (
-            f"The picture of step 2 of episode 1 in {folder} has the shape (17, 24, 3), but the "
-            "first one (16, 24, 3). All pictures of a data set must have one size: resize them and "
+            f"The image of step 2 of episode 1 in {folder} has the shape (17, 24, 3), but the "
+            "first one (16, 24, 3). All images of a data set must have one size: resize them and "
             "write them again."
         )
         with pytest.raises(UserError) as error:
-            _ = data.picture_size
+            _ = data.image_size
         assert str(error.value) == (
-            f"The pictures in {folder} are 24×16 px; world models here need square ones. Crop or "
+            f"The images in {folder} are 24×16 px; world models here need square ones. Crop or "
             "resize them and write the file again."
         )
         with pytest.raises(UserError) as error:

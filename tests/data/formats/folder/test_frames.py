@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.data.formats.folder.frames import Film, Stills, find_frames
+from lewm_probe.data.formats.folder.frames import Stills, Video, find_frames
 
 
 def stills(folder: Path, count: int) -> Path:
@@ -18,7 +18,7 @@ def stills(folder: Path, count: int) -> Path:
     return folder / "a"
 
 
-def film(path: Path, count: int) -> Path:
+def video(path: Path, count: int) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (16, 16))
     for step in range(count):
         writer.write(np.full((16, 16, 3), 20 * step, np.uint8))
@@ -34,17 +34,17 @@ def message(folder: Path, length: int) -> str:
     return str(error.value)
 
 
-def test_numbered_pictures(tmp_path: Path) -> None:
+def test_numbered_images(tmp_path: Path) -> None:
     stills(tmp_path, 3)
     frames = find_frames(tmp_path, "a", 3)
     assert isinstance(frames, Stills)
     assert [int(frames.read(step)[0, 0, 0]) for step in (2, 0, 1)] == [2, 0, 1]
 
 
-def test_a_film_goes_forth_and_back(tmp_path: Path) -> None:
-    film(tmp_path / "a.avi", 9)
+def test_a_video_goes_forth_and_back(tmp_path: Path) -> None:
+    video(tmp_path / "a.avi", 9)
     frames = find_frames(tmp_path, "a", 9)
-    assert isinstance(frames, Film)
+    assert isinstance(frames, Video)
     for step in (0, 5, 8, 2, 2):
         assert abs(int(frames.read(step)[8, 8, 1]) - 20 * step) < 4
     frames.close()
@@ -53,48 +53,48 @@ def test_a_film_goes_forth_and_back(tmp_path: Path) -> None:
 
 def test_faults(tmp_path: Path) -> None:
     assert message(tmp_path, 3) == (
-        f"{tmp_path} has no source of pictures for episode 'a'. Expected the folder a/ of "
-        "000000.png …, or one film a.mp4 (.mp4, .mov, .avi, .mkv, .webm)."
+        f"{tmp_path} has no source of images for episode 'a'. Expected the folder a/ of "
+        "000000.png …, or one video a.mp4 (.mp4, .mov, .avi, .mkv, .webm)."
     )
     folder = stills(tmp_path, 3)
     assert message(tmp_path, 4) == (
-        f"{folder} holds 3 PNG pictures, but episodes.csv has 4 lines of this episode. There must "
-        "be one picture a line, 000000.png for step 0."
+        f"{folder} holds 3 PNG images, but episodes.csv has 4 lines of this episode. There must "
+        "be one image a line, 000000.png for step 0."
     )
     (folder / "000001.png").rename(folder / "1.png")
     assert message(tmp_path, 3) == (
         f"{folder / '000001.png'} does not exist. A folder data set has episodes.csv and, for each "
-        "episode in it, a folder of pictures <episode>/000000.png … or a film <episode>.mp4; "
+        "episode in it, a folder of images <episode>/000000.png … or a video <episode>.mp4; "
         "lewm_probe/data/README.md shows one."
     )
     (folder / "1.png").rename(folder / "000001.png")
     (folder / "000001.png").write_bytes((folder / "000002.png").read_bytes()[:45])
     assert message(tmp_path, 3) == (
-        f"{folder / '000001.png'} is not a whole PNG picture. Write it again."
+        f"{folder / '000001.png'} is not a whole PNG image. Write it again."
     )
-    film(tmp_path / "a.avi", 9)
+    video(tmp_path / "a.avi", 9)
     assert message(tmp_path, 3) == (
-        f"{tmp_path} has more than one source (a, a.avi) of pictures for episode 'a'. Expected the "
-        "folder a/ of 000000.png …, or one film a.mp4 (.mp4, .mov, .avi, .mkv, .webm)."
+        f"{tmp_path} has more than one source (a, a.avi) of images for episode 'a'. Expected the "
+        "folder a/ of 000000.png …, or one video a.mp4 (.mp4, .mov, .avi, .mkv, .webm)."
     )
 
 
-def test_a_film_of_another_length(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.avi", 9)
+def test_a_video_of_another_length(tmp_path: Path) -> None:
+    path = video(tmp_path / "a.avi", 9)
     for length in (8, 10):
         assert message(tmp_path, length) == (
-            f"{path} has 9 pictures that can be decoded, but episodes.csv has {length} lines of "
-            "this episode. There must be one picture a line; encode the film again without "
-            "dropping or repeating pictures."
+            f"{path} has 9 images that can be decoded, but episodes.csv has {length} lines of "
+            "this episode. There must be one image a line; encode the video again without "
+            "dropping or repeating images."
         )
 
 
 def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
     """ffmpeg would read whatever a playlist names."""
-    film(tmp_path / "secret.avi", 3)
+    video(tmp_path / "secret.avi", 3)
     path = tmp_path / "a.mp4"
     path.write_text("#EXTM3U\n#EXTINF:1,\nsecret.avi\n#EXT-X-ENDLIST\n")
     assert message(tmp_path, 3) == (
-        f"{path} is not a film: it does not begin like an MP4, MOV, AVI, MKV or WebM file. Encode "
-        "it again, or give a folder of PNG pictures."
+        f"{path} is not a video: it does not begin like an MP4, MOV, AVI, MKV or WebM file. Encode "
+        "it again, or give a folder of PNG images."
     )

@@ -123,7 +123,7 @@ def test_a_faulty_table(folder: Callable, table: str, what: str) -> None:
             "dataset",
             "columns: {action: {dtype: float32, shape: [-1, -1]}}",
             "FOLDER/dataset.yaml: 'columns.action.shape.0' is -1. Input should be greater than or "
-            "equal to 1. Mend this value.",
+            "equal to 1. Fix this value.",
         ),
         (
             "dataset",
@@ -143,26 +143,26 @@ def test_a_faulty_table(folder: Callable, table: str, what: str) -> None:
             "quantities",
             "tip: {kind: colour}",
             "FOLDER/quantities.yaml: 'quantities.tip.kind' is 'colour'. Input should be "
-            "'position', 'velocity' or 'angle'. Mend this value.",
+            "'position', 'velocity' or 'angle'. Fix this value.",
         ),
         (
             "quantities",
             "a: &a {unit: m}\nb: *a",
             "FOLDER/quantities.yaml is not a YAML file that can be read (ConstructorError: aliases "
-            "(*name) can unfold without end; write the value out). Mend its syntax.",
+            "(*name) can unfold without end; write the value out). Fix its syntax.",
         ),
         (
             "quantities",
             "a: !!python/object/apply:os.system [ls]",
             "FOLDER/quantities.yaml is not a YAML file that can be read (ConstructorError: could "
             "not determine a constructor for the tag "
-            "'tag:yaml.org,2002:python/object/apply:os.system'). Mend its syntax.",
+            "'tag:yaml.org,2002:python/object/apply:os.system'). Fix its syntax.",
         ),
         (
             "dataset",
             "columns: {action: {dtype: object, shape: [1]}}",
             "FOLDER/dataset.yaml: 'columns.action.dtype' is 'object'. String should match pattern "
-            "'^(bool|float(16|32|64)|u?int(8|16|32|64))$'. Mend this value.",
+            "'^(bool|float(16|32|64)|u?int(8|16|32|64))$'. Fix this value.",
         ),
     ],
 )
@@ -178,6 +178,6 @@ def test_no_table(tmp_path: Path) -> None:
         read_table(tmp_path)
     assert str(error.value) == (
         f"{tmp_path / 'episodes.csv'} does not exist. A folder data set has episodes.csv and, for "
-        "each episode in it, a folder of pictures <episode>/000000.png … or a film <episode>.mp4; "
+        "each episode in it, a folder of images <episode>/000000.png … or a video <episode>.mp4; "
         "lewm_probe/data/README.md shows one."
     )

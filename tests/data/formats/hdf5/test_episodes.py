@@ -20,7 +20,7 @@ def test_reads_the_released_layout() -> None:
     with EpisodeFile(GOLDEN) as file, h5py.File(GOLDEN) as raw:
         assert file.columns == ("action", "ep_idx", "pixels", "proprio", "step_idx")
         assert (len(file), file.rows, file.action_width) == (4, 117, 2)
-        assert (file.frame_shape, file.picture_size) == ((32, 32, 3), 32)
+        assert (file.frame_shape, file.image_size) == ((32, 32, 3), 32)
         assert (file.episode_column, file.world, file.attrs) == ("ep_idx", None, {})
         for index in range(4):
             start, stop = raw["ep_offset"][index], raw["ep_offset"][index] + raw["ep_len"][index]
@@ -191,15 +191,15 @@ def test_no_such_episode_or_column(collected: Path) -> None:
         )
 
 
-def test_oblong_pictures_have_no_size(changed: Callable) -> None:
+def test_oblong_images_have_no_size(changed: Callable) -> None:
     def widen(file: h5py.File) -> None:
         del file["pixels"]
         file["pixels"] = np.zeros((372, 4, 6, 3), np.uint8)
 
     path = changed(widen)
     with EpisodeFile(path) as file, pytest.raises(UserError) as error:
-        file.picture_size  # noqa: B018
+        file.image_size  # noqa: B018
     assert str(error.value) == (
-        f"The pictures in {path} are 6×4 px; world models here need square ones. Crop or resize "
+        f"The images in {path} are 6×4 px; world models here need square ones. Crop or resize "
         "them and write the file again."
     )

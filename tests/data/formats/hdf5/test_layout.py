@@ -1,4 +1,4 @@
-"""Files from strangers: each fault is one readable error."""
+"""Files from untrusted sources: each fault is one readable error."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ FAULTS = {
         ),
         "column 'pixels' has chunks of 3221225472 bytes",
     ),
-    "absurd picture": (
+    "absurd image": (
         _replace("pixels", None, shape=(372, 2**40, 64, 3), dtype=np.uint8, chunks=(1, 64, 64, 3)),
         "pixels has the impossible shape (372, 1099511627776, 64, 3)",
     ),

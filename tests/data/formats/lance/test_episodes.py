@@ -68,7 +68,7 @@ def test_a_table_of_the_other_library(table: Callable) -> None:
         np.testing.assert_array_equal(data.take("pixels", np.array([5, 0, 5])), whole[[5, 0, 5]])
         np.testing.assert_array_equal(data.row("pixels", 6), whole[6])
         assert data.attrs == {
-            "note": "pictures are stored as lossy JPEG (quality 95 as a rule): numbers differ from "
+            "note": "images are stored as lossy JPEG (quality 95 as a rule): numbers differ from "
             "HDF5"
         }
 
@@ -104,7 +104,7 @@ LACKS = (
         ),
         (
             {"pixels": pa.array(["picture"] * 7)},
-            DAMAGED.replace("{what}", "pixels is string, not the bytes of JPEG pictures"),
+            DAMAGED.replace("{what}", "pixels is string, not the bytes of JPEG images"),
         ),
         (
             {"action": pa.array([1.0] * 7)},
@@ -128,12 +128,12 @@ LACKS = (
         ),
         (
             {"pixels": pa.array([jpeg(0)[:100]] * 7, pa.binary())},
-            "The picture in row 0 of {path} is not a whole JPEG picture. Fetch or convert the "
+            "The image in row 0 of {path} is not a whole JPEG image. Fetch or convert the "
             "table again.",
         ),
         (
             {"pixels": pa.array([None, *[jpeg(0)] * 6], pa.binary())},
-            "The picture in row 0 of {path} is missing. Fetch or convert the table again.",
+            "The image in row 0 of {path} is missing. Fetch or convert the table again.",
         ),
     ],
 )
@@ -158,12 +158,12 @@ def test_metadata_that_is_not_ours(table: Callable, tmp_path: Path, kept: bytes)
     )
 
 
-def test_pictures_of_two_sizes(table: Callable) -> None:
+def test_images_of_two_sizes(table: Callable) -> None:
     path = table(pixels=pa.array([*[jpeg(0)] * 6, jpeg(0, 8)], pa.binary()))
     with LanceEpisodes(path) as data, pytest.raises(UserError) as error:
         data.read("pixels")
     assert str(error.value) == DAMAGED.format(
-        path=path, what="the picture in row 6 has the shape (8, 8, 3), not (16, 16, 3)"
+        path=path, what="the image in row 6 has the shape (8, 8, 3), not (16, 16, 3)"
     )
 
 
