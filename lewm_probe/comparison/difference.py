@@ -11,7 +11,7 @@ from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, Values
 from lewm_probe.core.seeding import stream
-from lewm_probe.stats import bootstrap
+from lewm_probe.stats import bootstrap, seeds
 from lewm_probe.stats.bootstrap import Estimate
 
 
@@ -64,7 +64,7 @@ def _between_methods(
     total = shares.sum(axis=1, keepdims=True)
     shares = np.divide(shares, total, out=np.full_like(shares, np.nan), where=total > 0)
     rng = stream(suite.seed, recorder.analysis, "training seeds")
-    draws = [bootstrap.seed_draws([shares @ v[there] for v in s], rng) for s in (mine, theirs)]
+    draws = [seeds.seed_draws([shares @ v[there] for v in s], rng) for s in (mine, theirs)]
     value = float(np.mean([v[there] for v in mine]) - np.mean([v[there] for v in theirs]))
     bounds = bootstrap.interval(draws[0] - draws[1], suite.statistics.confidence)
     return Estimate(value, *bounds, int(there.sum()))

@@ -45,7 +45,7 @@ from lewm_probe.results.result import (
     Provenance,
     Result,
 )
-from lewm_probe.stats import bootstrap
+from lewm_probe.stats import bootstrap, ranks, seeds
 from lewm_probe.stats.bootstrap import Estimate
 
 ENOUGH = 0.5
@@ -315,7 +315,7 @@ class _Comparing:
             draws = [d for _, d in drawn]
             if len(own) + len(others) > 2:
                 rng = stream(self._seed, "against", "training seeds", place, *map(str, key))
-                draws = [bootstrap.seed_draws(draws, rng)]
+                draws = [seeds.seed_draws(draws, rng)]
             parts.append((float(np.mean([v for v, _ in drawn])), draws[0]))
         (mine, my_draws), (their, their_draws) = parts
         low, high = bootstrap.interval(my_draws - their_draws, self._confidence)
@@ -359,13 +359,13 @@ def _ratio(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _auroc(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    compared = bootstrap.comparisons(values[:, 0], values[:, 1])
-    return float(compared.mean()), bootstrap.auroc_draws(compared, weights)
+    compared = ranks.comparisons(values[:, 0], values[:, 1])
+    return float(compared.mean()), ranks.auroc_draws(compared, weights)
 
 
 def _gain(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    own, baseline = (bootstrap.comparisons(values[:, k], values[:, k + 1]) for k in (0, 2))
-    return float((own - baseline).mean()), bootstrap.auroc_draws(own - baseline, weights)
+    own, baseline = (ranks.comparisons(values[:, k], values[:, k + 1]) for k in (0, 2))
+    return float((own - baseline).mean()), ranks.auroc_draws(own - baseline, weights)
 
 
 _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]] = {

@@ -21,7 +21,7 @@ from lewm_probe.analyses.voe.metrics import Evidence, Resamples
 from lewm_probe.analyses.voe.surprise import MODEL
 from lewm_probe.core.seeding import stream
 from lewm_probe.results.result import step_order
-from lewm_probe.stats import bootstrap
+from lewm_probe.stats import bootstrap, ranks, seeds
 from lewm_probe.stats.bootstrap import Estimate
 
 SIDES = ("perturbed", "reference")
@@ -61,7 +61,7 @@ class Onsets:
     def comparisons(self, condition: str, scorer: str) -> np.ndarray:
         """Every perturbed against every reference trajectory, (n, n)."""
         perturbed, reference = (self.values[_key(condition, scorer, side)] for side in SIDES)
-        return bootstrap.comparisons(perturbed, reference)
+        return ranks.comparisons(perturbed, reference)
 
 
 def _key(condition: str, scorer: str, side: str) -> Keys:
@@ -92,21 +92,21 @@ def by_name(found: Sequence[Onsets]) -> dict[str, list[Onsets]]:
     return {name: list(seeds.values()) for name, seeds in chosen.items()}
 
 
-def reach(first: str, seeds: int, second: str, others: int) -> str:
+def reach(first: str, own: int, second: str, others: int) -> str:
     """What a difference between two names can be said of, in one sentence."""
-    if min(seeds, others) < 2:
+    if min(own, others) < 2:
         return (
-            f"{first} ({_seeds(seeds)}) against {second} ({_seeds(others)}): differences speak of "
+            f"{first} ({_seeds(own)}) against {second} ({_seeds(others)}): differences speak of "
             "these checkpoints, not of the methods."
         )
-    smallest = bootstrap.smallest_permutation_p(seeds, others)
+    smallest = seeds.smallest_permutation_p(own, others)
     says = (
         "differences speak of these checkpoints"
         if smallest > LEVEL
         else "differences can be told apart over seeds"
     )
     return (
-        f"{first} ({_seeds(seeds)}) against {second} ({_seeds(others)}): an exact permutation test "
+        f"{first} ({_seeds(own)}) against {second} ({_seeds(others)}): an exact permutation test "
         f"over training seeds cannot go below p = {smallest:.2g}; {says}."
     )
 
@@ -144,7 +144,7 @@ def _compare(
         found = Estimate(difference, low, high, n)
         recorder.metric(own[0].checkpoint, f"{metric}_difference", found, **keys)
         if metric == "auroc" and min(len(own), len(others)) >= 2:
-            p = bootstrap.permutation_p(values[0], values[1])
+            p = seeds.permutation_p(values[0], values[1])
             recorder.metric(own[0].checkpoint, "p_permutation", Estimate(p, n=n), **keys)
 
 
@@ -155,8 +155,8 @@ def _statistic(
     compared = onsets.comparisons(condition, MODEL)
     if over is not None:
         compared = compared - onsets.comparisons(condition, over)
-    return float(compared.mean()), bootstrap.auroc_draws(compared, weights)
+    return float(compared.mean()), ranks.auroc_draws(compared, weights)
 
 
-def _draws(seeds: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    return seeds[0] if len(seeds) == 1 else bootstrap.seed_draws(seeds, rng)
+def _draws(of_seeds: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    return of_seeds[0] if len(of_seeds) == 1 else seeds.seed_draws(of_seeds, rng)

@@ -14,7 +14,7 @@ import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import DoseResponse, Suite
 from lewm_probe.analyses.voe.surprise import MODEL, WHITENED
-from lewm_probe.stats import bootstrap
+from lewm_probe.stats import bootstrap, paired, ranks
 from lewm_probe.stats.bootstrap import Estimate
 
 AtOnset = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -61,16 +61,16 @@ def write_doses(
             "dose": dose,
             "higher_is_better": better,
         }
-        own = bootstrap.comparisons(perturbed, reference)
+        own = ranks.comparisons(perturbed, reference)
         for scorer, pair in scores.items():
             if scorer == WHITENED:
                 continue
-            compared = bootstrap.comparisons(*pair)
-            area = bootstrap.auroc_estimate(compared, weights, confidence)
+            compared = ranks.comparisons(*pair)
+            area = ranks.auroc_estimate(compared, weights, confidence)
             add("auroc", area, control=None if scorer == MODEL else scorer, **keys)
             if scorer == MODEL:
                 continue
-            gain = bootstrap.auroc_difference(own, compared, weights, confidence)
+            gain = ranks.auroc_difference(own, compared, weights, confidence)
             add(f"delta_auroc_over_{scorer}", gain, versus=scorer, **keys)
             above = gain.low is not None and gain.low > 0
             if scorer == "copy_last" and above and first is None:
@@ -78,7 +78,7 @@ def write_doses(
         delta = np.log(perturbed + floor) - np.log(reference + floor)
         keys["higher_is_better"] = None
         add("delta_log_surprise", bootstrap.mean(delta, weights, confidence), **keys)
-        add("d_z", bootstrap.d_z(delta, weights, confidence), **keys)
+        add("d_z", paired.d_z(delta, weights, confidence), **keys)
     add(
         "first_dose_over_copy_last",
         Estimate(first, n=max((len(scores[MODEL][0]) for scores in found.values()), default=0)),

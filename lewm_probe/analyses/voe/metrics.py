@@ -21,7 +21,7 @@ from lewm_probe.analyses.voe.surprise import (
     window_means,
 )
 from lewm_probe.core.seeding import stream
-from lewm_probe.stats import bootstrap
+from lewm_probe.stats import bootstrap, paired, ranks
 from lewm_probe.stats.bootstrap import Estimate
 
 OFFSETS = range(-3, 7)
@@ -120,7 +120,7 @@ class Evidence:
         """Every perturbed against every reference trajectory, (n, n)."""
         key = (condition, scorer, how)
         if key not in self.compared:
-            self.compared[key] = bootstrap.comparisons(*self.pair(condition, scorer, how))
+            self.compared[key] = ranks.comparisons(*self.pair(condition, scorer, how))
         return self.compared[key]
 
     def delta(self, condition: str, window: str, floor: float) -> np.ndarray:
@@ -160,7 +160,7 @@ def thresholds(
         for how in AGGREGATES:
             pooled[how].append(aggregate(disjoint, where, how))
     return {
-        how: bootstrap.threshold_at(np.concatenate(values), false_positives)
+        how: ranks.threshold_at(np.concatenate(values), false_positives)
         for how, values in pooled.items()
     }
 
@@ -215,7 +215,7 @@ def _clean(
     for scorer in (MODEL, *evidence.baselines):
         for how in AGGREGATES:
             values = aggregate(evidence.scores.clean[scorer], evidence.onset, how)
-            rate = bootstrap.detection_rate(values, levels[scorer][how])
+            rate = ranks.detection_rate(values, levels[scorer][how])
             add(
                 "detection_at_5fp",
                 rate,
@@ -274,20 +274,20 @@ def _ranks(
             compared = evidence.comparisons(name, scorer, how)
             pair = evidence.pair(name, scorer, how)
             keys["control"] = _control(scorer)
-            add("auroc", bootstrap.auroc_estimate(compared, weights, confidence), **keys)
-            accuracy = bootstrap.pairwise_accuracy(*pair, weights, confidence)
+            add("auroc", ranks.auroc_estimate(compared, weights, confidence), **keys)
+            accuracy = ranks.pairwise_accuracy(*pair, weights, confidence)
             add("pairwise_accuracy", accuracy, **keys)
-            rate = bootstrap.detection_rate(pair[0], levels[scorer][how], confidence)
+            rate = ranks.detection_rate(pair[0], levels[scorer][how], confidence)
             add("detection_at_5fp", rate, **keys)
         keys["control"] = None
         for baseline in evidence.baselines:
             other = evidence.comparisons(name, baseline, how)
-            gain = bootstrap.auroc_difference(own, other, weights, confidence)
+            gain = ranks.auroc_difference(own, other, weights, confidence)
             add(f"delta_auroc_over_{baseline}", gain, versus=baseline, **keys)
     if WHITENED in evidence.scores.clean:
         compared = evidence.comparisons(name, WHITENED, "onset")
         keys = {"subject": name, "window": "onset", "higher_is_better": better}
-        whitened = bootstrap.auroc_estimate(compared, weights, confidence)
+        whitened = ranks.auroc_estimate(compared, weights, confidence)
         add("auroc_whitened", whitened, **keys)
 
 
@@ -305,12 +305,12 @@ def _differences(
         weights, n = resamples.of(len(delta)), len(delta)
         keys = {"subject": condition.name, "window": window}
         add("delta_log_surprise", bootstrap.mean(delta, weights, confidence), **keys)
-        add("d_z", bootstrap.d_z(delta, weights, confidence), **keys)
-        add("p_ttest", Estimate(bootstrap.paired_t(delta, sided), n=n), **keys)
-        add("p_wilcoxon", Estimate(bootstrap.wilcoxon(delta, sided), n=n), **keys)
-        add("p_equivalence", Estimate(bootstrap.tost(delta, bound), n=n), **keys)
+        add("d_z", paired.d_z(delta, weights, confidence), **keys)
+        add("p_ttest", Estimate(paired.paired_t(delta, sided), n=n), **keys)
+        add("p_wilcoxon", Estimate(paired.wilcoxon(delta, sided), n=n), **keys)
+        add("p_equivalence", Estimate(paired.tost(delta, bound), n=n), **keys)
     perturbed, reference = evidence.pair(condition.name, MODEL, "onset")
-    raw = Estimate(bootstrap.paired_t(perturbed - reference, sided), n=len(perturbed))
+    raw = Estimate(paired.paired_t(perturbed - reference, sided), n=len(perturbed))
     add("p_ttest_raw", raw, subject=condition.name, window="onset")
 
 
@@ -338,9 +338,9 @@ def _direct(
     weights, confidence = resamples.of(n), suite.statistics.confidence
     keys = {"subject": first.name, "versus": second.name, "window": "onset"}
     add("delta_log_surprise", bootstrap.mean(delta, weights, confidence), **keys)
-    add("d_z", bootstrap.d_z(delta, weights, confidence), **keys)
-    add("p_ttest", Estimate(bootstrap.paired_t(delta), n=n), **keys)
-    add("p_wilcoxon", Estimate(bootstrap.wilcoxon(delta), n=n), **keys)
+    add("d_z", paired.d_z(delta, weights, confidence), **keys)
+    add("p_ttest", Estimate(paired.paired_t(delta), n=n), **keys)
+    add("p_wilcoxon", Estimate(paired.wilcoxon(delta), n=n), **keys)
 
 
 def _control(scorer: str) -> str | None:

@@ -14,7 +14,7 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.metrics import Evidence, Resamples
 from lewm_probe.analyses.voe.surprise import MODEL, onset_values
-from lewm_probe.stats import bootstrap
+from lewm_probe.stats import bootstrap, ranks
 from lewm_probe.stats.bootstrap import Estimate
 
 SWAP_MARGIN = 0.05
@@ -99,8 +99,8 @@ def action_swap_auroc(
     """AUROC of surprise at t0, another trajectory's actions against the true ones."""
     swapped = onset_values(evidence.swapped, evidence.onset)
     clean = onset_values(evidence.scores.clean[MODEL], evidence.onset)
-    compared = bootstrap.comparisons(swapped, clean)
-    return bootstrap.auroc_estimate(compared, resamples.of(len(clean)), confidence)
+    compared = ranks.comparisons(swapped, clean)
+    return ranks.auroc_estimate(compared, resamples.of(len(clean)), confidence)
 
 
 def warnings(label: str, ratio: Estimate, swap: Estimate, rank: float) -> list[str]:

@@ -34,7 +34,7 @@ from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, steps, sweep
 from lewm_probe.core.errors import unknown_name
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.results.result import Metric, Result
-from lewm_probe.stats import bootstrap
+from lewm_probe.stats import paired
 from lewm_probe.stats.bootstrap import Estimate
 from lewm_probe.worlds import make_world
 
@@ -238,11 +238,11 @@ def _correct(recorder: ResultRecorder, checkpoints: Sequence[Checkpoint], suite:
         and m.versus is None
         and m.subject in suite.statistics.confirmatory
     ]
-    for test, adjusted in zip(tests, bootstrap.holm([t.value for t in tests]), strict=True):
+    for test, adjusted in zip(tests, paired.holm([t.value for t in tests]), strict=True):
         changed = {"metric": "p_holm", "value": adjusted}
         recorder.metrics.append(Metric(**(test.model_dump() | changed)))
     family, n = max(1, len(tests)), suite.voe.trajectories
-    smallest = bootstrap.smallest_detectable_d_z(n, family, suite.statistics.alpha)
+    smallest = paired.smallest_detectable_d_z(n, family, suite.statistics.alpha)
     for checkpoint in checkpoints:
         recorder.metric(
             checkpoint, "smallest_detectable_d_z", Estimate(smallest, n=n), features="z"

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.weightstats import ttost_paired
+
+from lewm_probe.stats import bootstrap, paired
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def expanded(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The resample that a row of weights stands for, as repeated values."""
+    return np.repeat(values, np.rint(weights * len(values)).astype(int), axis=0)
+
+
+def test_d_z_and_its_resamples(rng):
+    differences = rng.normal(1e6, 2.0, size=40)  # a large offset must not cost digits
+    weights = bootstrap.resamples(40, 200, rng)
+    found = paired.d_z(differences, weights)
+    assert found.value == pytest.approx(differences.mean() / differences.std(ddof=1))
+    draws = [expanded(w, differences) for w in weights]
+    expected = [d.mean() / d.std(ddof=1) for d in draws]
+    np.testing.assert_allclose(found[1:3], np.quantile(expected, [0.025, 0.975]), rtol=1e-9)
+
+
+def test_paired_t_is_scipys(rng):
+    a, b = rng.normal(0.3, 1, 30), rng.normal(size=30)
+    assert paired.paired_t(a - b) == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    greater = stats.ttest_rel(a, b, alternative="greater").pvalue
+    assert paired.paired_t(a - b, one_sided=True) == pytest.approx(greater)
+
+
+def test_wilcoxon_is_scipys_without_zeros(rng):
+    differences = rng.normal(0.3, 1, 70)
+    expected = stats.wilcoxon(differences).pvalue
+    assert paired.wilcoxon(differences) == pytest.approx(expected)
+    assert paired.wilcoxon(np.r_[differences, np.zeros(9)]) == pytest.approx(expected)
+    one_sided = stats.wilcoxon(differences, alternative="greater").pvalue
+    assert paired.wilcoxon(differences, one_sided=True) == pytest.approx(one_sided)
+
+
+def test_tost_is_statsmodels(rng):
+    a, b = rng.normal(0.05, 0.4, 90), rng.normal(0, 0.4, 90)
+    bound = np.log(1.25)
+    assert paired.tost(a - b, bound) == pytest.approx(ttost_paired(a, b, -bound, bound)[0])
+
+
+@pytest.mark.parametrize("test", [paired.paired_t, paired.wilcoxon])
+def test_no_difference_at_all_has_no_p_value(test):
+    assert test(np.zeros(20)) is None
+
+
+def test_differences_that_do_not_vary():
+    weights = bootstrap.resamples(20, 10, np.random.default_rng(0))
+    constant = np.full(20, 0.1) + 1e-17
+    assert paired.d_z(constant, weights) == (None, None, None, 20)
+    assert paired.paired_t(constant) is None
+    assert paired.tost(constant, 0.2) == 0.0
+    assert paired.tost(constant, 0.05) == 1.0
+
+
+def test_holm_by_hand():
+    # Ordered .005, .01, .03, .04 times 4, 3, 2, 1, each at least its predecessor.
+    adjusted = paired.holm([0.01, None, 0.04, 0.03, 0.005])
+    assert adjusted[1] is None
+    assert [adjusted[i] for i in (0, 2, 3, 4)] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert paired.holm([None, None]) == [None, None]
+
+
+@pytest.mark.parametrize(("family", "one_sided"), [(1, False), (4, False), (4, True)])
+def test_smallest_detectable_effect_has_the_power_it_claims(family, one_sided):
+    n = 200
+    effect = paired.smallest_detectable_d_z(n, family, one_sided=one_sided)
+    tail = 0.05 / family / (1 if one_sided else 2)
+    critical = stats.t.isf(tail, n - 1)
+    shifted = stats.nct(n - 1, effect * np.sqrt(n))
+    power = shifted.sf(critical) + (0 if one_sided else shifted.cdf(-critical))
+    assert power == pytest.approx(0.8, abs=1e-4)
+    assert paired.smallest_detectable_d_z(2) is None
