@@ -9,27 +9,31 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from lewm_probe._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from lewm_probe.auditing.live import AuditCallback as AuditCallback
     from lewm_probe.auditing.live import audit as audit
     from lewm_probe.models.checkpoints.load import load_model as load_model
     from lewm_probe.models.checkpoints.swm_export import export_swm as export_swm
 
-__version__ = "0.1.0"
 
 _OFFERED = {
-    "audit": "lewm_probe.auditing.live",
-    "AuditCallback": "lewm_probe.auditing.live",
-    "load_model": "lewm_probe.models.checkpoints.load",
-    "save_released": "lewm_probe.models.checkpoints.swm_export",
+    "audit": "lewm_probe.auditing.live:audit",
+    "AuditCallback": "lewm_probe.auditing.live:AuditCallback",
+    "load_model": "lewm_probe.models.checkpoints.load:load_model",
+    "export_swm": "lewm_probe.models.checkpoints.swm_export:export_swm",
+    "save_released": "lewm_probe.models.checkpoints.swm_export:export_swm",
 }
-"""Names that are imported when they are first used, so that ``import lewm_probe`` stays light."""
+"""Names that are imported when they are first used, so that ``import lewm_probe`` stays light; the
+last is ``export_swm`` as it was called first."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _OFFERED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_OFFERED[name]), name)
+    module, _, attribute = _OFFERED[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

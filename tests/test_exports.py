@@ -13,7 +13,9 @@ def test_the_package_is_light_until_a_name_is_used() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", ["load_model", "audit", "AuditCallback"])
+@pytest.mark.parametrize(
+    "name", ["load_model", "audit", "AuditCallback", "export_swm", "save_released"]
+)
 def test_names_of_the_package(name: str) -> None:
     assert callable(getattr(lewm_probe, name))
 

@@ -16,7 +16,8 @@ from lewm_probe.cli.main import app
 from lewm_probe.core import resources
 from lewm_probe.core.resources import find_suite
 from lewm_probe.reports.figures.style import Drawn
-from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

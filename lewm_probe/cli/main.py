@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lewm_probe import __version__
+from lewm_probe._version import __version__
 from lewm_probe.cli import analyses, audit, data, demo, export, inspect, recipes, report, train
 from lewm_probe.cli.console import ReadableErrors
 

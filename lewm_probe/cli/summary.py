@@ -13,7 +13,8 @@ from lewm_probe.cli.console import table
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from lewm_probe.results.result import Metric, Result
+    from lewm_probe.results.result import Result
+    from lewm_probe.results.schema import Metric
 
 Rows = list[list[object]]
 ByModel = Mapping[str, list["Metric"]]

@@ -36,15 +36,8 @@ from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import content_hash
 from lewm_probe.core.seeding import stream
 from lewm_probe.results.provenance import provenance
-from lewm_probe.results.result import (
-    PAIRED,
-    STORED,
-    UNPAIRED,
-    Metric,
-    ModelEntry,
-    Provenance,
-    Result,
-)
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import PAIRED, STORED, UNPAIRED, Metric, ModelEntry, Provenance
 from lewm_probe.stats import bootstrap, ranks, seeds
 from lewm_probe.stats.bootstrap import Estimate
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from lewm_probe.results.result import Metric, Result, step_order
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, step_order
 
 Key = tuple[tuple[str, Any], ...]
 """Keys of ``Metric`` that say what was measured, as sorted pairs, ``metric`` among them."""

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lewm_probe.core.errors import NotWritten
+from lewm_probe.core.errors import NotWritten, UserError
 
 
 @contextmanager
@@ -126,6 +127,27 @@ def write_error(path: Path, error: OSError, option: str = "--out") -> NotWritten
             f"Choose another place with {option}, or change the folder's permissions."
         )
     return error
+
+
+def regular_file(path: Path) -> None:
+    """Refuse what is no ordinary file before it is opened: reading a pipe never ends.
+
+    Raises:
+        UserError: nothing there, a folder, a pipe or a device, or no permission to look.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}). Check the path and its permissions."
+        ) from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(mode), "a device")
+        raise UserError(
+            f"{path} is {kind}, but an ordinary file was expected there. Give the path of the "
+            "checkpoint file itself."
+        )
 
 
 def content_hash(*parts: object) -> str:

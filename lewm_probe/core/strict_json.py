@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.models.checkpoints.torch_file import regular_file
+from lewm_probe.core.files import regular_file
 
 LARGEST_JSON = 1024 * 1024
 """Bytes; a released config.json has under 2,000."""

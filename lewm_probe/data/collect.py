@@ -24,7 +24,7 @@ from typing import Literal, get_args
 import hdf5plugin
 import numpy as np
 
-from lewm_probe import __version__
+from lewm_probe._version import __version__
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.core.files import content_hash, write_error
 from lewm_probe.core.processes import become_worker, ctrl_c_ignored

@@ -28,7 +28,8 @@ from lewm_probe.core.config import Config, load_yaml
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.reports import formatting
 from lewm_probe.reports.results_view import final
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 KEYS = (
     "world",

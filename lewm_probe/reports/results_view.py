@@ -16,7 +16,8 @@ from typing import Any
 
 from lewm_probe.reports import labels
 from lewm_probe.reports.palette import Look, looks_of
-from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
 ANY: Any = object()
 """As a key of ``WorldView.pick``: every value."""

@@ -13,9 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lewm_probe import __version__
+from lewm_probe._version import __version__
 from lewm_probe.core.files import content_hash
-from lewm_probe.results.result import Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Provenance
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "statsmodels", "pandas", "lightning-fabric")
 """Libraries whose version can move a number."""

@@ -8,7 +8,6 @@ disk it is a folder with ``results.json``, ``rows.parquet`` and, where there are
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,125 +15,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_error, write_text
+from lewm_probe.results.schema import (
+    ROW_COLUMNS,
+    SCHEMA_VERSION,
+    Metric,
+    ModelEntry,
+    Provenance,
+    Record,
+)
 from lewm_probe.results.untrusted import MAX_JSON, check_depth, inside, read_clips, read_rows
 
-SCHEMA_VERSION = 1
 
-ROW_COLUMNS = {
-    "model": "string",
-    "train_seed": "Int32",
-    "step": "Int64",
-    "world": "string",
-    "analysis": "string",
-    "subject": "string",
-    "features": "string",
-    "method": "string",
-    "control": "string",
-    "trajectory_id": "string",
-    "frame": "Int32",
-    "horizon": "Int32",
-    "stride": "Int32",
-    "axis": "string",
-    "metric": "string",
-    "value": "float32",
-}
-"""Columns of ``rows.parquet`` and their pandas types; null where one does not apply."""
-
-
-PAIRED, UNPAIRED, STORED = "_difference_paired", "_difference_unpaired", "_difference_stored"
-"""What names of metrics against a published result end with: the same trajectories, others, or two
-stored numbers (no rows, no interval)."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
-
-
-class Metric(_Record):
-    """One number with its interval and everything needed to know what it is.
-
-    ``control`` is null for the model itself. ``horizon`` counts blocks ahead (rollout) or frames
-    after the intervention (surprise over time, negative before it). Values and intervals keep nine
-    significant digits.
-    """
-
-    model: str
-    family: str
-    train_seed: int | None = None
-    step: int | None = None
-    world: str
-    analysis: str
-    subject: str | None = None
-    features: str | None = None
-    method: str | None = None
-    control: str | None = None
-    window: str | None = None
-    horizon: int | None = None
-    dose: float | None = None
-    stride: int | None = None
-    versus: str | None = None
-    metric: str
-    value: float | None
-    unit: str | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    n: int | None = None
-    eval_seed: int | None = None
-    higher_is_better: bool | None = None
-
-    @field_validator("value", "ci_low", "ci_high")
-    @classmethod
-    def _nine_digits(cls, value: float | None) -> float | None:
-        return None if value is None else float(f"{value:.9g}")
-
-
-class ModelEntry(_Record):
-    """A checkpoint that was analysed."""
-
-    name: str
-    family: str
-    train_seed: int | None = None
-    step: int | None = None
-    world: str | None = None
-    fingerprint: str
-    parameters: int | None = None
-    source: str | None = None
-    config: dict[str, Any] = Field(default_factory=dict)
-    curves: dict[str, list[float | None]] = Field(default_factory=dict)
-    """Training curves: ``step`` and each logged loss term and diagnostic."""
-
-    @property
-    def label(self) -> str:
-        """Name with training seed and step, for messages and notes."""
-        parts = [self.name]
-        if self.train_seed is not None:
-            parts.append(f"training seed {self.train_seed}")
-        if self.step is not None:
-            parts.append(f"step {self.step}")
-        return ", ".join(parts)
-
-
-class Provenance(_Record):
-    """Where numbers come from: enough to run them again."""
-
-    command: str
-    version: str
-    commit: str | None = None
-    hardware: str = ""
-    packages: dict[str, str] = Field(default_factory=dict)
-    seeds: dict[str, int] = Field(default_factory=dict)
-    fingerprints: dict[str, str] = Field(default_factory=dict)
-    wall_seconds: float | None = None
-    settings: dict[str, Any] = Field(default_factory=dict)
-    notes: list[str] = Field(default_factory=list)
-    """Warnings a reader of the numbers must see, e.g. a failed preflight."""
-
-
-class _Stored(_Record):
+class _Stored(Record):
     schema_version: int
     provenance: list[Provenance]
     models: list[ModelEntry]
@@ -274,11 +170,6 @@ class Result:
             ) from error
 
 
-def step_order(step: int | None) -> float:
-    """Where a step stands in its run: weights that do not say theirs are the final ones."""
-    return math.inf if step is None else step
-
-
 def merge(results: Iterable[Result]) -> Result:
     """One result out of many; a later one replaces equal metrics, models and images."""
     results = list(results)
@@ -299,7 +190,7 @@ def merge(results: Iterable[Result]) -> Result:
     return Result(provenance, list(models.values()), list(metrics.values()), table, images)
 
 
-def _plain(record: _Record) -> dict[str, Any]:
+def _plain(record: Record) -> dict[str, Any]:
     """Plain values; NaN and infinities, which JSON lacks, become null."""
     values: dict[str, Any] = json.loads(record.model_dump_json())
     return values

@@ -16,7 +16,8 @@ from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFa
 from lewm_probe.auditing import run as auditing
 from lewm_probe.cli.main import app
 from lewm_probe.core.progress import Progress
-from lewm_probe.results.result import Metric, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, Provenance
 
 Run = Callable[..., Answer]
 

@@ -15,7 +15,8 @@ from lewm_probe.auditing.request import with_numbers
 from lewm_probe.auditing.run import ANALYSES
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.resources import find_suite
-from lewm_probe.results.result import Metric, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, Provenance
 
 from .conftest import Asked, Run
 

@@ -12,7 +12,8 @@ import pytest
 from lewm_probe.auditing.run import ANALYSES
 from lewm_probe.core.progress import Progress
 from lewm_probe.reports.page.write import Report
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 from .conftest import Asked, Run
 

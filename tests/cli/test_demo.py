@@ -45,7 +45,8 @@ from pathlib import Path
 
 import lewm_probe.auditing.demo as stages
 from lewm_probe.auditing import run as auditing
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 stages.OVERRIDES = (*{TINY!r}, "optimizer.epochs=" + os.environ["EPOCHS"])
 

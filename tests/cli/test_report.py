@@ -7,7 +7,8 @@ import pytest
 
 from lewm_probe.core.progress import Progress
 from lewm_probe.reports.page.write import Report
-from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
 from .conftest import Run
 

@@ -5,7 +5,8 @@ import io
 from rich.console import Console as RichConsole
 
 from lewm_probe.cli.summary import summarize
-from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
 
 def metric(analysis: str, name: str, value: float, **changes: object) -> Metric:

@@ -8,7 +8,8 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.comparison.comparability import differing
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.resources import find_suite
-from lewm_probe.results.result import Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Provenance
 
 
 @pytest.fixture

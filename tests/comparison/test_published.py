@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 from lewm_probe.comparison import published as module
 from lewm_probe.comparison.published import compare_with_published, published_name, renamed
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result, merge
+from lewm_probe.results.result import Result, merge
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
 N = 120
 CODE = {"command": "lewm-probe audit", "version": "0.1.0", "commit": "abc"}

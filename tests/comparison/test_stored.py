@@ -15,7 +15,8 @@ from lewm_probe.comparison.stored import (
     samples,
     stored,
 )
-from lewm_probe.results.result import Metric, Provenance, Result, as_rows
+from lewm_probe.results.result import Result, as_rows
+from lewm_probe.results.schema import Metric, Provenance
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "two-room-cpu"
 

@@ -7,7 +7,8 @@ import pytest
 
 from lewm_probe.core.errors import UsageError
 from lewm_probe.reports.gate import Gate, Outcome, check_gate, gate_failure, gate_table, load_gate
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 GATE = """
 thresholds:

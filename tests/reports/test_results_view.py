@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lewm_probe.reports.results_view import ANY, WorldView, means, preferred, sample, samples, views
-from lewm_probe.results.result import Metric, Result, merge
+from lewm_probe.results.result import Result, merge
+from lewm_probe.results.schema import Metric
 
 
 def metric(value: float | None, **keys: object) -> Metric:

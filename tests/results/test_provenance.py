@@ -9,7 +9,8 @@ import pytest
 import lewm_probe
 from lewm_probe.results import provenance as where
 from lewm_probe.results.provenance import code_version, command_line, commit, hardware, stamped
-from lewm_probe.results.result import Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Provenance
 
 
 def test_the_command_is_written_without_this_machines_paths(

@@ -13,16 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.results.result import (
-    ROW_COLUMNS,
-    SCHEMA_VERSION,
-    Metric,
-    ModelEntry,
-    Provenance,
-    Result,
-    as_rows,
-    merge,
-)
+from lewm_probe.results.result import Result, as_rows, merge
+from lewm_probe.results.schema import ROW_COLUMNS, SCHEMA_VERSION, Metric, ModelEntry, Provenance
 
 
 def metric(**changes: object) -> Metric:

@@ -21,7 +21,8 @@ from PIL import Image
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.results import untrusted
-from lewm_probe.results.result import ROW_COLUMNS, Metric, Provenance, Result, as_rows
+from lewm_probe.results.result import Result, as_rows
+from lewm_probe.results.schema import ROW_COLUMNS, Metric, Provenance
 from lewm_probe.results.untrusted import AGAIN
 
 MEMORY = 300 * 2**20

@@ -11,7 +11,8 @@ import pandas as pd
 
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.results.result import Metric, Provenance, Result, as_rows
+from lewm_probe.results.result import Result, as_rows
+from lewm_probe.results.schema import Metric, Provenance
 from lewm_probe.stats.bootstrap import Estimate
 
 HIGHER_IS_BETTER = {

@@ -20,7 +20,7 @@ from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, Values
 from lewm_probe.analyses.voe.metrics import Evidence, Resamples
 from lewm_probe.analyses.voe.surprise import MODEL
 from lewm_probe.core.seeding import stream
-from lewm_probe.results.result import step_order
+from lewm_probe.results.schema import step_order
 from lewm_probe.stats import bootstrap, ranks, seeds
 from lewm_probe.stats.bootstrap import Estimate
 

@@ -33,7 +33,8 @@ from lewm_probe.analyses.voe.surprise import MODEL, onset_values
 from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, steps, sweep
 from lewm_probe.core.errors import unknown_name
 from lewm_probe.core.progress import NoProgress, Progress
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 from lewm_probe.stats import paired
 from lewm_probe.stats.bootstrap import Estimate
 from lewm_probe.worlds import make_world

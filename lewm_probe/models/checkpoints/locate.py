@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lewm_probe.core.errors import NotThere, UserError
+from lewm_probe.core.files import regular_file
 from lewm_probe.models.checkpoints.hub import resolve_name
 from lewm_probe.models.checkpoints.native import is_ours, run_checkpoints
-from lewm_probe.models.checkpoints.torch_file import pickled_module, regular_file
+from lewm_probe.models.checkpoints.torch_file import pickled_module
 
 CONFIG = "config.json"
 SIDECAR = "lewm_probe.json"

@@ -17,13 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-import lewm_probe
+from lewm_probe._version import __version__
 from lewm_probe.core.config import Config, parse
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.core.files import atomic_path
+from lewm_probe.core.files import atomic_path, regular_file
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.tensors import check_depth, check_finite, check_tensors
-from lewm_probe.models.checkpoints.torch_file import regular_file
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.images import Resize
 from lewm_probe.models.jepa import JEPA
@@ -78,7 +77,7 @@ def save_checkpoint(path: Path, model: JEPA, *, meta: CheckpointMeta) -> None:
     """
     header = Header(
         schema_version=SCHEMA_VERSION,
-        written_by=lewm_probe.__version__,
+        written_by=__version__,
         meta=meta,
         config=model.config,
         action_mean=model.action_statistics.mean,
@@ -234,7 +233,7 @@ def _parse_header(path: Path, text: str) -> Header:
         raise UserError(
             f"{path} has checkpoint schema {version}, written by lewm-probe "
             f"{raw.get('written_by', 'of a later version')}; this is lewm-probe "
-            f"{lewm_probe.__version__}, which reads up to {SCHEMA_VERSION}. Install a newer "
+            f"{__version__}, which reads up to {SCHEMA_VERSION}. Install a newer "
             "lewm-probe."
         )
     try:

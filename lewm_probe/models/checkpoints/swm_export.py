@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-import lewm_probe
+from lewm_probe._version import __version__
 from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_text
@@ -86,7 +86,7 @@ def export_swm(folder: Path, model: JEPA, *, meta: CheckpointMeta | None = None)
     )
     sidecar = Sidecar(
         schema_version=SIDECAR_VERSION,
-        written_by=lewm_probe.__version__,
+        written_by=__version__,
         meta=meta,
         action_mean=model.action_statistics.mean,
         action_std=model.action_statistics.std,

@@ -8,7 +8,6 @@ there. The second is PyTorch's own restricted reader, on files that passed the f
 from __future__ import annotations
 
 import pickle
-import stat
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 
 from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import regular_file
 from lewm_probe.models.checkpoints.pickle_scan import (
     Claim,
     Damaged,
@@ -81,27 +81,6 @@ def read_torch_file(path: Path) -> dict[Any, Any]:
     if not isinstance(loaded, dict):
         raise _damaged(path, "its reader found no dictionary")
     return loaded
-
-
-def regular_file(path: Path) -> None:
-    """Refuse what is no ordinary file before it is opened: reading a pipe never ends.
-
-    Raises:
-        UserError: nothing there, a folder, a pipe or a device, or no permission to look.
-    """
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
-    if not stat.S_ISREG(mode):
-        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-        kind = kinds.get(stat.S_IFMT(mode), "a device")
-        raise UserError(
-            f"{path} is {kind}, but an ordinary file was expected there. Give the path of the "
-            "checkpoint file itself."
-        )
 
 
 def pickled_module(path: Path) -> UserError:

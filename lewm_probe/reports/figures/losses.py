@@ -10,7 +10,7 @@ from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import FULL, Plot, grid, handle, legend, thousands
 from lewm_probe.reports.palette import MUTED
 from lewm_probe.reports.results_view import WorldView
-from lewm_probe.results.result import ModelEntry
+from lewm_probe.results.schema import ModelEntry
 
 _NOT_DRAWN = {
     "step",

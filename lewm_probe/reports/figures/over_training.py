@@ -25,7 +25,7 @@ from lewm_probe.reports.figures.style import (
 from lewm_probe.reports.palette import MUTED
 from lewm_probe.reports.results_view import WorldView, means, sample
 from lewm_probe.reports.tables.table import comma
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 LEVELS: dict[str, tuple[str, Any]] = {
     "random_weights": ("random weights", (0, (1, 1.2))),

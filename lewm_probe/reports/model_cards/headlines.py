@@ -9,7 +9,7 @@ from lewm_probe.analyses.probe.report.tables import WHOLE, main_features, quanti
 from lewm_probe.analyses.voe.report.tables import ONSET
 from lewm_probe.reports import labels
 from lewm_probe.reports.results_view import WorldView, preferred
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 TASKS = {
     "probe": "Probing of physical quantities",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lewm_probe import __version__
+from lewm_probe._version import __version__
 from lewm_probe.analyses.probe.report.tables import probe_tables
 from lewm_probe.analyses.voe.report.tables import baselines_table, collapse_table
 from lewm_probe.core.files import content_hash, safe_name, write_text
@@ -34,7 +34,8 @@ from lewm_probe.reports.tables.table import (
     text,
 )
 from lewm_probe.reports.verdicts.verdicts import cautions
-from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result, step_order
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance, step_order
 
 FOLDER = "cards"
 

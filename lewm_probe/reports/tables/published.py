@@ -19,7 +19,7 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
-from lewm_probe.results.result import PAIRED, STORED, UNPAIRED, Metric
+from lewm_probe.results.schema import PAIRED, STORED, UNPAIRED, Metric
 
 HOW = {PAIRED: "paired", UNPAIRED: "unpaired", STORED: "no rows"}
 

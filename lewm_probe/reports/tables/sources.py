@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Cell, Column, Row, Table, table, text
-from lewm_probe.results.result import Provenance
+from lewm_probe.results.schema import Provenance
 
 _DATA_KEYS = ("data_fingerprint", "data", "dataset", "fingerprint")
 

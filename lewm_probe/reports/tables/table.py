@@ -9,7 +9,7 @@ from itertools import groupby
 from lewm_probe.core.files import safe_name
 from lewm_probe.reports import formatting
 from lewm_probe.reports.results_view import Mean
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 Value = float | int | str | None
 

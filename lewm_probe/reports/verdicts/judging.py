@@ -8,7 +8,7 @@ from typing import Literal
 
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.results_view import Mean, WorldView
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 Answer = Literal["yes", "mixed", "no", "not shown", "not measured"]
 

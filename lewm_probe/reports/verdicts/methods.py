@@ -32,7 +32,7 @@ from lewm_probe.reports.tables.table import (
     text,
 )
 from lewm_probe.reports.verdicts.judging import alpha
-from lewm_probe.results.result import PAIRED, UNPAIRED, Metric
+from lewm_probe.results.schema import PAIRED, UNPAIRED, Metric
 
 MOST_SPLITS = 20_000
 """Beyond this many splits (9 against 9 seeds) the exact test is left out."""

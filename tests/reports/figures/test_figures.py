@@ -27,7 +27,8 @@ from lewm_probe.reports.figures.over_training import training_plot
 from lewm_probe.reports.figures.style import COLUMN, FULL, Plot
 from lewm_probe.reports.page.sections import content
 from lewm_probe.reports.results_view import WorldView, views
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 Maker = Callable[[WorldView], Plot | None]
 MAKERS: list[Maker] = [

@@ -10,7 +10,8 @@ from huggingface_hub import ModelCard
 
 from lewm_probe.reports.model_cards.headlines import TASKS
 from lewm_probe.reports.model_cards.model_card import FOLDER, card, write_cards
-from lewm_probe.results.result import Metric, ModelEntry, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
 COMMAND = "lewm-probe audit lewm=/home/someone/runs/lewm --out runs/audit"
 

@@ -11,7 +11,8 @@ from lewm_probe.reports.figures import style
 from lewm_probe.reports.figures.style import COLUMN, Plot, svg_text
 from lewm_probe.reports.page.sections import Content, content
 from lewm_probe.reports.results_view import views
-from lewm_probe.results.result import Metric, Result, merge
+from lewm_probe.results.result import Result, merge
+from lewm_probe.results.schema import Metric
 
 Change = Callable[..., Result]
 

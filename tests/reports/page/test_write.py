@@ -13,7 +13,8 @@ from lewm_probe.reports import Report, write_report
 from lewm_probe.reports.figures.style import Plot
 from lewm_probe.reports.page.sections import content
 from lewm_probe.reports.results_view import views
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 

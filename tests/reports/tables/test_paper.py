@@ -7,7 +7,8 @@ import pytest
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_table
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 Change = Callable[..., Result]
 

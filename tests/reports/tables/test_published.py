@@ -8,7 +8,8 @@ from lewm_probe.reports.page.markdown import markdown
 from lewm_probe.reports.page.sections import content
 from lewm_probe.reports.results_view import views
 from lewm_probe.reports.tables.published import against_tables
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 RIVALS = ("lewm (published)", "pldm (published)")
 

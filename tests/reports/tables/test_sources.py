@@ -3,7 +3,8 @@ from __future__ import annotations
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.plain import csv_text
 from lewm_probe.reports.tables.sources import models_table, provenance_table
-from lewm_probe.results.result import ModelEntry, Provenance, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import ModelEntry, Provenance
 
 
 def test_checkpoints_are_listed_with_whole_fingerprints_in_the_csv(view: WorldView) -> None:

@@ -11,7 +11,8 @@ from statsmodels.stats.multitest import multipletests
 
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.verdicts.methods import comparisons, holm, permutation_p, smallest_p
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 values = st.lists(st.floats(-10, 10), min_size=2, max_size=5)
 

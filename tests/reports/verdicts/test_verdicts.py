@@ -12,7 +12,8 @@ from lewm_probe.analyses.voe.report.questions import color_alone
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.verdicts.judging import VerdictQuestion
 from lewm_probe.reports.verdicts.verdicts import cautions, questions
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 Update = Callable[[Metric], dict[str, Any]]
 TELEPORT = "Did it notice teleports?"

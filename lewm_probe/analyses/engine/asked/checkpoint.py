@@ -21,7 +21,7 @@ from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.checkpoints.action_source import CHECKPOINT
 from lewm_probe.models.checkpoints.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.checkpoints.locate import locate
-from lewm_probe.results.result import ModelEntry
+from lewm_probe.results.schema import ModelEntry
 from lewm_probe.worlds.base import World, are_choices
 
 CURVE_POINTS = 400

@@ -24,7 +24,7 @@ from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, enco
 from lewm_probe.core.errors import NotWritten, UsageError, UserError, brief
 from lewm_probe.core.files import content_hash, file_hash
 from lewm_probe.results.provenance import code_version, packages
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 from lewm_probe.worlds import make_world
 
 Keys = tuple[tuple[str, Any], ...]

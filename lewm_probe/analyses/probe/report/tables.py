@@ -20,7 +20,7 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 METHODS = ("linear", "mlp")
 MODEL_FREE = ("mean", "time_index", "pixel_pca")

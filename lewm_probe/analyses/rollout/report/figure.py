@@ -22,7 +22,7 @@ from lewm_probe.reports.figures.style import (
 from lewm_probe.reports.palette import MUTED
 from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, sample
 from lewm_probe.reports.tables.table import comma
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 _LEVELS: dict[str, tuple[str, Any]] = {
     "copy_last": ("read from the copied latent", (0, (1, 1.4))),

@@ -17,7 +17,7 @@ from lewm_probe.reports.verdicts.judging import (
     sample_clause,
     verdict,
 )
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 
 def latent_questions(view: WorldView) -> list[VerdictQuestion]:

@@ -19,7 +19,7 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 PATHS = {"encoded": "encoded latents", "imagined": "imagined latents"}
 MODEL_FREE = ("pixel_space", "state_space")

@@ -14,7 +14,7 @@ from lewm_probe.reports.verdicts.judging import (
     side,
     verdict,
 )
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 _ASKED = {
     "teleport": "Does it notice small teleports of {who} before a jump detector does?",

@@ -23,7 +23,7 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 BESIDE = ("copy_last", "random_encoder")
 """Baselines shown beside the model, in order of display."""

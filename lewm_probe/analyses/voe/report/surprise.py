@@ -25,7 +25,7 @@ from lewm_probe.reports.figures.style import (
 from lewm_probe.reports.palette import INK
 from lewm_probe.reports.results_view import Mean, WorldView, means, samples
 from lewm_probe.reports.tables.table import comma
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 REFERENCE = "reference"
 """The unperturbed twins, as a condition."""

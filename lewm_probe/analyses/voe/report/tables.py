@@ -20,7 +20,7 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
-from lewm_probe.results.result import Metric
+from lewm_probe.results.schema import Metric
 
 ONSET = ("onset", None)
 """Statistics at the onset frame, where the window may be left unsaid."""

@@ -8,7 +8,8 @@ from lewm_probe.analyses.straightness.report.tables import (
     straightness_table,
 )
 from lewm_probe.reports.results_view import WorldView, views
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 
 def test_straightness_has_every_control_and_stride(view: WorldView) -> None:

@@ -13,7 +13,8 @@ from lewm_probe.analyses.voe.report.dose_tables import dose_rows
 from lewm_probe.reports.figures import style
 from lewm_probe.reports.figures.style import COLUMN, FULL
 from lewm_probe.reports.results_view import WorldView, means, views
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 TITLES = [
     "Teleport of agent",

@@ -8,7 +8,8 @@ import pytest
 from lewm_probe.analyses.voe.report.dose_questions import dose_questions, noticed_from
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.verdicts.judging import Verdict
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 Stimuli = Callable[..., WorldView]
 SUBJECT = "dose_teleport_agent"

@@ -15,7 +15,8 @@ from lewm_probe.analyses.voe.report.dose_tables import (
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.plain import csv_text
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 Change = Callable[..., Result]
 FIRST = "first_dose_over_copy_last"

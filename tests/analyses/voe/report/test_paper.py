@@ -13,7 +13,8 @@ from lewm_probe.analyses.voe.report.paper import paper_surprise_plot
 from lewm_probe.reports.figures import style
 from lewm_probe.reports.figures.style import COLUMN, FULL
 from lewm_probe.reports.results_view import WorldView, views
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 Change = Callable[..., Result]
 

@@ -7,7 +7,8 @@ import pytest
 from lewm_probe.analyses.voe.report.tables import factor, main_pair, reading, voe_tables
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.results.result import Metric, Result
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Metric
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,55 @@
+"""How readers see a name: stored in the result that uses it, so that names need no plug-in.
+
+A condition, a family, a world or an analysis brings a card along. The analysis that uses a name
+stores its card, and whoever reads the result later sees the same words, whatever is installed
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+Text = Annotated[str, Field(max_length=2000)]
+"""Results may be untrusted: a name is no book."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Card:
+    """How readers see a name.
+
+    Attributes:
+        label: in a report. ``{who}`` stands for the body concerned, where there is one.
+        order: place among others of its kind, smaller first.
+        expects: what a condition violates.
+        question: of the verdict, e.g. "Did it notice that gravity turned over?".
+        rule: of the verdict, fixed before the data.
+        color: of a family, as matplotlib writes it.
+    """
+
+    label: Text
+    order: int = 100
+    expects: Literal["violation", "appearance", "action", ""] = ""
+    question: Text = ""
+    rule: Text = ""
+    color: Annotated[str, Field(max_length=40)] | None = None
+
+    def of(self, who: str = "") -> str:
+        """The label with the body concerned, or without one.
+
+        >>> Card("Teleport of {who}").of("agent"), Card("Frozen {who}").of()
+        ('Teleport of agent', 'Frozen')
+        """
+        if who:
+            return self.label.replace("{who}", who)
+        return self.label.replace(" of {who}", "").replace(" {who}", "").replace("{who}", "")
+
+
+Kind = Literal["family", "world", "condition", "analysis"]
+"""Whose names have cards. Conditions go by their kind (``teleport``), all else by its name."""
+
+Cards = Mapping[str, Mapping[str, Card]]
+"""Kind of thing → name → card, as results store them."""

@@ -1,0 +1,126 @@
+"""What results hold: metrics, checkpoints, where they come from, and the columns of raw rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+SCHEMA_VERSION = 1
+
+ROW_COLUMNS = {
+    "model": "string",
+    "train_seed": "Int32",
+    "step": "Int64",
+    "world": "string",
+    "analysis": "string",
+    "subject": "string",
+    "features": "string",
+    "method": "string",
+    "control": "string",
+    "trajectory_id": "string",
+    "frame": "Int32",
+    "horizon": "Int32",
+    "stride": "Int32",
+    "axis": "string",
+    "metric": "string",
+    "value": "float32",
+}
+"""Columns of ``rows.parquet`` and their pandas types; null where one does not apply."""
+
+
+PAIRED, UNPAIRED, STORED = "_difference_paired", "_difference_unpaired", "_difference_stored"
+"""What names of metrics against a published result end with: the same trajectories, others, or two
+stored numbers (no rows, no interval)."""
+
+
+class Record(BaseModel):
+    """Frozen and closed; what is not finite is written as null."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Metric(Record):
+    """One number with its interval and everything needed to know what it is.
+
+    ``control`` is null for the model itself. ``horizon`` counts blocks ahead (rollout) or frames
+    after the intervention (surprise over time, negative before it). Values and intervals keep nine
+    significant digits.
+    """
+
+    model: str
+    family: str
+    train_seed: int | None = None
+    step: int | None = None
+    world: str
+    analysis: str
+    subject: str | None = None
+    features: str | None = None
+    method: str | None = None
+    control: str | None = None
+    window: str | None = None
+    horizon: int | None = None
+    dose: float | None = None
+    stride: int | None = None
+    versus: str | None = None
+    metric: str
+    value: float | None
+    unit: str | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int | None = None
+    eval_seed: int | None = None
+    higher_is_better: bool | None = None
+
+    @field_validator("value", "ci_low", "ci_high")
+    @classmethod
+    def _nine_digits(cls, value: float | None) -> float | None:
+        return None if value is None else float(f"{value:.9g}")
+
+
+class ModelEntry(Record):
+    """A checkpoint that was analysed."""
+
+    name: str
+    family: str
+    train_seed: int | None = None
+    step: int | None = None
+    world: str | None = None
+    fingerprint: str
+    parameters: int | None = None
+    source: str | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    curves: dict[str, list[float | None]] = Field(default_factory=dict)
+    """Training curves: ``step`` and each logged loss term and diagnostic."""
+
+    @property
+    def label(self) -> str:
+        """Name with training seed and step, for messages and notes."""
+        parts = [self.name]
+        if self.train_seed is not None:
+            parts.append(f"training seed {self.train_seed}")
+        if self.step is not None:
+            parts.append(f"step {self.step}")
+        return ", ".join(parts)
+
+
+class Provenance(Record):
+    """Where numbers come from: enough to run them again."""
+
+    command: str
+    version: str
+    commit: str | None = None
+    hardware: str = ""
+    packages: dict[str, str] = Field(default_factory=dict)
+    seeds: dict[str, int] = Field(default_factory=dict)
+    fingerprints: dict[str, str] = Field(default_factory=dict)
+    wall_seconds: float | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+    """Warnings a reader of the numbers must see, e.g. a failed preflight."""
+
+
+def step_order(step: int | None) -> float:
+    """Where a step stands in its run: weights that do not say theirs are the final ones."""
+    return math.inf if step is None else step
