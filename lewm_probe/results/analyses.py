@@ -54,7 +54,13 @@ class Analysis:
 ANALYSES: Registry[Analysis] = Registry(
     "lewm_probe.analyses",
     Analysis,
-    {},
+    {
+        "probe": "lewm_probe.analyses.probe:PROBE",
+        "voe": "lewm_probe.analyses.voe:VOE",
+        "straightness": "lewm_probe.analyses.straightness:STRAIGHTNESS",
+        "rollout": "lewm_probe.analyses.rollout:ROLLOUT",
+        "geometry": "lewm_probe.analyses.geometry:GEOMETRY",
+    },
     what="analysis",
 )
 

@@ -1,1 +1,14 @@
 """Which quantities can be read from latents."""
+
+from lewm_probe.results.analyses import Analysis
+from lewm_probe.results.cards import Card
+
+PROBE = Analysis(
+    "probe",
+    "Which physical quantities can be read from the latents, against its controls.",
+    Card("Probing of physical quantities", 10),
+    settings="lewm_probe.analyses.probe.settings:ProbeSettings",
+    measure="lewm_probe.analyses.probe.measure:measure",
+    report="lewm_probe.analyses.probe.report.part:REPORT",
+    needs=frozenset({"probe-train", "probe-validation", "probe-test"}),
+)

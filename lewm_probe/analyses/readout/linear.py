@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold
 
-from lewm_probe.analyses.engine.asked.suite import Linear
 from lewm_probe.analyses.readout.scaling import Scaler, flatten_frames
+from lewm_probe.analyses.readout.settings import Linear
 from lewm_probe.core.errors import UserError
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lewm_probe.analyses.engine.asked.suite import Mlp
 from lewm_probe.analyses.readout.scaling import Scaler, flatten_frames
+from lewm_probe.analyses.readout.settings import Mlp
 from lewm_probe.analyses.readout.targets import Target
 from lewm_probe.core.seeding import torch_seed
 

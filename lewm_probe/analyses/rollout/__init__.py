@@ -1,1 +1,14 @@
 """How far imagination stays with what happens."""
+
+from lewm_probe.results.analyses import Analysis
+from lewm_probe.results.cards import Card
+
+ROLLOUT = Analysis(
+    "rollout",
+    "How far imagination stays with what happens, block by block.",
+    Card("Open-loop rollouts", 40),
+    settings="lewm_probe.analyses.rollout.settings:RolloutSettings",
+    measure="lewm_probe.analyses.rollout.measure:measure",
+    report="lewm_probe.analyses.rollout.report.part:REPORT",
+    needs=frozenset({"disjoint", "probe-train"}),
+)

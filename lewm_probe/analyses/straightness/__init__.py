@@ -1,1 +1,14 @@
 """How straight latent paths are."""
+
+from lewm_probe.results.analyses import Analysis
+from lewm_probe.results.cards import Card
+
+STRAIGHTNESS = Analysis(
+    "straightness",
+    "How straight latent paths are, encoded and imagined, over training.",
+    Card("Straightness of latent paths", 30),
+    settings="lewm_probe.analyses.straightness.settings:StraightnessSettings",
+    measure="lewm_probe.analyses.straightness.measure:measure",
+    report="lewm_probe.analyses.straightness.report.part:REPORT",
+    needs=frozenset({"disjoint"}),
+)

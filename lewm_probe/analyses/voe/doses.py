@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.suite import DoseResponse, Suite
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.voe.settings import DoseResponse
 from lewm_probe.analyses.voe.surprise import MODEL, WHITENED
 from lewm_probe.stats import bootstrap, paired, ranks
 from lewm_probe.stats.bootstrap import Estimate

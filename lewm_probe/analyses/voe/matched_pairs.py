@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.suite import Condition, Suite
+from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import (
     Trajectories,
     goal_stream,
@@ -32,6 +32,7 @@ from lewm_probe.analyses.engine.asked.trajectories import (
     suite_trajectories,
 )
 from lewm_probe.analyses.voe.conditions import pixels as images
+from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.core.seeding import stream
 from lewm_probe.worlds import make_world

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
-from lewm_probe.analyses.engine.asked.suite import Condition, Suite
+from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.doses import Add
+from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.analyses.voe.surprise import (
     MODEL,
     WHITENED,

@@ -4,8 +4,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.preprocessing import StandardScaler
 
-from lewm_probe.analyses.engine.asked.suite import Linear
 from lewm_probe.analyses.readout.linear import fit_linear
+from lewm_probe.analyses.readout.settings import Linear
 from lewm_probe.core.errors import UserError
 
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from lewm_probe.analyses.engine.asked.suite import Mlp
 from lewm_probe.analyses.readout.mlp import fit_mlps
+from lewm_probe.analyses.readout.settings import Mlp
 from lewm_probe.analyses.readout.targets import Target, without_history
 
 SETTINGS = Mlp(hidden=(32, 32), max_epochs=25, batch=64, seeds=2)

@@ -7,11 +7,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
-from lewm_probe.analyses.engine.asked.suite import DoseResponse
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.doses import write_doses
 from lewm_probe.analyses.voe.metrics import Resamples
 from lewm_probe.analyses.voe.run import voe
+from lewm_probe.analyses.voe.settings import DoseResponse
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.seeding import stream
 

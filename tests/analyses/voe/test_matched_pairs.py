@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.engine.asked.suite import Condition
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories
 from lewm_probe.analyses.voe import matched_pairs as cases_module
 from lewm_probe.analyses.voe.matched_pairs import (
@@ -13,6 +12,7 @@ from lewm_probe.analyses.voe.matched_pairs import (
     matched_pairs,
     mixed,
 )
+from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.two_room.env import TwoRoom

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.engine.asked.suite import Condition
 from lewm_probe.analyses.voe.metrics import AGGREGATES, Resamples, aggregate, one_sided, thresholds
+from lewm_probe.analyses.voe.settings import Condition
 
 
 def test_aggregates_by_hand():

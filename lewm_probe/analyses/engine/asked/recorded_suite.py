@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.suite import (
-    Condition,
-    ProbeSettings,
-    StatisticsSettings,
-    Suite,
-    VoeSettings,
-)
+from lewm_probe.analyses.engine.asked.suite import StatisticsSettings, Suite
+from lewm_probe.analyses.probe.settings import ProbeSettings
+from lewm_probe.analyses.voe.settings import Condition, VoeSettings
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.recorded import LEAST, RecordedWorld
 from lewm_probe.worlds import make_world

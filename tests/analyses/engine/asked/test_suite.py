@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lewm_probe.analyses.engine.asked.suite import CONDITION_KEYS, Condition, Suite
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.voe.settings import CONDITION_KEYS, Condition
 from lewm_probe.core.config import load_yaml, parse
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_suite, suite_names

@@ -1,0 +1,34 @@
+"""What the suite says about probes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from lewm_probe.analyses.readout.settings import Linear, Mlp
+from lewm_probe.core.config import Config
+
+
+class ProbeSettings(Config):
+    """Which quantities are read from the latents, and from how many trajectories."""
+
+    quantities: tuple[str, ...]
+    train: int = Field(400, ge=10)
+    validation: int = Field(100, ge=5)
+    test: int = Field(200, ge=5)
+    frames: int = Field(20, ge=4)
+    episodes: Literal["fixed", "goal"] = "fixed"
+    policy: str = "expert"
+    """Who acts, one of the world's policies."""
+    linear: Linear = Linear()
+    mlp: Mlp = Mlp()
+    controls: tuple[str, ...] = ("mean", "time_index", "pixel_pca", "random_weights")
+    selectivity_cells: int = Field(10, ge=2)
+    """Bins per axis of the random function of discretised state cells."""
+    imagined_horizons: tuple[int, ...] = ()
+    """On request: probes of latents imagined so many blocks ahead."""
+    train_frames: tuple[int, ...] = ()
+    """On request: linear R² after so many training frames, e.g. 100 … 20,000."""
+    held_out_region: bool = False
+    """On request: linear probes tested in a quarter of state space that training never saw."""
