@@ -26,7 +26,12 @@ class Card:
         order: place among others of its kind, smaller first.
         expects: what a condition violates.
         question: of the verdict, e.g. "Did it notice that gravity turned over?".
-        rule: of the verdict, fixed before the data.
+        rule: of the verdict, fixed before the data. Question and rule hold ``{who}``, ``{of}``
+            (" of" and whom, where several are asked about), ``{alpha}``, and what else a report
+            fills in.
+        over: baseline that the verdict asks to be beaten at onset; empty: none.
+        doses: what its doses are, as a clause.
+        dose_question: of the verdict on doses.
         color: of a family, as matplotlib writes it.
     """
 
@@ -35,6 +40,9 @@ class Card:
     expects: Literal["violation", "appearance", "action", ""] = ""
     question: Text = ""
     rule: Text = ""
+    over: Literal["copy_last", ""] = "copy_last"
+    doses: Text = ""
+    dose_question: Text = ""
     color: Annotated[str, Field(max_length=40)] | None = None
 
     def of(self, who: str = "") -> str:
@@ -53,3 +61,10 @@ Kind = Literal["family", "world", "condition", "analysis"]
 
 Cards = Mapping[str, Mapping[str, Card]]
 """Kind of thing → name → card, as results store them."""
+
+AS_STEP = (
+    "As for step-sized teleports: intervals of AUROC above 0.5 and of ΔAUROC over copy-last above "
+    "0, and p (Holm-adjusted where it is in the confirmatory family) below {alpha}. "
+)
+LEFT_OUT = "Cases in which nothing would show are left out."
+"""Sentences that rules of several conditions share."""

@@ -49,7 +49,7 @@ def write_doses(
     """
     first: float | None = None
     confidence, floor = suite.statistics.confidence, suite.voe.log_floor
-    better = None if response.kind == "color" else True
+    better = None if response.how.card.expects == "appearance" else True
     for dose, scores in found.items():
         perturbed, reference = scores[MODEL]
         n = len(perturbed)
@@ -85,6 +85,6 @@ def write_doses(
         Estimate(first, n=max((len(scores[MODEL][0]) for scores in found.values()), default=0)),
         subject=response.name,
         window="onset",
-        unit="of the way" if response.kind == "color" else "arena",
+        unit=response.unit,
         higher_is_better=False,
     )

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -31,21 +32,13 @@ from lewm_probe.analyses.engine.asked.trajectories import (
     render,
     suite_trajectories,
 )
-from lewm_probe.analyses.voe.conditions import pixels as images
+from lewm_probe.analyses.voe.conditions.action_swap import swapped
+from lewm_probe.analyses.voe.conditions.kind import VISIBLE, Impossible, Pair
 from lewm_probe.analyses.voe.settings import Condition
-from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.errors import UserError, unknown_name
 from lewm_probe.core.seeding import stream
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import Snapshot, World
-
-IMAGE_KINDS = ("brightness", "noise", "blur")
-"""Kinds that are functions of the image."""
-
-EVENT_KINDS = ("frozen", "pass_through", "step_teleport", "fast_forward")
-"""Kinds that show only where something happens."""
-
-VISIBLE = 0.01
-"""Share of the arena by which a body must be displaced for an intervention to count as one."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +60,6 @@ class Stimuli:
     actions: np.ndarray
     kept: np.ndarray
     onset: np.ndarray
-
-
-class Impossible(Exception):
-    """An intervention that cannot be made, or would not show, at this moment."""
 
 
 class MatchedPairs:
@@ -102,7 +91,7 @@ class MatchedPairs:
         self._world.reset(seed=0)
         self._places: dict[str, np.ndarray] = {}
         for condition in conditions:
-            self._check(condition)
+            condition.how.check(condition, self._world)
         self.check_sham()
 
     def __len__(self) -> int:
@@ -113,7 +102,7 @@ class MatchedPairs:
         """Which frames are t0 or later: bool (N, T)."""
         return np.arange(self.reference.frames)[None] >= self.onset[:, None]
 
-    @property
+    @cached_property
     def action_sources(self) -> np.ndarray:
         """Whose actions each case gets under ``action_swap``: a derangement, int (N,)."""
         n = len(self)
@@ -130,8 +119,8 @@ class MatchedPairs:
         Raises:
             UsageError: a body or scenery that the world does not have.
         """
-        self._check(condition)
-        return self._simulated(condition, onset_only=True)
+        condition.how.check(condition, self._world)
+        return self._made(condition, onset_only=True)
 
     def changed(self, name: str) -> Stimuli:
         """The frames and actions that a condition changes.
@@ -141,18 +130,13 @@ class MatchedPairs:
         """
         if name not in self.conditions:
             raise unknown_name("condition", name, self.conditions)
-        condition = self.conditions[name]
-        if condition.kind == "action_swap":
-            return self._swapped()
-        if condition.kind in IMAGE_KINDS:
-            return self._repainted(condition)
-        return self._simulated(condition)
+        return self._made(self.conditions[name])
 
     def swapped_actions(self) -> np.ndarray:
-        """Raw blocks (N, T, A): the donor's from block t0 − 1 on."""
-        late = np.arange(self.reference.frames)[None] >= self.onset[:, None] - 1  # (N, T)
-        actions = self.reference.actions
-        return np.where(late[..., None], actions[self.action_sources], actions)
+        """Raw blocks (N, T, A): another trajectory's from block t0 − 1 on."""
+        actions, others = self.reference.actions, self.reference.actions[self.action_sources]
+        pairs = zip(actions, others, self.onset, strict=True)
+        return np.stack([swapped(own, other, int(t0)) for own, other, t0 in pairs])
 
     def condition(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Whole images uint8 (N, T, H, W, C) and actions (N, T, A) of a condition.
@@ -199,129 +183,99 @@ class MatchedPairs:
                     "cases need a deterministic world whose snapshot() holds its whole state."
                 )
 
-    # ---- one kind each
+    # ---- making a condition
 
-    def _swapped(self) -> Stimuli:
-        none = np.zeros(0, dtype=np.int64)
-        pixels = np.zeros((0, *self.reference.pixels.shape[2:]), np.uint8)
-        everyone = np.ones(len(self), bool)
-        return Stimuli(none, none, pixels, self.swapped_actions(), everyone, self.onset)
-
-    def _repainted(self, condition: Condition) -> Stimuli:
-        assert condition.amount is not None
-        case, frame = np.nonzero(self.affected)
-        pixels = np.empty((len(case), *self.reference.pixels.shape[2:]), np.uint8)
-        for number in range(len(self)):
-            rows = case == number
-            clean = self.reference.pixels[number, self.onset[number] :]
-            if condition.kind == "brightness":
-                pixels[rows] = images.brightness(clean, condition.amount)
-            elif condition.kind == "blur":
-                pixels[rows] = images.blur(clean, condition.amount)
-            else:
-                pixels[rows] = images.noise(clean, condition.amount, self._rng(condition, number))
-        everyone = np.ones(len(self), bool)
-        return Stimuli(case, frame, pixels, self.reference.actions, everyone, self.onset)
-
-    def _simulated(self, condition: Condition, *, onset_only: bool = False) -> Stimuli:
+    def _made(self, condition: Condition, *, onset_only: bool = False) -> Stimuli:
         kept, onset = np.ones(len(self), bool), self.onset.copy()
+        actions = self.reference.actions
         snapshots: list[Snapshot] = []
-        case_of: list[int] = []
+        parts: list[tuple[int, int, np.ndarray | None]] = []  # case, frames, images if not rendered
         for case in range(len(self)):
             for at in self._moments(condition, case):
+                pair = self._pair(case, at)
+                rng = stream(self._seed, "voe", condition.name, case)
                 try:
-                    self._intervene(condition, case, at)
+                    stimulus = condition.how.apply(condition, self._world, pair, rng)
                 except Impossible:
                     continue
                 onset[case] = at
-                states = [self._world.snapshot()]
-                for frame in range(at, at if onset_only else self.reference.frames - 1):
-                    self._block(case, frame)
-                    states.append(self._world.snapshot())
-                snapshots += states
-                case_of += [case] * len(states)
+                if stimulus.actions is not None:
+                    if actions is self.reference.actions:
+                        actions = actions.copy()
+                    actions[case] = stimulus.actions
+                if stimulus.from_state:
+                    states = self._states(pair, onset_only)
+                    snapshots += states
+                    parts.append((case, len(states), None))
+                elif stimulus.images is not None:
+                    images = stimulus.images[:1] if onset_only else stimulus.images
+                    parts.append((case, len(images), images))
                 break
             else:
                 kept[case] = False
-        of = np.array(case_of, dtype=np.int64)
+        case_of = np.repeat([case for case, *_ in parts], [count for _, count, _ in parts])
+        of = case_of.astype(np.int64)
         counted = np.arange(len(of)) - np.searchsorted(of, of)  # frames since each case's t0
-        if not snapshots:
-            pixels = np.zeros((0, *self.reference.pixels.shape[2:]), np.uint8)
-        else:
-            pixels = render(self._world, snapshots, self.reference.size)
-        return Stimuli(of, onset[of] + counted, pixels, self.reference.actions, kept, onset)
+        pixels = self._pixels(snapshots, parts)
+        return Stimuli(of, onset[of] + counted, pixels, actions, kept, onset)
+
+    def _states(self, pair: Pair, onset_only: bool) -> list[Snapshot]:
+        """From the world's present state at t0 on, as the recorded actions continue it."""
+        states = [self._world.snapshot()]
+        for frame in range(pair.t0, pair.t0 if onset_only else self.reference.frames - 1):
+            pair.block(frame)
+            states.append(self._world.snapshot())
+        return states
+
+    def _pixels(
+        self, snapshots: list[Snapshot], parts: list[tuple[int, int, np.ndarray | None]]
+    ) -> np.ndarray:
+        """All changed images in order, (M, H, W, C); states are rendered together."""
+        shape = self.reference.pixels.shape[2:]
+        if not parts:
+            return np.zeros((0, *shape), np.uint8)
+        drawn = render(self._world, snapshots, self.reference.size) if snapshots else None
+        if drawn is not None and len(drawn) == sum(count for _, count, _ in parts):
+            return drawn
+        pixels = np.empty((sum(count for _, count, _ in parts), *shape), np.uint8)
+        place = used = 0
+        for _, count, images in parts:
+            if images is None:
+                assert drawn is not None
+                images, used = drawn[used : used + count], used + count
+            pixels[place : place + count] = images
+            place += count
+        return pixels
 
     def _moments(self, condition: Condition, case: int) -> list[int]:
         """The case's t0, and for conditions that need an event the others, in random order."""
         at = int(self.onset[case])
-        if condition.kind not in EVENT_KINDS:
+        if not condition.how.needs_event:
             return [at]
         others = np.arange(self.onset.min(), self.onset.max() + 1)
         rng = stream(self._seed, "voe", "moments", condition.name, case)
         return [at, *rng.permutation(others[others != at]).tolist()]
 
-    def _intervene(self, condition: Condition, case: int, at: int) -> None:
-        """Bring the world into the state of frame ``at`` after the intervention.
+    def _pair(self, case: int, at: int) -> Pair:
+        """A case with an intervention at a moment of it."""
+        world, reference = self._world, self.reference
 
-        Raises:
-            Impossible: no valid place, or nothing would show.
-        """
-        world = self._world
-        recorded = self.reference.snapshots[case]
-        bodies = _bodies(condition)
-        if condition.kind in ("frozen", "pass_through"):
-            world.restore(recorded[at - 1])
-            for who in bodies:
-                world.freeze(who) if condition.kind == "frozen" else world.pass_through(who)
-            self._block(case, at - 1)
-            moved = [self._distance(body, case, at) for body in world.bodies]
-            if max(moved) < VISIBLE * world.arena:
-                raise Impossible
-            return
-        if condition.kind == "fast_forward":
-            self._fast_forward(condition, case, at)
-            return
-        world.restore(recorded[at])
-        rng = self._rng(condition, case)
-        for who in bodies:
-            if condition.kind in ("color", "background_color"):
-                assert condition.rgb is not None
-                world.recolor(who, mixed(world.color(who), condition.rgb, condition.dose or 1.0))
-            elif condition.kind == "step_teleport":
-                places = self._positions(who)[case]
-                step = places[at] - places[at - 1]
-                length = float(np.linalg.norm(step))
-                if length < VISIBLE * world.arena:
-                    raise Impossible
-                self._teleport(who, rng, length, origin=places[at - 1], away_from=step)
-            else:
-                distance = None if condition.dose is None else condition.dose * world.arena
-                self._teleport(who, rng, distance)
+        def shows() -> bool:
+            recorded = {who: self._positions(who)[case, at] for who in world.bodies}
+            away = [np.linalg.norm(world.position(who) - place) for who, place in recorded.items()]
+            return bool(max(away) >= VISIBLE * world.arena)
 
-    def _teleport(
-        self, who: str, rng: np.random.Generator, distance: float | None, **more: np.ndarray
-    ) -> None:
-        try:
-            self._world.teleport(who, rng, distance, **more)
-        except UsageError:
-            raise
-        except UserError as error:  # no valid place
-            raise Impossible from error
-
-    def _fast_forward(self, condition: Condition, case: int, at: int) -> None:
-        """Go on as recorded until a body is ``dose`` · arena away from where it was at ``at``."""
-        world, (who,) = self._world, _bodies(condition)
-        assert condition.dose is not None
-        places = self._positions(who)[case]
-        distance = condition.dose * world.arena
-        if np.linalg.norm(places[at:] - places[at], axis=-1).max() < distance:
-            raise Impossible
-        world.restore(self.reference.snapshots[case][at])
-        for frame in range(at, self.reference.frames):
-            for within in range(world.frame_skip):
-                self._step(case, frame, within)
-                if np.linalg.norm(world.position(who) - places[at]) >= distance:
-                    return
+        return Pair(
+            snapshots=reference.snapshots[case],
+            images=reference.pixels[case],
+            actions=reference.actions[case],
+            other_actions=reference.actions[self.action_sources[case]],
+            t0=at,
+            frame_skip=world.frame_skip,
+            step=partial(self._step, case),
+            positions=lambda who: self._positions(who)[case],
+            shows=shows,
+        )
 
     def _positions(self, who: str) -> np.ndarray:
         """Recorded places of a body, (N, T, 2 or 3)."""
@@ -332,10 +286,6 @@ class MatchedPairs:
                 found.append(self._world.position(who))
             self._places[who] = np.array(found).reshape(len(self), self.reference.frames, -1)
         return self._places[who]
-
-    def _distance(self, who: str, case: int, frame: int) -> float:
-        """How far a body is from where it was recorded."""
-        return float(np.linalg.norm(self._world.position(who) - self._positions(who)[case, frame]))
 
     def _block(self, case: int, frame: int) -> None:
         """Replay one recorded action block, new goals included."""
@@ -349,34 +299,6 @@ class MatchedPairs:
         step = frame * world.frame_skip + within
         if step in self.reference.goal_changes[case]:
             world.new_goal(goal_stream(self.reference.origin[case], step))
-
-    def _rng(self, condition: Condition, case: int) -> np.random.Generator:
-        return stream(self._seed, "voe", condition.name, case)
-
-    def _check(self, condition: Condition) -> None:
-        world = self._world
-        named = {
-            "body": (("teleport", "step_teleport", "frozen", "fast_forward"), world.bodies),
-            "body that can pass through others": (("pass_through",), world.permeable),
-            "body or scenery": (("color", "background_color"), (*world.bodies, *world.scenery)),
-        }
-        for what, (kinds, known) in named.items():
-            for who in _bodies(condition) if condition.kind in kinds else ():
-                if who not in known:
-                    raise unknown_name(what, who, known)
-
-
-def mixed(
-    before: tuple[int, int, int], after: tuple[int, int, int], share: float
-) -> tuple[int, int, int]:
-    """The colour a share of the way from one to the other, in whole levels of red, green, blue."""
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(before, after, strict=True))
-    return red, green, blue
-
-
-def _bodies(condition: Condition) -> tuple[str, ...]:
-    who = condition.who
-    return who if isinstance(who, tuple) else (str(who),)
 
 
 def draw_onsets(count: int, frames: int, history: int, seed: int) -> np.ndarray:

@@ -28,6 +28,9 @@ from lewm_probe.stats.bootstrap import Estimate
 OFFSETS = range(-3, 7)
 """Frames around t0 that curves and stored rows cover: two histories of three after it."""
 
+CONTRAST = "color"
+"""The change of appearance that violations are held against, as in the paper."""
+
 AGGREGATES = ("onset", "mean_after", "max_after")
 """How a trajectory's surprise becomes one number for ranks."""
 
@@ -166,11 +169,6 @@ def thresholds(
     }
 
 
-def one_sided(condition: Condition) -> bool:
-    """Whether only more surprise is expected: teleports; every other test is two-sided."""
-    return condition.kind in ("teleport", "step_teleport")
-
-
 def log_surprise(scores: np.ndarray, floor: float) -> np.ndarray:
     """log(s + floor)."""
     return np.log(scores + floor)
@@ -203,7 +201,7 @@ def direct_pairs(suite: Suite) -> Iterator[tuple[Condition, Condition]]:
     """Each violation of physics against each recolouring of a body."""
     for first in suite.voe.conditions:
         for second in suite.voe.conditions:
-            if first.expected == "violation" and second.kind == "color":
+            if first.expected == "violation" and second.kind == CONTRAST:
                 yield first, second
 
 
@@ -297,7 +295,7 @@ def _differences(
 ) -> None:
     settings, confidence = suite.voe, suite.statistics.confidence
     bound = float(np.log(settings.equivalence_ratio))
-    sided = one_sided(condition)
+    sided = condition.how.alternative == "greater"
     for window in ("onset", "transient", "steady"):
         delta = evidence.delta(condition.name, window, settings.log_floor)
         delta = delta[np.isfinite(delta)]

@@ -2,58 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from lewm_probe.core.config import Config
+from lewm_probe.analyses.voe.conditions import CONDITIONS, ConditionKind
+from lewm_probe.core.config import Config, parse
 from lewm_probe.core.errors import UsageError
-
-ConditionKind = Literal[
-    "teleport",
-    "step_teleport",
-    "color",
-    "background_color",
-    "brightness",
-    "noise",
-    "blur",
-    "action_swap",
-    "frozen",
-    "fast_forward",
-    "pass_through",
-]
-
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$", max_length=100)]
 """Names become parts of names of files, which must lead nowhere else: suites may be untrusted."""
 
 
-CONDITION_KEYS: dict[str, tuple[str, ...]] = {
-    "teleport": ("who",),
-    "step_teleport": ("who",),
-    "frozen": ("who",),
-    "fast_forward": ("who", "dose"),
-    "pass_through": ("who",),
-    "color": ("who", "rgb"),
-    "background_color": ("who", "rgb"),
-    "brightness": ("amount",),
-    "noise": ("amount",),
-    "blur": ("amount",),
-    "action_swap": (),
-}
-"""What each kind of condition needs to be told; anything else it would not read."""
+SHARED = ("who", "rgb", "amount", "dose")
+"""Keys that several kinds read, and mean the same to all of them."""
 
 
-DOSED: tuple[ConditionKind, ...] = ("teleport", "fast_forward", "color")
-"""Kinds that take a dose; ``teleport`` and ``color`` can do without."""
+class _Asked(Config):
+    """Something that a kind of condition is asked to do; further keys belong to the kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Name
+    kind: str
+
+    @cached_property
+    def how(self) -> ConditionKind:
+        """The kind.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        return CONDITIONS.get(self.kind)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """Keys that a plug-in's kind alone reads, as they were given."""
+        return dict(self.__pydantic_extra__ or {})
 
 
-class Condition(Config):
+class Condition(_Asked):
     """One violation of expectation.
 
     Attributes:
         name: subject in the results, e.g. ``teleport_agent``.
-        kind: what is done.
+        kind: what is done, a name of ``CONDITIONS``.
         who: the body or scenery concerned; several bodies are teleported one after the other.
         rgb: target colour (``color``, ``background_color``), 0–255.
         amount: brightness factor, noise SD in grey levels, or blur SD in px of a 224 px image.
@@ -62,11 +56,10 @@ class Condition(Config):
         expected: ``violation`` of physics, ``appearance`` only, or ``action`` mismatch.
 
     Raises:
-        UsageError: a key that this kind needs is missing, or one is given that it does not read.
+        UsageError: an unknown kind; a key that it needs is missing, or one that it does not read is
+            given.
     """
 
-    name: Name
-    kind: ConditionKind
     who: str | tuple[str, ...] | None = None
     rgb: tuple[int, int, int] | None = None
     amount: float | None = Field(None, ge=0, le=1000)
@@ -74,33 +67,43 @@ class Condition(Config):
     dose: float | None = Field(None, gt=0, le=1)
     expected: Literal["violation", "appearance", "action"]
 
+    @cached_property
+    def settings(self) -> Any:
+        """The kind's own keys, as its schema reads them."""
+        given = {key: getattr(self, key) for key in SHARED if getattr(self, key) is not None}
+        where = f"The condition '{self.name}' of kind {self.kind}"
+        return parse(given | self.own, self.how.settings, where)
+
     @model_validator(mode="after")
     def _complete(self) -> Condition:
-        needed = CONDITION_KEYS[self.kind]
+        fields = self.how.settings.model_fields
+        needed = [key for key, field in fields.items() if field.is_required()]
         needs = " and ".join(f"'{key}'" for key in needed) or "no further key"
-        for key in ("who", "rgb", "amount", "dose"):
-            if key == "dose" and self.kind in DOSED and "dose" not in needed:
-                continue
-            if (getattr(self, key) is not None) != (key in needed):
-                wrong = "lacks" if key in needed else "does not read"
+        for key in SHARED:
+            given = getattr(self, key) is not None
+            if given and key not in fields or not given and key in needed:
+                wrong = "does not read" if given else "lacks"
                 raise UsageError(
                     f"The condition '{self.name}' of kind {self.kind} {wrong} the key '{key}': "
                     f"this kind needs {needs}. Fix it in the suite's voe.conditions."
                 )
+        _ = self.settings
         return self
 
 
-class DoseResponse(Config):
+class DoseResponse(_Asked):
     """One violation at growing doses, scored at onset alone.
 
     Attributes:
         name: subject in the results, e.g. ``dose_teleport_agent``.
         doses: as ``Condition.dose``, growing.
-        kind, who, rgb: as in ``Condition``.
+        kind: one that has doses.
+        who, rgb: as in ``Condition``.
+
+    Raises:
+        UsageError: a kind that has no doses, or as ``Condition``.
     """
 
-    name: Name
-    kind: Literal["teleport", "fast_forward", "color"]
     who: str
     rgb: tuple[int, int, int] | None = None
     doses: tuple[float, ...] = Field(min_length=1)
@@ -112,6 +115,11 @@ class DoseResponse(Config):
             raise ValueError("doses must grow, from above 0 to at most 1")
         return doses
 
+    @property
+    def unit(self) -> str:
+        """What doses are shares of."""
+        return getattr(self.how, "dose_unit", "arena")
+
     def at(self, dose: float) -> Condition:
         """The condition of one dose."""
         return Condition(
@@ -120,11 +128,18 @@ class DoseResponse(Config):
             who=self.who,
             rgb=self.rgb,
             dose=dose,
-            expected="appearance" if self.kind == "color" else "violation",
+            expected=self.how.card.expects or "violation",
+            **self.own,
         )
 
     @model_validator(mode="after")
     def _complete(self) -> DoseResponse:
+        if "dose" not in self.how.settings.model_fields:
+            dosed = [n for n, k in CONDITIONS.all().items() if "dose" in k.settings.model_fields]
+            raise UsageError(
+                f"The dose-response '{self.name}' is of kind {self.kind}, which has no doses. "
+                f"Choose one of: {', '.join(dosed)}."
+            )
         self.at(self.doses[0])
         return self
 

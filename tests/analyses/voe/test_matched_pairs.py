@@ -5,15 +5,16 @@ import pytest
 
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories
 from lewm_probe.analyses.voe import matched_pairs as cases_module
+from lewm_probe.analyses.voe.conditions.color import mixed
 from lewm_probe.analyses.voe.matched_pairs import (
     MatchedPairs,
     Stimuli,
     draw_onsets,
     matched_pairs,
-    mixed,
 )
 from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.seeding import stream
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.two_room.env import TwoRoom
 
@@ -64,7 +65,7 @@ def test_teleport_by_hand(cases):
         for action in cases.reference.actions[0, t].reshape(5, 2):
             world.step(action)
         if t == at - 1:
-            world.teleport("agent", cases._rng(cases.conditions["teleport_agent"], 0))
+            world.teleport("agent", stream(cases._seed, "voe", "teleport_agent", 0))
         frames.append(world.render(size))
     np.testing.assert_array_equal(cases.condition("teleport_agent")[0][0], frames)
 

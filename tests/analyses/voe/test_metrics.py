@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.voe.metrics import AGGREGATES, Resamples, aggregate, one_sided, thresholds
-from lewm_probe.analyses.voe.settings import Condition
+from lewm_probe.analyses.voe.metrics import AGGREGATES, Resamples, aggregate, thresholds
 
 
 def test_aggregates_by_hand():
@@ -29,11 +28,3 @@ def test_every_model_gets_the_same_resamples(suite):
     first.of(7)
     np.testing.assert_array_equal(first.of(24), second.of(24))
     assert first.of(24).shape == (200, 24)
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"), [("teleport", True), ("step_teleport", True), ("frozen", False)]
-)
-def test_only_teleports_are_tested_one_sidedly(kind, expected):
-    condition = Condition(name="x", kind=kind, who="agent", expected="violation")
-    assert one_sided(condition) is expected

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
+from pydantic import Field
 from scipy.ndimage import gaussian_filter1d
+
+from lewm_probe.analyses.voe.conditions.kind import Pair, Stimulus
+from lewm_probe.core.config import Config
+from lewm_probe.results.cards import Card
+
+if TYPE_CHECKING:
+    from lewm_probe.analyses.voe.settings import Condition
+    from lewm_probe.worlds.base import World
 
 BLUR_REFERENCE = 224
 """Blur is given in pixels of an image this wide, so that it means the same at every size."""
@@ -31,3 +43,42 @@ def blur(pixels: np.ndarray, sd: float) -> np.ndarray:
     for axis in (-3, -2):
         smooth = gaussian_filter1d(smooth, sigma, axis=axis, mode="nearest", truncate=3.0)
     return np.clip(np.rint(smooth), 0, 255).astype(np.uint8)
+
+
+class AmountSettings(Config):
+    """Brightness factor, noise SD in grey levels, or blur SD in px of a 224 px image."""
+
+    amount: float = Field(ge=0, le=1000)
+    """A blur of 10⁹ px would not end."""
+
+
+Repaint = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+"""(uint8 (…, H, W, C), amount, rng) → the same shape."""
+
+
+class OfPixels:
+    """A function of the image, from t0 on."""
+
+    settings = AmountSettings
+    alternative: Literal["greater", "two-sided"] = "two-sided"
+    needs_event = False
+
+    def __init__(self, card: Card, repaint: Repaint) -> None:
+        self.card, self._repaint = card, repaint
+
+    def check(self, condition: Condition, world: World) -> None:
+        """Every world has images."""
+
+    def apply(
+        self, condition: Condition, world: World, pair: Pair, rng: np.random.Generator
+    ) -> Stimulus:
+        """The images of t0 and later, changed."""
+        assert condition.amount is not None
+        return Stimulus(images=self._repaint(pair.images[pair.t0 :], condition.amount, rng))
+
+
+BRIGHTNESS = OfPixels(
+    Card("Brightness of {who}", 90, "appearance"), lambda images, by, _: brightness(images, by)
+)
+NOISE = OfPixels(Card("Pixel noise of {who}", 100, "appearance"), noise)
+BLUR = OfPixels(Card("Blur of {who}", 110, "appearance"), lambda images, by, _: blur(images, by))

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.voe.settings import CONDITION_KEYS, Condition
+from lewm_probe.analyses.voe.conditions import CONDITIONS
+from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.config import load_yaml, parse
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_suite, suite_names
@@ -24,7 +25,7 @@ def test_every_shipped_suite_is_read_and_fits_its_world(name):
 
 def test_two_rooms_suite_asks_what_it_must():
     suite = load_yaml(find_suite("two-room"), Suite, "suite")
-    assert {c.kind for c in suite.voe.conditions} == set(CONDITION_KEYS)
+    assert {c.kind for c in suite.voe.conditions} == set(CONDITIONS.names())
     assert suite.voe.trajectories == suite.voe.disjoint == 200
 
 
