@@ -30,8 +30,17 @@ def load_yaml(path: Path, schema: type[C], kind: str) -> C:
     Raises:
         UsageError: not there, not YAML, an unknown key, or a value of the wrong type.
     """
+    return parse(read_yaml_file(path, kind), schema, f"{kind} {path}")
+
+
+def read_yaml_file(path: Path, kind: str) -> Any:
+    """Plain data from a YAML file; ``kind`` says what it was to be, for messages.
+
+    Raises:
+        UsageError: not there, or not YAML.
+    """
     try:
-        raw = read_yaml(Path(path).read_text(encoding="utf-8"))
+        return read_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"There is no {kind} at {path}. Check the path.") from error
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError, RecursionError) as error:
@@ -42,7 +51,6 @@ def load_yaml(path: Path, schema: type[C], kind: str) -> C:
             f"{path} is not a YAML file that can be read ({type(error).__name__}{where}). "
             f"Fix its syntax{fresh}."
         ) from error
-    return parse(raw, schema, f"{kind} {path}")
 
 
 def read_yaml(text: str) -> Any:

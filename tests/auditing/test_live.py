@@ -17,8 +17,9 @@ from lewm_probe.core.config import load_yaml
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_suite
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 from lewm_probe.results.result import Result
 
@@ -101,7 +102,7 @@ def test_a_model_in_training_is_not_moved_to_where_a_checkpoint_lies(
     model, suite, tmp_path, monkeypatch
 ):
     """The first of the two is loaded on the CPU; the other computes on (what stands for) a GPU."""
-    save_checkpoint(tmp_path / "a.safetensors", model, meta=CheckpointMeta(family="lewm"))
+    save_checkpoint(tmp_path / "a.safetensors", model, meta=Origin(family="lewm"))
     asked = []
 
     def ask(names, evaluation, *_):

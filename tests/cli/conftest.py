@@ -46,8 +46,9 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         **sizes: int,
     ) -> Path:
         from lewm_probe.data.sampling.action_statistics import ActionStatistics
-        from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+        from lewm_probe.models.checkpoints.native import save_checkpoint
         from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+        from lewm_probe.models.family import Origin
         from lewm_probe.models.jepa import JEPA
 
         config = ModelConfig(
@@ -58,9 +59,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         width = config.env_action_width
         statistics = ActionStatistics(mean=(0.0,) * width, std=(1.0,) * width)
         model = JEPA(config, statistics, family=family, train_seed=seed)
-        meta = CheckpointMeta(
-            family=family, world=world, seed=seed, step=step, recipe="two-room/tiny"
-        )
+        meta = Origin(family=family, world=world, seed=seed, step=step, recipe="two-room/tiny")
         path = tmp_path / name
         save_checkpoint(path, model, meta=meta)
         return path

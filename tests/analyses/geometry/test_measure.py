@@ -9,7 +9,8 @@ from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.geometry.measure import geometry
 from lewm_probe.core.errors import UserError
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.stats.spectrum import effective_rank, participation_ratio
 from lewm_probe.training import sigreg
 
@@ -149,7 +150,7 @@ def test_collapse_shows(doubles, suite, cache):
 
 def test_over_training(make_lewm, suite, tmp_path):
     for step in (0, 5, 10):
-        meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
+        meta = Origin(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
     found = geometry(load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())

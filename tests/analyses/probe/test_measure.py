@@ -7,7 +7,8 @@ from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.probe import measure
 from lewm_probe.analyses.probe.measure import probe
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.results.result import Result
 
 MLP = {"hidden": (16,), "max_epochs": 4, "batch": 128, "seeds": 2}
@@ -201,7 +202,7 @@ def test_on_request(oracle, small, cache):
 
 def test_over_training(make_lewm, small, tmp_path):
     for step in (0, 5, 10):
-        meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
+        meta = Origin(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
     asked = with_probe(small, quantities=("agent_position",), controls=())

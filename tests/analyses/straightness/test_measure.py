@@ -8,7 +8,8 @@ from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.straightness.measure import straightness
 from lewm_probe.analyses.straightness.paths import noise_straightness, straightness_of
 from lewm_probe.core.errors import UserError
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.stats.spectrum import effective_rank
 
 SIZE = 64
@@ -146,7 +147,7 @@ def test_contact_is_told_from_free_motion(oracle, suite, monkeypatch):
 
 def test_over_training(make_lewm, suite, tmp_path):
     for step in (0, 5, 10):
-        meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
+        meta = Origin(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
     found = straightness(load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())
