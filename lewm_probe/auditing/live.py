@@ -35,12 +35,13 @@ from lewm_probe.auditing.request import (
     notes_on,
     whole,
 )
-from lewm_probe.auditing.run import ANALYSES, ask
+from lewm_probe.auditing.run import ask
 from lewm_probe.core.checks import kind
 from lewm_probe.core.devices import resolve_device
-from lewm_probe.core.errors import UsageError, unknown_name
+from lewm_probe.core.errors import UsageError
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.models.base import WorldModel, device_of
+from lewm_probe.results.analyses import ANALYSES, in_order
 from lewm_probe.results.result import Result, merge
 from lewm_probe.worlds import make_world
 
@@ -55,7 +56,7 @@ def audit(
     suite: str | Path | None = None,
     trajectories: int | None = None,
     seed: int | None = None,
-    analyses: Sequence[str] | str = tuple(ANALYSES),
+    analyses: Sequence[str] | str | None = None,
     step: int | None = None,
     out: Path | str | None = None,
     cache: Path | str | None = None,
@@ -72,7 +73,8 @@ def audit(
         suite: file or name of a suite (default: the world's).
         trajectories: trajectories a condition, instead of the suite's number.
         seed: evaluation seed, instead of the suite's.
-        analyses: one or some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry``.
+        analyses: one or some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry`` and
+            those that packages bring along (default: all that the command asks).
         step: optimiser steps that the models in memory have taken, for curves over training.
         out: folder for results and report (default: none is written).
         cache: folder of latents (default: in memory, for this call).
@@ -87,12 +89,14 @@ def audit(
             none, such as a module that is no ``WorldModel``.
         UserError: a model does not fit the world, or all of them fail in every analysis.
     """
+    if analyses is None:
+        analyses = [analysis.name for analysis in in_order() if analysis.by_default]
     analyses = [analyses] if isinstance(analyses, str) else list(analyses)
     for name in analyses:
-        if name not in ANALYSES:
-            raise unknown_name("analysis", name, ANALYSES)
+        ANALYSES.get(name)
     if not analyses:
-        raise UsageError(f"No analysis was named. Choose some of {', '.join(ANALYSES)}.")
+        known = ", ".join(analysis.name for analysis in in_order())
+        raise UsageError(f"No analysis was named. Choose some of {known}.")
     named = dict(model) if isinstance(model, Mapping) else {"model": model}
     if not named:
         raise UsageError("No model was given to audit. Give one, or several by name.")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lewm_probe.auditing.request import EvaluationRequest, Failure, prepare, report_failures
-from lewm_probe.auditing.run import ANALYSES, ask
+from lewm_probe.auditing.run import ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.names import split_name
+from lewm_probe.results.analyses import in_order
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -152,7 +153,7 @@ def run_audit(
         folder = out or Path("runs") / evaluation.suite.world / "audit"
         with console.progress() as bars:
             results = ask(
-                list(ANALYSES),
+                [analysis.name for analysis in in_order() if analysis.by_default],
                 evaluation,
                 command,
                 lambda name: folder / "parts" / name,
@@ -208,12 +209,11 @@ def _check_comparable(world: str, others: dict[str, Result]) -> None:
 
 def _compared(own: Result, others: dict[str, Result]) -> tuple[list[Result], list[Result]]:
     """The numbers of others under names that say whose they are, and differences from each."""
-    from lewm_probe.comparison.published import compare_with_published, renamed
+    from lewm_probe.auditing.against import compare_with
+    from lewm_probe.comparison.published import renamed
 
     theirs = [renamed(other, label) for label, other in others.items()]
-    return theirs, [
-        compare_with_published(own, other, label=label) for label, other in others.items()
-    ]
+    return theirs, [compare_with(own, other, label) for label, other in others.items()]
 
 
 def _group(shown: list[RenderableType]) -> RenderableType:

@@ -5,11 +5,13 @@ Only strings stand here, so that reports see analyses without importing what mea
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from lewm_probe.core.files import content_hash
 from lewm_probe.core.registry import Registry
 from lewm_probe.results.cards import Card
 
@@ -23,13 +25,16 @@ class Analysis:
         help: a sentence for ``--help``.
         card: how readers see it, and in which order.
         settings: schema of the suite's section of its name.
-        measure: (checkpoint, context, recorder) → key → sample: what one checkpoint contributes.
         report: a ``ReportPart``.
+        measure: (checkpoint, context, recorder) → key → sample: what one checkpoint contributes.
         needs: sets of trajectories that it asks for by purpose, and ``simulator`` or ``goals``.
         options: flag of the command → key of the settings.
-        measure_all: instead of ``measure``, for an analysis that looks at all checkpoints in one
-            sweep; see ``analyses/engine/run.py``.
-        finish: what remains to be written once all checkpoints are measured.
+        measure_all: (checkpoints, context, recorder) → checkpoints and samples, instead of
+            ``measure``, for an analysis that shows all of them the same in one sweep.
+        finish: (checkpoints and samples, context, recorder): writes what compares them, instead of
+            differences of every sample.
+        samples: (rows of a checkpoint, log floor) → key → sample: how stored rows are compared.
+        compared: the metrics that stored results are compared by.
         by_default: whether ``audit`` asks it.
     """
 
@@ -37,18 +42,30 @@ class Analysis:
     help: str
     card: Card
     settings: str
-    measure: str
     report: str
+    measure: str | None = None
     needs: frozenset[str] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict)
     measure_all: str | None = None
     finish: str | None = None
+    samples: str | None = None
+    compared: str | None = None
     by_default: bool = True
 
     def load(self, part: str) -> Any:
         """What one of the strings names, e.g. ``load("report")``."""
         module, _, name = str(getattr(self, part)).partition(":")
         return getattr(importlib.import_module(module), name)
+
+    def code(self) -> str:
+        """A hash of the source of somebody else's analysis; ours is part of ``code_version``."""
+        package = str(self.measure_all or self.measure).partition(":")[0].partition(".")[0]
+        spec = importlib.util.find_spec(package)
+        if spec is None or package == __name__.partition(".")[0]:
+            return ""
+        folders = map(Path, spec.submodule_search_locations or ())
+        files = {*(f for folder in folders for f in folder.rglob("*.py")), Path(spec.origin or "")}
+        return content_hash(*(f.read_bytes() for f in sorted(files) if f.is_file()))
 
 
 ANALYSES: Registry[Analysis] = Registry(

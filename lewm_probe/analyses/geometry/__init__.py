@@ -11,4 +11,6 @@ GEOMETRY = Analysis(
     measure="lewm_probe.analyses.geometry.measure:measure",
     report="lewm_probe.analyses.geometry.report.part:REPORT",
     needs=frozenset({"disjoint"}),
+    samples="lewm_probe.analyses.geometry.report.samples:samples",
+    compared="lewm_probe.analyses.geometry.report.samples:COMPARED",
 )

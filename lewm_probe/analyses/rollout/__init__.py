@@ -11,4 +11,6 @@ ROLLOUT = Analysis(
     measure="lewm_probe.analyses.rollout.measure:measure",
     report="lewm_probe.analyses.rollout.report.part:REPORT",
     needs=frozenset({"disjoint", "probe-train"}),
+    samples="lewm_probe.analyses.rollout.report.samples:samples",
+    compared="lewm_probe.analyses.rollout.report.samples:COMPARED",
 )

@@ -11,4 +11,6 @@ STRAIGHTNESS = Analysis(
     measure="lewm_probe.analyses.straightness.measure:measure",
     report="lewm_probe.analyses.straightness.report.part:REPORT",
     needs=frozenset({"disjoint"}),
+    samples="lewm_probe.analyses.straightness.report.samples:samples",
+    compared="lewm_probe.analyses.straightness.report.samples:COMPARED",
 )

@@ -6,13 +6,19 @@ on by default, and everything that could be tuned is written in the suite file, 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
+from lewm_probe.analyses.geometry.settings import GeometrySettings
 from lewm_probe.analyses.probe.settings import ProbeSettings
 from lewm_probe.analyses.rollout.settings import RolloutSettings
 from lewm_probe.analyses.straightness.settings import StraightnessSettings
 from lewm_probe.analyses.voe.settings import VoeSettings
 from lewm_probe.core.config import Config
+from lewm_probe.core.errors import UserError
 
 
 class RandomEncoderSettings(Config):
@@ -41,7 +47,26 @@ class Suite(Config):
     voe: VoeSettings
     straightness: StraightnessSettings = StraightnessSettings()
     rollout: RolloutSettings = RolloutSettings()
+    geometry: GeometrySettings = GeometrySettings()
     random_encoder: RandomEncoderSettings = RandomEncoderSettings()
     statistics: StatisticsSettings = StatisticsSettings()
     seed: int = Field(7, ge=0)
     """Evaluation seed: of starts, policies, interventions and resampling."""
+
+    def section(self, analysis: str) -> Any:
+        """What is asked of one analysis.
+
+        Raises:
+            UsageError: the suite does not say.
+        """
+        return getattr(self, analysis)
+
+
+def with_defaults(suite: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stored suite with the keys that it left to their defaults, as far as it is one of ours."""
+    try:
+        whole = Suite.model_validate_json(json.dumps(suite))
+    except (ValueError, UserError):
+        return suite  # of another version, or an untrusted own
+    stated: dict[str, Any] = whole.model_dump(mode="json")
+    return stated
