@@ -23,18 +23,10 @@ from torch import nn
 
 from lewm_probe.analyses.engine.asked.checkpoint import (
     Checkpoint,
-    check_all_fit,
     checkpoint_from_model,
     load_checkpoints,
 )
-from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.auditing.request import (
-    Evaluation,
-    EvaluationRequest,
-    find_suite_for,
-    notes_on,
-    whole,
-)
+from lewm_probe.auditing.request import EvaluationRequest, settle, whole
 from lewm_probe.auditing.run import ask
 from lewm_probe.core.checks import kind
 from lewm_probe.core.devices import resolve_device
@@ -43,7 +35,6 @@ from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.models.base import WorldModel, device_of
 from lewm_probe.results.analyses import ANALYSES, in_order
 from lewm_probe.results.result import Result, merge
-from lewm_probe.worlds import make_world
 
 Audited = WorldModel | str | Path
 """A model in memory, or the path of a checkpoint."""
@@ -109,21 +100,16 @@ def audit(
                 stack.enter_context(untouched(one))
         checkpoints = [_subject(name, one, step) for name, one in named.items()]
         request = EvaluationRequest(
-            [],
-            Path(),
+            cache=Path(cache) if cache is not None else None,
             world=world,
             suite=str(suite) if suite is not None else None,
             trajectories=trajectories,
             seed=seed,
         )
-        asked = find_suite_for(request, checkpoints)
-        place = make_world(asked.world)
-        check_all_fit(checkpoints, place)
-        store = LatentCache(Path(cache) if cache is not None else None)
         device = _device([one for one in named.values() if isinstance(one, WorldModel)])
         results = ask(
             analyses,
-            Evaluation(checkpoints, asked, device, store, notes=notes_on(checkpoints, place)),
+            settle(request, checkpoints, device),
             "lewm_probe.audit",
             lambda name: folder / "parts" / name if folder is not None else None,
             progress or NoProgress(),

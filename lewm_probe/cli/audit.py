@@ -59,45 +59,18 @@ class Audited:
     differences: list[Result] = field(default_factory=list)
 
 
-def audit(
-    checkpoints: options.Checkpoints = None,
-    model: options.Model = None,
-    action_stats: options.ActionStats = None,
-    dataset: options.Dataset = None,
-    family: options.Family = None,
-    resize: options.Resize = None,
-    world: options.World = None,
-    suite: options.Suite = None,
-    trajectories: options.Trajectories = None,
-    against: Against = None,
-    gate: GateFile = None,
-    out: options.Out = None,
-    seed: options.Seed = None,
-    device: options.Device = "auto",
-    cache: options.Cache = options.DEFAULT_CACHE,
-    curve: options.Curve = True,
-    title: options.Title = None,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+def _audit(
+    request: EvaluationRequest,
+    out: Path | None,
+    console: Console,
+    against: list[str] | None,
+    gate: Path | None,
+    title: str | None,
 ) -> None:
     """Ask everything of the checkpoints, then write the report and a model card for each."""
     from lewm_probe.cli.summary import summarize
     from lewm_probe.results.provenance import command_line
 
-    console = Console(json=json, quiet=quiet)
-    request = EvaluationRequest(
-        checkpoints or (),
-        cache,
-        models=model or (),
-        options=options.loading(action_stats, dataset, family, resize),
-        world=world,
-        suite=suite,
-        trajectories=trajectories,
-        seed=seed,
-        device=device,
-        curve=curve,
-    )
     thresholds = _gate(gate)  # a slip in the file is told before the work, not after it
     done = run_audit(request, out, title, console, command_line(), against=against or ())
     shown: list[RenderableType] = [summarize(done.result)]
@@ -116,6 +89,14 @@ def audit(
     report_failures(done.failures, done.page.parent)
     if error is not None:
         raise error
+
+
+audit = options.of_a_request(
+    _audit,
+    options.Own("against", Against, None, "trajectories"),
+    options.Own("gate", GateFile, None, "trajectories"),
+    options.Own("title", options.Title, None, "curve"),
+)
 
 
 def run_audit(

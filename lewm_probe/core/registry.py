@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.errors import UsageError, UserError, brief, unknown_name
 
 T = TypeVar("T")
 
@@ -124,9 +124,11 @@ class Registry(Generic[T]):
         title = f"{self.what[:1].upper()}{self.what[1:]} '{name}'"
         try:
             thing = entry.load()
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
+            missing = isinstance(error, ImportError | AttributeError)
             raise UserError(
-                f"{title} is registered as {entry.value}, which cannot be loaded: {error}. "
+                f"{title} is registered as {entry.value}, which cannot be loaded: "
+                f"{error if missing else brief(error)}. "
                 + (
                     "Install the missing package with pip: it is among the dependencies of "
                     "lewm-probe."

@@ -6,12 +6,12 @@ Only strings stand here, so that reports see analyses without importing what mea
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lewm_probe.core.files import content_hash
+from lewm_probe.core.errors import UserError
 from lewm_probe.core.registry import Registry
 from lewm_probe.results.cards import Card
 
@@ -59,6 +59,8 @@ class Analysis:
 
     def code(self) -> str:
         """A hash of the source of somebody else's analysis; ours is part of ``code_version``."""
+        from lewm_probe.core.files import content_hash
+
         package = str(self.measure_all or self.measure).partition(":")[0].partition(".")[0]
         spec = importlib.util.find_spec(package)
         if spec is None or package == __name__.partition(".")[0]:
@@ -82,6 +84,18 @@ ANALYSES: Registry[Analysis] = Registry(
 )
 
 
-def in_order() -> list[Analysis]:
-    """All analyses, as reports and audits go through them."""
-    return sorted(ANALYSES.all().values(), key=lambda a: (a.card.order, a.name))
+def in_order(left_out: Callable[[str, UserError], None] = lambda *_: None) -> list[Analysis]:
+    """All analyses, as reports and audits go through them.
+
+    One that another package brings along and that cannot be loaded is missing, and told to
+    ``left_out``: nothing else has to suffer from it. Asking for it by name says what is wrong.
+    """
+    found = []
+    for name in ANALYSES.names():
+        try:
+            found.append(ANALYSES.get(name))
+        except UserError as error:
+            if not ANALYSES.origin(name):
+                raise
+            left_out(name, error)
+    return sorted(found, key=lambda a: (a.card.order, a.name))

@@ -313,7 +313,9 @@ def test_the_check_prints_what_the_readme_shows(monkeypatch: pytest.MonkeyPatch)
 def test_notebooks_and_training_loops(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As the README has them, on the suite of these tests and at few steps."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(live, "find_suite_for", lambda *_: suite_of("two-room"))
+    monkeypatch.setattr(
+        "lewm_probe.auditing.request.find_suite_for", lambda *_: suite_of("two-room")
+    )
     asked: list[tuple[str, int | None]] = []
 
     def ask(analyses: Sequence[str], evaluation: Evaluation, *_: object) -> list[Result]:
