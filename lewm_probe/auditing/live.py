@@ -27,7 +27,7 @@ from lewm_probe.analyses.engine.asked.checkpoint import (
     load_checkpoints,
 )
 from lewm_probe.auditing.request import EvaluationRequest, settle, whole
-from lewm_probe.auditing.run import ask
+from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.core.checks import kind
 from lewm_probe.core.devices import resolve_device
 from lewm_probe.core.errors import UsageError
@@ -80,12 +80,10 @@ def audit(
             none, such as a module that is no ``WorldModel``.
         UserError: a model does not fit the world, or all of them fail in every analysis.
     """
-    if analyses is None:
-        analyses = [analysis.name for analysis in in_order() if analysis.by_default]
-    analyses = [analyses] if isinstance(analyses, str) else list(analyses)
-    for name in analyses:
+    chosen = [analyses] if isinstance(analyses, str) else analyses
+    for name in chosen or ():
         ANALYSES.get(name)
-    if not analyses:
+    if chosen is not None and not chosen:
         known = ", ".join(analysis.name for analysis in in_order())
         raise UsageError(f"No analysis was named. Choose some of {known}.")
     named = dict(model) if isinstance(model, Mapping) else {"model": model}
@@ -107,9 +105,10 @@ def audit(
             seed=seed,
         )
         device = _device([one for one in named.values() if isinstance(one, WorldModel)])
+        evaluation = settle(request, checkpoints, device)
         results = ask(
-            analyses,
-            settle(request, checkpoints, device),
+            by_default(evaluation.suite) if chosen is None else list(chosen),
+            evaluation,
             "lewm_probe.audit",
             lambda name: folder / "parts" / name if folder is not None else None,
             progress or NoProgress(),

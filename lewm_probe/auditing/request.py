@@ -291,7 +291,7 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
         world = register_recorded(world, frame_skip=checkpoints[0].model.spec.frame_skip)
         if request.suite is None:
             seed = {} if request.seed is None else {"seed": request.seed}
-            return with_numbers(recorded_suite(world, **seed), request.trajectories, None)
+            return _as_asked(recorded_suite(world, **seed), request)
     name = request.suite or world
     if request.suite is None and name not in (None, *world_names(), *suite_names()):
         raise unknown_name("world or data set", str(name), {*world_names(), *suite_names()})
@@ -307,11 +307,17 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
             f"The suite {name} asks in the world {suite.world}, but --world says {world}. Give "
             "only one of --suite and --world."
         )
+    return _as_asked(suite, request)
+
+
+def _as_asked(suite: Suite, request: EvaluationRequest) -> Suite:
+    for analysis, settings in request.settings.items():
+        suite = suite.changed(analysis, settings)
     return with_numbers(suite, request.trajectories, request.seed)
 
 
 def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Suite:
-    """The suite with n trajectories a condition, the probe's sets in proportion, and a seed.
+    """The suite with n trajectories a condition, all other sets in proportion, and a seed.
 
     Raises:
         UsageError: fewer than 4 trajectories, a seed below 0, or no whole numbers.
@@ -322,21 +328,8 @@ def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Su
     if trajectories is None:
         return suite
     trajectories = whole("trajectories", trajectories, least=4)
-    share = trajectories / suite.voe.trajectories
-    probe = suite.probe
-    sizes = {
-        # Never below what the schema takes as the least.
-        "train": max(10, round(probe.train * share)),
-        "validation": max(5, round(probe.validation * share)),
-        "test": max(5, round(probe.test * share)),
-    }
-    voe = {"trajectories": trajectories, "disjoint": max(4, round(suite.voe.disjoint * share))}
-    return suite.model_copy(
-        update={
-            "probe": probe.model_copy(update=sizes),
-            "voe": suite.voe.model_copy(update=voe),
-        }
-    )
+    # The trajectories of a condition are what the option speaks of; all else follows.
+    return suite.scaled(trajectories / suite.voe.trajectories)
 
 
 def whole(name: str, value: object, least: int = 0) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lewm_probe.auditing.request import Evaluation, Failure
 from lewm_probe.core.errors import UserError
-from lewm_probe.results.analyses import ANALYSES
+from lewm_probe.results.analyses import ANALYSES, in_order
 
 if TYPE_CHECKING:
     from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed
     from lewm_probe.core.progress import Progress
     from lewm_probe.results.result import Result
+
+
+def by_default(suite: Suite) -> list[str]:
+    """The analyses that an audit asks: those of which the suite says what to ask."""
+    asked = [analysis.name for analysis in in_order() if analysis.by_default]
+    return [name for name in asked if getattr(suite, name, None) is not None]
 
 
 def ask(

@@ -30,7 +30,7 @@ def commands(taken: Collection[str]) -> Iterator[tuple[Analysis, Callable[..., N
         try:
             made = command(analysis)
         except Exception as error:
-            if not ANALYSES.origin(analysis.name):
+            if ANALYSES.is_built_in(analysis.name):
                 raise
             _note(f"The analysis '{analysis.name}' has no command ({brief(error)}).")
         else:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lewm_probe.auditing.request import EvaluationRequest, Failure, prepare, report_failures
-from lewm_probe.auditing.run import ask
+from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.names import split_name
-from lewm_probe.results.analyses import in_order
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -134,7 +133,7 @@ def run_audit(
         folder = out or Path("runs") / evaluation.suite.world / "audit"
         with console.progress() as bars:
             results = ask(
-                [analysis.name for analysis in in_order() if analysis.by_default],
+                by_default(evaluation.suite),
                 evaluation,
                 command,
                 lambda name: folder / "parts" / name,

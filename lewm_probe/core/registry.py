@@ -107,6 +107,10 @@ class Registry(Generic[T]):
         """Those of this process, by name."""
         return dict(self._own)
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether a name means the same wherever this package is."""
+        return name in self._built_in
+
     def origin(self, name: str) -> str:
         """The package that brings a name along; empty for what is built in or of this process."""
         if name in self._own or name in self._built_in:

@@ -53,9 +53,20 @@ class Analysis:
     by_default: bool = True
 
     def load(self, part: str) -> Any:
-        """What one of the strings names, e.g. ``load("report")``."""
-        module, _, name = str(getattr(self, part)).partition(":")
-        return getattr(importlib.import_module(module), name)
+        """What one of the strings names, e.g. ``load("report")``.
+
+        Raises:
+            UserError: it is not there.
+        """
+        place = str(getattr(self, part))
+        module, _, name = place.partition(":")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"The analysis '{self.name}' says that its {part} is {place}, which cannot be "
+                f"loaded: {error}. Install what it needs, or fix the package that brings it along."
+            ) from error
 
     def code(self) -> str:
         """A hash of the source of somebody else's analysis; ours is part of ``code_version``."""
@@ -95,7 +106,7 @@ def in_order(left_out: Callable[[str, UserError], None] = lambda *_: None) -> li
         try:
             found.append(ANALYSES.get(name))
         except UserError as error:
-            if not ANALYSES.origin(name):
+            if ANALYSES.is_built_in(name):
                 raise
             left_out(name, error)
     return sorted(found, key=lambda a: (a.card.order, a.name))

@@ -61,7 +61,7 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     Raises:
         UserError: latents that are not finite.
     """
-    data = context.trajectories(checkpoint, "disjoint")
+    data = context.trajectories(checkpoint, "clean")
     view = pooled(checkpoint, encoded(checkpoint, data.pixels, data.actions, context.cache)["z"])
     _spectrum(recorder, checkpoint, view)
     _variances(recorder, checkpoint, view)

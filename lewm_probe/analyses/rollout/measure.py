@@ -53,7 +53,7 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
         UserError: trajectories shorter than H + 1 frames, or latents that are not finite.
     """
     check_quantities(context.suite.probe.quantities, context.world.quantities)
-    trajectories = context.trajectories(checkpoint, "disjoint")
+    trajectories = context.trajectories(checkpoint, "clean")
     weights = context.resamples(len(trajectories))
     pixels, actions = trajectories.pixels, trajectories.actions
     latents = encoded(checkpoint, pixels, actions, context.cache)["z"]  # (N, T, …)

@@ -65,7 +65,7 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     Raises:
         UserError: latents that are not finite.
     """
-    whole = context.trajectories(checkpoint, "disjoint")
+    whole = context.trajectories(checkpoint, "clean")
     spaces = context.once(("spaces", whole.size), lambda: _Spaces(whole, context))
     samples = _whole(recorder, checkpoint, whole, spaces, context)
     some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
