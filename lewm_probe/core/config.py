@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +19,11 @@ class Config(BaseModel):
     """Base of recipes and suites: frozen, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @classmethod
+    def current(cls) -> type[Self]:
+        """The schema to read with: a wider one where keys depend on what is installed."""
+        return cls
 
 
 C = TypeVar("C", bound=Config)
@@ -98,6 +103,7 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
     Raises:
         UsageError: not a mapping, an unknown or missing key, or a value of the wrong type.
     """
+    schema = schema.current()
     if not isinstance(raw, dict):
         raise UsageError(f"{where} must be a mapping of keys to values, not {_type_name(raw)}.")
     try:

@@ -11,7 +11,7 @@ import lewm_probe
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.geometry.measure import geometry
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.auditing.live import untouched
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.errors import UsageError
@@ -65,7 +65,8 @@ def state(model):
 
 def test_a_notebook_gets_what_the_analyses_give(model, suite):
     result = lewm_probe.audit(model, suite=suite, analyses=("geometry",))
-    alone = geometry(
+    alone = run(
+        "geometry",
         [checkpoint_from_model("model", model)],
         load_yaml(suite, Suite, "suite"),
         cache=LatentCache(),
