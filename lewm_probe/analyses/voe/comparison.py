@@ -17,7 +17,8 @@ from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, Values
-from lewm_probe.analyses.voe.metrics import Evidence, Resamples
+from lewm_probe.analyses.voe.metrics import Resamples
+from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL
 from lewm_probe.core.seeding import stream
 from lewm_probe.results.schema import step_order
@@ -44,10 +45,10 @@ class Onsets:
     values: Values
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Onsets:
+    def of(cls, evidence: SurpriseScores) -> Onsets:
         """What ``compare`` reads of a checkpoint's evidence."""
         values = {}
-        for condition in evidence.scores.conditions:
+        for condition in evidence.conditions:
             for scorer in (MODEL, "copy_last"):
                 pair = evidence.pair(condition, scorer, "onset")
                 for side, scores in zip(SIDES, pair, strict=True):
