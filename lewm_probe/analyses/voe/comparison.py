@@ -13,7 +13,8 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.differences import Measured
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
-from lewm_probe.analyses.voe.metrics import Evidence, Resamples
+from lewm_probe.analyses.voe.metrics import Resamples
+from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL
 from lewm_probe.comparison.difference import Key, Sample, difference, reach
 from lewm_probe.core.seeding import stream
@@ -25,10 +26,10 @@ COMPARED = {"auroc": "auroc", "delta_auroc_over_copy_last": "gain"}
 """Metrics of surprise at onset that models are compared by, and their statistics."""
 
 
-def onset_samples(evidence: Evidence) -> Samples:
+def onset_samples(evidence: SurpriseScores) -> Samples:
     """Surprise of one checkpoint at t0: all that a comparison with others needs."""
     samples = {}
-    for condition in evidence.scores.conditions:
+    for condition in evidence.conditions:
         kept = evidence.kept[condition]
         ids = [one for one, there in zip(evidence.ids, kept, strict=True) if there]
         columns = [

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.doses import Add
-from lewm_probe.analyses.voe.settings import Condition
-from lewm_probe.analyses.voe.surprise import (
-    MODEL,
-    WHITENED,
-    Scores,
-    onset_values,
-    window_max,
-    window_means,
+from lewm_probe.analyses.voe.scores import (
+    AGGREGATES,
+    SurpriseScores,
+    aggregate,
+    log_surprise,
 )
+from lewm_probe.analyses.voe.settings import Condition
+from lewm_probe.analyses.voe.surprise import MODEL, WHITENED, onset_values
 from lewm_probe.core.seeding import stream
 from lewm_probe.stats import bootstrap, paired, ranks
 from lewm_probe.stats.bootstrap import Estimate
@@ -30,9 +27,6 @@ OFFSETS = range(-3, 7)
 
 CONTRAST = "color"
 """The change of appearance that violations are held against, as in the paper."""
-
-AGGREGATES = ("onset", "mean_after", "max_after")
-"""How a trajectory's surprise becomes one number for ranks."""
 
 
 class Resamples:
@@ -49,105 +43,6 @@ class Resamples:
             count = self._suite.statistics.bootstrap
             self._weights[n] = bootstrap.resamples(n, count, rng)
         return self._weights[n]
-
-
-@dataclass(frozen=True)
-class PairedSurprise:
-    """One condition of one checkpoint and scorer, reduced to the cases that could be made.
-
-    Attributes:
-        perturbed, reference: surprise (n, T).
-        onset: t0, (n,).
-    """
-
-    perturbed: np.ndarray
-    reference: np.ndarray
-    onset: np.ndarray
-
-
-@dataclass
-class Evidence:
-    """The surprise of one checkpoint, and how to read it.
-
-    Attributes:
-        checkpoint: the checkpoint.
-        scores: of it and its baselines.
-        onset: t0 of each case, (N,).
-        onsets: condition → t0 of each case under it, (N,): another one where nothing would show at
-            the case's own.
-        kept: condition → which cases could be made, bool (N,).
-        ids: trajectory ids of the cases.
-        swapped: the model's surprise with another trajectory's actions, (N, T).
-        rival_copy: copy-last surprise on disjoint trajectories in the random encoder's latents.
-        trace_cov: tr Cov z on the disjoint trajectories.
-        rank: effective rank of z there.
-        width: number of latent axes.
-        action_scale: mean and SD of the actions there as the predictor gets them, (2, A); None
-            where the model does not say.
-    """
-
-    checkpoint: Checkpoint
-    scores: Scores
-    onset: np.ndarray
-    onsets: Mapping[str, np.ndarray]
-    kept: Mapping[str, np.ndarray]
-    ids: tuple[str, ...]
-    swapped: np.ndarray
-    baseline_copy: np.ndarray | None
-    trace_cov: float
-    rank: float
-    width: int
-    action_scale: np.ndarray | None = None
-    compared: dict[tuple[str, str, str], np.ndarray] = field(default_factory=dict)
-    """Memory of ``comparisons``: they serve several numbers."""
-
-    @property
-    def baselines(self) -> list[str]:
-        """Baselines that were scored."""
-        return [name for name in self.scores.clean if name not in (MODEL, WHITENED)]
-
-    def case(self, condition: str, scorer: str = MODEL) -> PairedSurprise:
-        """Perturbed and reference surprise of the cases of a condition."""
-        kept = self.kept[condition]
-        perturbed = self.scores.conditions[condition][scorer]
-        onset = self.onsets[condition][kept]
-        return PairedSurprise(perturbed[kept], self.scores.clean[scorer][kept], onset)
-
-    def pair(self, condition: str, scorer: str, how: str) -> tuple[np.ndarray, np.ndarray]:
-        """One number a case: perturbed (n,), reference (n,)."""
-        case = self.case(condition, scorer)
-        return aggregate(case.perturbed, case.onset, how), aggregate(
-            case.reference, case.onset, how
-        )
-
-    def comparisons(self, condition: str, scorer: str, how: str) -> np.ndarray:
-        """Every perturbed against every reference trajectory, (n, n)."""
-        key = (condition, scorer, how)
-        if key not in self.compared:
-            self.compared[key] = ranks.comparisons(*self.pair(condition, scorer, how))
-        return self.compared[key]
-
-    def delta(self, condition: str, window: str, floor: float) -> np.ndarray:
-        """Mean of log s_pert − log s_ref over a window, (n,); NaN where it has no frame."""
-        case = self.case(condition)
-        first, last = self.window(window)
-        change = log_surprise(case.perturbed, floor) - log_surprise(case.reference, floor)
-        return window_means(change, case.onset, first, last)
-
-    def window(self, name: str) -> tuple[int, int | None]:
-        """First and last offset from t0: onset t0; transient t0 … t0+H−1; steady from t0+H."""
-        history = self.checkpoint.model.spec.history
-        windows = {"onset": (0, 0), "transient": (0, history - 1), "steady": (history, None)}
-        return windows[name]
-
-
-def aggregate(scores: np.ndarray, onset: np.ndarray, how: str) -> np.ndarray:
-    """One number a trajectory, by one of ``AGGREGATES``: (N, T), (N,) → (N,)."""
-    if how == "onset":
-        return onset_values(scores, onset)
-    return (
-        window_means(scores, onset, 0, None) if how == "mean_after" else window_max(scores, onset)
-    )
 
 
 def thresholds(
@@ -169,32 +64,26 @@ def thresholds(
     }
 
 
-def log_surprise(scores: np.ndarray, floor: float) -> np.ndarray:
-    """log(s + floor)."""
-    return np.log(scores + floor)
-
-
 def write_metrics(
-    recorder: ResultRecorder, evidence: Evidence, suite: Suite, resamples: Resamples
+    recorder: ResultRecorder, scores: SurpriseScores, suite: Suite, resamples: Resamples
 ) -> None:
     """Every number of one checkpoint that needs no other checkpoint."""
 
     def add(metric: str, found: Estimate | float | None, **keys: Any) -> None:
-        recorder.metric(evidence.checkpoint, metric, found, features="z", **keys)
+        recorder.metric(scores.checkpoint, metric, found, features="z", **keys)
 
     levels = {
-        scorer: thresholds(scores, evidence.onset)
-        for scorer, scores in evidence.scores.disjoint.items()
+        scorer: thresholds(values, scores.onset) for scorer, values in scores.disjoint.items()
     }
-    _clean(add, evidence, suite, levels)
-    _curves(add, evidence, suite, resamples)
+    _clean(add, scores, suite, levels)
+    _curves(add, scores, suite, resamples)
     for condition in suite.voe.conditions:
-        if evidence.kept[condition.name].sum() < 2:
+        if scores.kept[condition.name].sum() < 2:
             continue
-        _ranks(add, evidence, condition, resamples, suite.statistics.confidence, levels)
-        _differences(add, evidence, condition, suite, resamples)
+        _ranks(add, scores, condition, resamples, suite.statistics.confidence, levels)
+        _differences(add, scores, condition, suite, resamples)
     for first, second in direct_pairs(suite):
-        _direct(add, evidence, first, second, suite, resamples)
+        _direct(add, scores, first, second, suite, resamples)
 
 
 def direct_pairs(suite: Suite) -> Iterator[tuple[Condition, Condition]]:
@@ -206,14 +95,14 @@ def direct_pairs(suite: Suite) -> Iterator[tuple[Condition, Condition]]:
 
 
 def _clean(
-    add: Add, evidence: Evidence, suite: Suite, levels: Mapping[str, Mapping[str, float]]
+    add: Add, scores: SurpriseScores, suite: Suite, levels: Mapping[str, Mapping[str, float]]
 ) -> None:
-    n = len(evidence.scores.disjoint[MODEL])
-    add("trace_cov", Estimate(evidence.trace_cov, n=n), subject="reference")
-    add("effective_rank", Estimate(evidence.rank, n=n), subject="reference")
-    for scorer in (MODEL, *evidence.baselines):
+    n = len(scores.disjoint[MODEL])
+    add("trace_cov", Estimate(scores.trace_cov, n=n), subject="reference")
+    add("effective_rank", Estimate(scores.rank, n=n), subject="reference")
+    for scorer in (MODEL, *scores.baselines):
         for how in AGGREGATES:
-            values = aggregate(evidence.scores.clean[scorer], evidence.onset, how)
+            values = aggregate(scores.clean[scorer], scores.onset, how)
             rate = ranks.detection_rate(values, levels[scorer][how])
             add(
                 "detection_at_5fp",
@@ -224,23 +113,23 @@ def _clean(
             )
 
 
-def _curves(add: Add, evidence: Evidence, suite: Suite, resamples: Resamples) -> None:
+def _curves(add: Add, scores: SurpriseScores, suite: Suite, resamples: Resamples) -> None:
     floor, confidence = suite.voe.log_floor, suite.statistics.confidence
-    chance = 2 * evidence.trace_cov / evidence.width
-    everyone = np.ones(len(evidence.onset), bool)
-    scored = [("reference", evidence.scores.clean, everyone, evidence.onset)]
+    chance = 2 * scores.trace_cov / scores.width
+    everyone = np.ones(len(scores.onset), bool)
+    scored = [("reference", scores.clean, everyone, scores.onset)]
     scored += [
-        (name, scores, evidence.kept[name], evidence.onsets[name])
-        for name, scores in evidence.scores.conditions.items()
+        (name, by_scorer, scores.kept[name], scores.onsets[name])
+        for name, by_scorer in scores.conditions.items()
     ]
-    for scorer in (MODEL, *evidence.baselines):
-        logs = log_surprise(evidence.scores.disjoint[scorer], floor)
+    for scorer in (MODEL, *scores.baselines):
+        logs = log_surprise(scores.disjoint[scorer], floor)
         centre, spread = float(np.nanmean(logs)), float(np.nanstd(logs))
-        for name, scores, kept, onsets in scored:
+        for name, by_scorer, kept, onsets in scored:
             for offset in OFFSETS:
                 if offset != 0 and scorer != MODEL:
                     continue  # a baseline is compared at t0; its rows hold no more either
-                values = onset_values(scores[scorer][kept], onsets[kept], offset)
+                values = onset_values(by_scorer[scorer][kept], onsets[kept], offset)
                 if np.isfinite(values).sum() < 2:
                     continue
                 weights = resamples.of(len(values))
@@ -250,28 +139,28 @@ def _curves(add: Add, evidence: Evidence, suite: Suite, resamples: Resamples) ->
                     z = (log_surprise(values, floor) - centre) / spread
                     add("surprise_z", bootstrap.mean(z, weights, confidence), **keys)
             if scorer == MODEL and chance > 0 and kept.sum() >= 2:
-                values = onset_values(scores[MODEL][kept], onsets[kept]) / chance
+                values = onset_values(by_scorer[MODEL][kept], onsets[kept]) / chance
                 ratio = bootstrap.mean(values, resamples.of(len(values)), confidence)
                 add("surprise_over_chance", ratio, subject=name, window="onset")
 
 
 def _ranks(
     add: Add,
-    evidence: Evidence,
+    scores: SurpriseScores,
     condition: Condition,
     resamples: Resamples,
     confidence: float,
     levels: Mapping[str, Mapping[str, float]],
 ) -> None:
     name = condition.name
-    weights = resamples.of(int(evidence.kept[name].sum()))
+    weights = resamples.of(int(scores.kept[name].sum()))
     better = None if condition.expected == "appearance" else True
     for how in AGGREGATES:
         keys = {"subject": name, "window": how, "higher_is_better": better}
-        own = evidence.comparisons(name, MODEL, how)
-        for scorer in (MODEL, *evidence.baselines):
-            compared = evidence.comparisons(name, scorer, how)
-            pair = evidence.pair(name, scorer, how)
+        own = scores.comparisons(name, MODEL, how)
+        for scorer in (MODEL, *scores.baselines):
+            compared = scores.comparisons(name, scorer, how)
+            pair = scores.pair(name, scorer, how)
             keys["control"] = _control(scorer)
             add("auroc", ranks.auroc_estimate(compared, weights, confidence), **keys)
             accuracy = ranks.pairwise_accuracy(*pair, weights, confidence)
@@ -279,25 +168,25 @@ def _ranks(
             rate = ranks.detection_rate(pair[0], levels[scorer][how], confidence)
             add("detection_at_5fp", rate, **keys)
         keys["control"] = None
-        for baseline in evidence.baselines:
-            other = evidence.comparisons(name, baseline, how)
+        for baseline in scores.baselines:
+            other = scores.comparisons(name, baseline, how)
             gain = ranks.auroc_difference(own, other, weights, confidence)
             add(f"delta_auroc_over_{baseline}", gain, versus=baseline, **keys)
-    if WHITENED in evidence.scores.clean:
-        compared = evidence.comparisons(name, WHITENED, "onset")
+    if WHITENED in scores.clean:
+        compared = scores.comparisons(name, WHITENED, "onset")
         keys = {"subject": name, "window": "onset", "higher_is_better": better}
         whitened = ranks.auroc_estimate(compared, weights, confidence)
         add("auroc_whitened", whitened, **keys)
 
 
 def _differences(
-    add: Add, evidence: Evidence, condition: Condition, suite: Suite, resamples: Resamples
+    add: Add, scores: SurpriseScores, condition: Condition, suite: Suite, resamples: Resamples
 ) -> None:
     settings, confidence = suite.voe, suite.statistics.confidence
     bound = float(np.log(settings.equivalence_ratio))
     sided = condition.how.alternative == "greater"
     for window in ("onset", "transient", "steady"):
-        delta = evidence.delta(condition.name, window, settings.log_floor)
+        delta = scores.delta(condition.name, window, settings.log_floor)
         delta = delta[np.isfinite(delta)]
         if len(delta) < 2:
             continue
@@ -308,27 +197,25 @@ def _differences(
         add("p_ttest", Estimate(paired.paired_t(delta, sided), n=n), **keys)
         add("p_wilcoxon", Estimate(paired.wilcoxon(delta, sided), n=n), **keys)
         add("p_equivalence", Estimate(paired.tost(delta, bound), n=n), **keys)
-    perturbed, reference = evidence.pair(condition.name, MODEL, "onset")
+    perturbed, reference = scores.pair(condition.name, MODEL, "onset")
     raw = Estimate(paired.paired_t(perturbed - reference, sided), n=len(perturbed))
     add("p_ttest_raw", raw, subject=condition.name, window="onset")
 
 
 def _direct(
     add: Add,
-    evidence: Evidence,
+    scores: SurpriseScores,
     first: Condition,
     second: Condition,
     suite: Suite,
     resamples: Resamples,
 ) -> None:
-    both = evidence.kept[first.name] & evidence.kept[second.name]
+    both = scores.kept[first.name] & scores.kept[second.name]
     if both.sum() < 2:
         return
     logs = [
         log_surprise(
-            onset_values(
-                evidence.scores.conditions[c.name][MODEL][both], evidence.onsets[c.name][both]
-            ),
+            onset_values(scores.conditions[c.name][MODEL][both], scores.onsets[c.name][both]),
             suite.voe.log_floor,
         )
         for c in (first, second)

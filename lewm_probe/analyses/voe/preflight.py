@@ -12,7 +12,8 @@ import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.recorder import ResultRecorder
-from lewm_probe.analyses.voe.metrics import Evidence, Resamples
+from lewm_probe.analyses.voe.metrics import Resamples
+from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL, onset_values
 from lewm_probe.stats import bootstrap, ranks
 from lewm_probe.stats.bootstrap import Estimate
@@ -33,14 +34,14 @@ FEW_DIRECTIONS = 2.0
 
 
 def preflight(
-    recorder: ResultRecorder, evidence: Evidence, suite: Suite, resamples: Resamples
+    recorder: ResultRecorder, scores: SurpriseScores, suite: Suite, resamples: Resamples
 ) -> None:
     """Write clean s / s_copy-last and the action-swap AUROC down, and warnings as notes."""
-    checkpoint, confidence = evidence.checkpoint, suite.statistics.confidence
-    disjoint = evidence.scores.disjoint
+    checkpoint, confidence = scores.checkpoint, suite.statistics.confidence
+    disjoint = scores.disjoint
     weights = resamples.of(len(disjoint[MODEL]))
     ratio = ratio_of_means(disjoint[MODEL], disjoint["copy_last"], weights, confidence)
-    swap = action_swap_auroc(evidence, resamples, confidence)
+    swap = action_swap_auroc(scores, resamples, confidence)
     keys = {"subject": "preflight", "features": "z"}
     recorder.metric(
         checkpoint, "clean_over_copy_last", ratio, **keys, window=None, higher_is_better=False
@@ -48,9 +49,9 @@ def preflight(
     recorder.metric(
         checkpoint, "action_swap_auroc", swap, **keys, window="onset", higher_is_better=True
     )
-    if evidence.baseline_copy is not None:
+    if scores.baseline_copy is not None:
         baseline = ratio_of_means(
-            disjoint["random_encoder"], evidence.baseline_copy, weights, confidence
+            disjoint["random_encoder"], scores.baseline_copy, weights, confidence
         )
         recorder.metric(
             checkpoint,
@@ -66,10 +67,10 @@ def preflight(
             "are nothing to be surprised by; conditions of actions say nothing about it."
         )
         swap = Estimate(None)
-    for warning in warnings(checkpoint.label, ratio, swap, evidence.rank):
+    for warning in warnings(checkpoint.label, ratio, swap, scores.rank):
         recorder.note(warning)
-    if evidence.action_scale is not None:
-        means, sds = evidence.action_scale
+    if scores.action_scale is not None:
+        means, sds = scores.action_scale
         n = len(disjoint[MODEL])
         for window, sd in (("min", sds.min()), ("max", sds.max())):
             size = Estimate(float(sd), n=n)
@@ -94,11 +95,11 @@ def ratio_of_means(
 
 
 def action_swap_auroc(
-    evidence: Evidence, resamples: Resamples, confidence: float = 0.95
+    scores: SurpriseScores, resamples: Resamples, confidence: float = 0.95
 ) -> Estimate:
     """AUROC of surprise at t0, another trajectory's actions against the true ones."""
-    swapped = onset_values(evidence.swapped, evidence.onset)
-    clean = onset_values(evidence.scores.clean[MODEL], evidence.onset)
+    swapped = onset_values(scores.swapped, scores.onset)
+    clean = onset_values(scores.clean[MODEL], scores.onset)
     compared = ranks.comparisons(swapped, clean)
     return ranks.auroc_estimate(compared, resamples.of(len(clean)), confidence)
 

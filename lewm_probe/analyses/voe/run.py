@@ -23,9 +23,10 @@ from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Samples
 from lewm_probe.analyses.voe.comparison import compare, onset_samples
 from lewm_probe.analyses.voe.doses import write_doses
-from lewm_probe.analyses.voe.metrics import OFFSETS, Evidence, Resamples, write_metrics
+from lewm_probe.analyses.voe.metrics import OFFSETS, Resamples, write_metrics
 from lewm_probe.analyses.voe.preflight import preflight
 from lewm_probe.analyses.voe.scorer import check_baselines
+from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL, onset_values
 from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, steps, sweep
 from lewm_probe.core.errors import unknown_name
@@ -118,7 +119,7 @@ def _write(
     recorder: ResultRecorder, swept: Sweep, place: int, suite: Suite, resamples: Resamples
 ) -> Samples:
     """Everything about one checkpoint; its surprise at onset, for the differences."""
-    evidence = swept.evidence[place]
+    evidence = swept.scores[place]
     recorder.take([], None, swept.notes[place])
     write_metrics(recorder, evidence, suite, resamples)
     add = partial(recorder.metric, evidence.checkpoint, features="z")
@@ -158,7 +159,7 @@ def _note_moved(recorder: ResultRecorder, stimuli: StimulusRecord) -> None:
             )
 
 
-def _write_rows(recorder: ResultRecorder, evidence: Evidence) -> None:
+def _write_rows(recorder: ResultRecorder, evidence: SurpriseScores) -> None:
     """Surprise by trajectory: all offsets for the model, the onset alone for baselines.
 
     Before t0 every condition is its reference, so those offsets are stored for the reference only.
@@ -168,10 +169,10 @@ def _write_rows(recorder: ResultRecorder, evidence: Evidence) -> None:
     ids = np.asarray(evidence.ids)
     parts: list[dict[str, np.ndarray]] = []
     everyone = np.ones(len(ids), bool)
-    tables = {"reference": (evidence.scores.clean, everyone, evidence.onset)}
+    tables = {"reference": (evidence.clean, everyone, evidence.onset)}
     tables |= {
         name: (scores, evidence.kept[name], evidence.onsets[name])
-        for name, scores in evidence.scores.conditions.items()
+        for name, scores in evidence.conditions.items()
     }
     for name, (scores, there, onsets) in tables.items():
         onset = onsets[there]
@@ -192,7 +193,7 @@ def _write_rows(recorder: ResultRecorder, evidence: Evidence) -> None:
     case, frame = _moved(evidence)
     for scorer in (MODEL, *evidence.baselines):
         new = ~np.isin(frame - evidence.onset[case], OFFSETS if scorer == MODEL else (0,))
-        values = evidence.scores.clean[scorer][case, frame]
+        values = evidence.clean[scorer][case, frame]
         column = {
             "value": values,
             "trajectory_id": ids[case],
@@ -208,7 +209,7 @@ def _write_rows(recorder: ResultRecorder, evidence: Evidence) -> None:
     recorder.rows(evidence.checkpoint, "surprise", values, names, frames, features="z", **columns)
 
 
-def _moved(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+def _moved(evidence: SurpriseScores) -> tuple[np.ndarray, np.ndarray]:
     """Cases and frames at which some condition begins elsewhere than at the case's own t0."""
     found = {
         (int(case), int(onsets[case]))

@@ -21,11 +21,10 @@ from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.doses import AtOnset
 from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, Stimuli
-from lewm_probe.analyses.voe.metrics import Evidence
+from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import (
     MODEL,
     WHITENED,
-    Scores,
     Whitening,
     latent_baselines,
     surprise,
@@ -111,14 +110,13 @@ class SurpriseScorer:
         if apart.ndim == 3:
             predicted = self._predict(checkpoint.model, apart, disjoint.actions)
             self._whitening = Whitening.fit(predicted - apart)
-        self._scores = Scores(
-            clean=self._score(
-                self._latents, self._baseline_latents, reference.actions, shown.clean_differences
-            ),
-            disjoint=self._score(
-                apart, baseline_apart, disjoint.actions, shown.disjoint_differences
-            ),
+        self._clean = self._score(
+            self._latents, self._baseline_latents, reference.actions, shown.clean_differences
         )
+        self._disjoint = self._score(
+            apart, baseline_apart, disjoint.actions, shown.disjoint_differences
+        )
+        self._conditions: dict[str, dict[str, np.ndarray]] = {}
         self._baseline_copy: np.ndarray | None = None
         if self._baseline is not None and baseline_apart is not None:
             copied = latent_baselines(self._baseline, baseline_apart, ("copy_last",))
@@ -141,7 +139,7 @@ class SurpriseScorer:
         baseline = self._baseline_latents
         if baseline is not None:
             baseline = self._replaced(baseline, changed, self._encode_baseline)
-        self._scores.conditions[name] = self._score(latents, baseline, changed.actions, differences)
+        self._conditions[name] = self._score(latents, baseline, changed.actions, differences)
 
     def at_onset(self, changed: Stimuli, differences: np.ndarray) -> AtOnset:
         """Surprise at t0 alone of the cases that could be made: perturbed, reference by scorer.
@@ -157,21 +155,23 @@ class SurpriseScorer:
         if baseline is not None:
             baseline = self._replaced(baseline, changed, self._encode_baseline)[rows]
         scores = self._score(latents, baseline, changed.actions[rows], differences[rows])
-        clean = self._scores.clean
+        clean = self._clean
         return {name: (values[:, -1], clean[name][cases, onset]) for name, values in scores.items()}
 
-    def evidence(
+    def gathered(
         self, kept: Mapping[str, np.ndarray], onsets: Mapping[str, np.ndarray]
-    ) -> Evidence:
+    ) -> SurpriseScores:
         """All that was gathered.
 
         Args:
             kept: which cases each condition could be made in, bool (N,).
             onsets: t0 of each case under each condition, (N,).
         """
-        return Evidence(
+        return SurpriseScores(
             checkpoint=self._checkpoint,
-            scores=self._scores,
+            clean=self._clean,
+            disjoint=self._disjoint,
+            conditions=self._conditions,
             onset=self._shown.cases.onset,
             onsets=onsets,
             kept=kept,

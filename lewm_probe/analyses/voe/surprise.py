@@ -8,7 +8,7 @@ baselines are scored on the same frames. Frames with a shorter context are NaN.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -133,23 +133,6 @@ class Whitening:
         """Mean squared whitened residual, (N, T, D) → (N, T); 1 on average on clean data."""
         centred = residuals.astype(np.float64) - self.mean
         return np.einsum("ntd,de,nte->nt", centred, self.precision, centred) / self.mean.size
-
-
-@dataclass
-class Scores:
-    """Surprise of one checkpoint and its baselines, each (trajectories, T).
-
-    Attributes:
-        clean: scorer → on the reference trajectories.
-        disjoint: scorer → on the disjoint trajectories.
-        conditions: condition → scorer → on the matched cases.
-
-    A scorer is ``model``, ``whitened`` or a baseline.
-    """
-
-    clean: dict[str, np.ndarray] = field(default_factory=dict)
-    disjoint: dict[str, np.ndarray] = field(default_factory=dict)
-    conditions: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
 def onset_values(scores: np.ndarray, onset: np.ndarray, offset: int = 0) -> np.ndarray:

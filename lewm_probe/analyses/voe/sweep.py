@@ -22,8 +22,8 @@ from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFa
 from lewm_probe.analyses.voe.doses import AtOnset
 from lewm_probe.analyses.voe.filmstrips import Clips
 from lewm_probe.analyses.voe.matched_pairs import matched_pairs
-from lewm_probe.analyses.voe.metrics import Evidence
 from lewm_probe.analyses.voe.scorer import ImageChanges, SurpriseScorer
+from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.core.progress import Task
 
 
@@ -64,16 +64,16 @@ class Sweep:
     """What each checkpoint made of it.
 
     Attributes:
-        scenes: what was shown.
+        stimuli: what was shown.
         notes: by place among the checkpoints: what a reader must know of each.
-        evidence: its surprise.
+        scores: its surprise.
         doses: its surprise at onset, dose-response → dose.
         failed: checkpoints that could not go on, and why.
     """
 
     stimuli: StimulusRecord
     notes: dict[int, list[str]] = field(default_factory=dict)
-    evidence: dict[int, Evidence] = field(default_factory=dict)
+    scores: dict[int, SurpriseScores] = field(default_factory=dict)
     doses: dict[int, dict[str, dict[float, AtOnset]]] = field(default_factory=dict)
     failed: dict[int, CheckpointFailed] = field(default_factory=dict)
 
@@ -145,7 +145,7 @@ def sweep(
                 task.advance()
     found.stimuli = StimulusRecord(cases.onset, kept, onsets, clips.images())
     for i in _well(list(seen), found):
-        found.evidence[i] = seen[i].evidence(kept, onsets)
+        found.scores[i] = seen[i].gathered(kept, onsets)
     return found
 
 

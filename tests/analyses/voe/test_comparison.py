@@ -6,8 +6,9 @@ import pytest
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.comparison import by_name, compare, onset_samples
-from lewm_probe.analyses.voe.metrics import Evidence, Resamples
-from lewm_probe.analyses.voe.surprise import MODEL, Scores
+from lewm_probe.analyses.voe.metrics import Resamples
+from lewm_probe.analyses.voe.scores import SurpriseScores
+from lewm_probe.analyses.voe.surprise import MODEL
 from lewm_probe.core.seeding import stream
 from lewm_probe.stats import ranks
 
@@ -23,20 +24,25 @@ def evidence_of(doubles):
         clean = np.exp(rng.normal(size=(N, T)))
         perturbed = clean * np.exp(shift + rng.normal(size=(N, T)) * 0.1)
         copied = np.exp(rng.normal(size=(N, T)))
-        scores = Scores(
+        scorers = {MODEL: perturbed, "copy_last": copied}
+        conditions = dict.fromkeys(("teleport_agent", "action_swap", "color_agent"), scorers)
+        onset = np.full(N, ONSET)
+        scores = SurpriseScores(
+            checkpoint=checkpoint_from_model(name, doubles["constant"](train_seed=seed, step=step)),
             clean={MODEL: clean, "copy_last": copied},
             disjoint={MODEL: clean, "copy_last": copied},
-            conditions={
-                name: {MODEL: perturbed, "copy_last": copied}
-                for name in ("teleport_agent", "action_swap", "color_agent")
-            },
+            conditions=conditions,
+            onset=onset,
+            onsets=dict.fromkeys(conditions, onset),
+            kept=dict.fromkeys(conditions, np.ones(N, bool)),
+            ids=tuple(map(str, range(N))),
+            swapped=clean,
+            baseline_copy=None,
+            trace_cov=1.0,
+            rank=4.0,
+            width=4,
         )
-        checkpoint = checkpoint_from_model(name, doubles["constant"](train_seed=seed, step=step))
-        everyone = {name: np.ones(N, bool) for name in scores.conditions}
-        onset, ids = np.full(N, ONSET), tuple(map(str, range(N)))
-        onsets = dict.fromkeys(scores.conditions, onset)
-        rest = (onset, onsets, everyone, ids, clean, None, 1.0, 4.0, 4)
-        return checkpoint, onset_samples(Evidence(checkpoint, scores, *rest))
+        return scores.checkpoint, onset_samples(scores)
 
     return make
 

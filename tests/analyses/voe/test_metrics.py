@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lewm_probe.analyses.voe.metrics import AGGREGATES, Resamples, aggregate, thresholds
+from lewm_probe.analyses.voe.metrics import Resamples, thresholds
+from lewm_probe.analyses.voe.scores import AGGREGATES, aggregate
 
 
 def test_aggregates_by_hand():

@@ -34,7 +34,7 @@ def test_encoding_only_what_differs_gives_what_encoding_everything_gives(
     changed = cases.changed(name)
     looking.look_at(name, changed, shown.changed_differences(changed))
     kept = {name: changed.kept}
-    found = looking.evidence(kept, {}).scores.conditions[name]["copy_last"]
+    found = looking.gathered(kept, {}).conditions[name]["copy_last"]
     whole = cache.encode(oracle.model, cases.condition(name)[0])["z"].astype(float)
     expected = np.square(np.diff(whole, axis=1)).mean(-1)
     np.testing.assert_allclose(found[:, 2:], expected[:, 1:], rtol=1e-3, atol=1e-4)
@@ -100,7 +100,7 @@ def test_recurrent_models_follow_the_whole_condition(shown, cases, suite, rememb
     looking = SurpriseScorer(remembering, shown, suite, cache, ResultRecorder("voe", suite))
     changed = cases.changed(name)
     looking.look_at(name, changed, shown.changed_differences(changed))
-    scores = looking.evidence({name: changed.kept}, {}).scores
+    scores = looking.gathered({name: changed.kept}, {})
     found, clean = scores.conditions[name]["copy_last"], scores.clean["copy_last"]
     whole = encode(remembering.model, cases.condition(name)[0], actions=changed.actions)["z"]
     expected = np.square(np.diff(whole.astype(float), axis=1)).mean(-1)
@@ -120,7 +120,7 @@ def test_what_a_recurrent_model_sees_later_follows_from_before(shown, cases, sui
     whole = cases.changed("teleport_agent")
     at_onset = looking.at_onset(dosed, shown.changed_differences(dosed))
     looking.look_at("teleport_agent", whole, shown.changed_differences(whole))
-    scores = looking.evidence({}, {}).scores.conditions["teleport_agent"]
+    scores = looking.gathered({}, {}).conditions["teleport_agent"]
     rows = np.flatnonzero(dosed.kept), dosed.onset[dosed.kept]
     for scorer in ("model", "copy_last"):
         np.testing.assert_allclose(at_onset[scorer][0], scores[scorer][rows], rtol=1e-5)
@@ -130,7 +130,5 @@ def test_swapped_actions_are_followed_by_a_recurrent_model(shown, cases, suite, 
     looking = SurpriseScorer(remembering, shown, suite, LatentCache(), ResultRecorder("voe", suite))
     changed = cases.changed("action_swap")
     looking.look_at("action_swap", changed, shown.changed_differences(changed))
-    evidence = looking.evidence({}, {})
-    np.testing.assert_allclose(
-        evidence.swapped, evidence.scores.conditions["action_swap"]["model"], rtol=1e-5
-    )
+    scores = looking.gathered({}, {})
+    np.testing.assert_allclose(scores.swapped, scores.conditions["action_swap"]["model"], rtol=1e-5)
