@@ -10,9 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lewm_probe.analyses.probe.report.tables import WHOLE
-from lewm_probe.analyses.straightness.report.questions import poses
-from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import (
     FULL,
     Plot,
@@ -37,7 +34,9 @@ LEVELS: dict[str, tuple[str, Any]] = {
 
 
 @dataclass
-class _Panel:
+class Panel:
+    """A number over training, and its controls as levels."""
+
     title: str
     label: str
     curves: dict[tuple[str, int | None], list[tuple[int, Metric]]]
@@ -46,33 +45,9 @@ class _Panel:
 
 def training_plot(view: WorldView) -> Plot | None:
     """Curves over the checkpoints of each run, controls as grey levels."""
-    panels = []
-    for quantity in poses(view):
-        at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
-        panels.append(
-            _Panel(
-                f"{labels.sentence(labels.quantity(quantity))}, linear probe",
-                "Pearson r",
-                view.training("probe", "pearson_r", **at),
-                _levels(view, "probe", "pearson_r", **at),
-            )
-        )
-    at = {"stride": (1, None), "method": ("encoded", None), "window": None}
-    panels.append(
-        _Panel(
-            "Straightness of encoded paths",
-            "S",
-            view.training("straightness", "cosine", **at),
-            _levels(view, "straightness", "cosine", **at),
-        )
-    )
-    panels.append(
-        _Panel(
-            "Effective rank",
-            "effective rank",
-            view.training("geometry", "effective_rank", features=("z", None)),
-        )
-    )
+    from lewm_probe.reports.page.parts import parts  # which names this module
+
+    panels = [panel for part in parts() if part.curves for panel in part.curves(view)]
     panels = [panel for panel in panels if panel.curves]
     if not panels:
         return None
@@ -115,7 +90,7 @@ def training_plot(view: WorldView) -> Plot | None:
     )
 
 
-def _curves(ax: Axes, view: WorldView, model: str, panel: _Panel) -> None:
+def _curves(ax: Axes, view: WorldView, model: str, panel: Panel) -> None:
     steps: dict[int, list[Metric]] = defaultdict(list)
     seeds = [curve for who, curve in panel.curves.items() if who[0] == model]
     for curve in seeds:
@@ -138,7 +113,8 @@ def _curves(ax: Axes, view: WorldView, model: str, panel: _Panel) -> None:
     )
 
 
-def _levels(view: WorldView, analysis: str, metric: str, **keys: Any) -> dict[str, float]:
+def levels(view: WorldView, analysis: str, metric: str, **keys: Any) -> dict[str, float]:
+    """What controls reach, at the end of training."""
     found = {}
     for control in LEVELS:
         rows = view.pick(analysis, metric, control=control, **keys)

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from lewm_probe._version import __version__
-from lewm_probe.analyses.probe.report.tables import probe_tables
-from lewm_probe.analyses.voe.report.tables import baselines_table, collapse_table
 from lewm_probe.core.files import content_hash, safe_name, write_text
 from lewm_probe.reports import formatting, labels
-from lewm_probe.reports.model_cards.headlines import TASKS, Headline, headlines
+from lewm_probe.reports.model_cards.headlines import Headline, headlines, task
 from lewm_probe.reports.notes import folded
+from lewm_probe.reports.page.parts import parts
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.plain import markdown
 from lewm_probe.reports.tables.sources import provenance_table
@@ -126,7 +125,7 @@ def _header(entry: ModelEntry, found: dict[str, list[Headline]], parts: list[Wor
     results = [
         EvalResult(
             task_type="other",
-            task_name=TASKS.get(one.row.analysis, labels.plain(one.row.analysis)),
+            task_name=task(one.row.analysis),
             dataset_type=f"lewm-probe/{_flat(view.world)}",
             dataset_name=f"{_flat(labels.world(view.world))}, suite of lewm-probe",
             dataset_config=one.row.analysis,  # tells the analyses of one suite apart
@@ -225,7 +224,7 @@ def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
                 "value": cell(one.row.value, one.row.ci_low, one.row.ci_high),
                 "n": count_cell(one.row.n),
             },
-            group=TASKS.get(one.row.analysis, labels.plain(one.row.analysis)),
+            group=task(one.row.analysis),
         )
         for one in found
     ]
@@ -238,9 +237,7 @@ def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
     caption = "The same numbers stand in the header of this card."
     tables = [
         table("headlines", "Headline numbers", caption, columns, rows),
-        *probe_tables(view)[:1],
-        baselines_table(view),
-        collapse_table(view),
+        *(one for part in parts() if part.card_tables for one in part.card_tables(view)),
     ]
     blocks = [f"## Results in {_escaped(labels.world(view.world))}"]
     for one in tables:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lewm_probe.reports.page.sections import Content, Section
+from lewm_probe.reports.page.parts import Section
+from lewm_probe.reports.page.sections import Content
 from lewm_probe.reports.tables.plain import markdown as table_markdown
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.reports.verdicts.judging import VerdictQuestion

@@ -6,39 +6,20 @@ a panel is never empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from lewm_probe.analyses.geometry.report.figure import latents_plot
-from lewm_probe.analyses.probe.report.scatter import scatter_plots
-from lewm_probe.analyses.probe.report.tables import probe_tables
-from lewm_probe.analyses.rollout.report.figure import rollout_plot
-from lewm_probe.analyses.straightness.report.figure import straightness_plot
-from lewm_probe.analyses.straightness.report.tables import (
-    geometry_table,
-    rollout_table,
-    straightness_table,
-)
-from lewm_probe.analyses.voe.report.auroc import auroc_plot
-from lewm_probe.analyses.voe.report.dose import dose_plot
-from lewm_probe.analyses.voe.report.dose_tables import dose_tables, dosed
-from lewm_probe.analyses.voe.report.filmstrip import filmstrip_plot
-from lewm_probe.analyses.voe.report.paper import paper_surprise_plot
-from lewm_probe.analyses.voe.report.surprise import surprise_plot
-from lewm_probe.analyses.voe.report.tables import voe_tables
-from lewm_probe.reports import formatting, labels
+from lewm_probe.reports import labels
 from lewm_probe.reports.figures.losses import loss_plot
-from lewm_probe.reports.figures.over_training import training_plot
 from lewm_probe.reports.figures.style import Drawn, Plot
 from lewm_probe.reports.notes import folded
+from lewm_probe.reports.page.parts import Section, drawn, on_the_page, shown
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import WorldView, world_of
-from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_table
 from lewm_probe.reports.tables.published import against_tables
 from lewm_probe.reports.tables.sources import models_table, provenance_table
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.reports.verdicts.judging import VerdictQuestion
-from lewm_probe.reports.verdicts.methods import Comparison, comparisons
+from lewm_probe.reports.verdicts.methods import comparisons
 from lewm_probe.reports.verdicts.verdicts import cautions, questions
 from lewm_probe.results.result import Result
 
@@ -49,56 +30,6 @@ RULE = (
     "shown”, which is not “no”. With few training seeds a sentence speaks of these checkpoints, "
     "not of the method."
 )
-
-FOLDED = (
-    "against-all",
-    "voe-checkpoints",
-    "voe-baselines",
-    "dose-checkpoints",
-    "probes-",
-    "straightness",
-    "rollout",
-)
-"""Tables that the page shows closed: whole, but not what a reader looks for first."""
-
-
-@dataclass(frozen=True)
-class ShownTable:
-    """A table, and whether the page shows it closed."""
-
-    table: Table
-    folded: bool
-
-
-@dataclass(frozen=True)
-class Section:
-    """One topic of one world."""
-
-    key: str
-    title: str
-    lead: str
-    plots: tuple[Plot, ...] = ()
-    tables: tuple[ShownTable, ...] = ()
-    tables_first: bool = False
-    questions: tuple[VerdictQuestion, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
-    labels: dict[str, str] = field(default_factory=dict)
-    """Model name → display name, for verdicts."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to show."""
-        return not (self.plots or self.tables or self.questions or self.comparisons)
-
-    @property
-    def open_tables(self) -> list[Table]:
-        """Tables that say the main thing: they stand first where there are no curves to see."""
-        return [shown.table for shown in self.tables if not shown.folded]
-
-    @property
-    def folded_tables(self) -> list[Table]:
-        """Tables that a reader opens."""
-        return [shown.table for shown in self.tables if shown.folded]
 
 
 @dataclass(frozen=True)
@@ -182,12 +113,7 @@ def _part(view: WorldView) -> Part:
         for section in (
             _verdicts(view),
             _against(view),
-            _surprise(view),
-            _dose(view),
-            _probes(view),
-            _straightness(view),
-            _rollouts(view),
-            _geometry(view),
+            *(one for part in on_the_page() for one in part.sections(view)),
             _training(view),
             _models(view),
         )
@@ -204,18 +130,6 @@ def _facts(view: WorldView) -> str:
         seeds = len(view.checkpoints(model))
         counts.append(f"{view.label(model)} ({seeds} training seed{'s' if seeds != 1 else ''})")
     return f"{labels.listing(counts)}." if counts else ""
-
-
-def _drawn(*makers: Callable[[WorldView], Plot | None], view: WorldView) -> tuple[Plot, ...]:
-    return tuple(plot for maker in makers if (plot := maker(view)) is not None)
-
-
-def _shown(view: WorldView, *tables: Table | None) -> tuple[ShownTable, ...]:
-    return tuple(
-        ShownTable(t, t.name.removeprefix(f"{view.world}-").startswith(FOLDED))
-        for t in tables
-        if t is not None
-    )
 
 
 def _verdicts(view: WorldView) -> Section:
@@ -235,85 +149,7 @@ def _against(view: WorldView) -> Section:
         "Against published results",
         "These models minus those of a published result, from the stored numbers of both. No model "
         "of theirs was run here.",
-        tables=_shown(view, *against_tables(view)),
-    )
-
-
-def _surprise(view: WorldView) -> Section:
-    floor = view.setting("voe", "log_floor", default=None)
-    stated = f" Logarithms have a floor, log(s + {formatting.number(floor)})." if floor else ""
-    return Section(
-        "surprise",
-        "Violation of expectation",
-        "Surprise is the squared difference between the predicted and the encoded next latent. "
-        "Matched trajectories share start, actions and every byte up to the intervention. "
-        f"Headlines use ranks, which do not care about scale.{stated}",
-        _drawn(surprise_plot, filmstrip_plot, auroc_plot, view=view),
-        _shown(view, *voe_tables(view)),
-    )
-
-
-def _dose(view: WorldView) -> Section:
-    kinds = {view.kind(condition) for condition in dosed(view)}
-    reported = {
-        "teleport": "a teleport by a share of the arena’s width",
-        "fast_forward": "a fast-forward, for which the recorded trajectory is continued ahead "
-        "until the body is the same distance away (a physically possible place, reached too early)",
-        "color": "a colour changed by a share of the way to the target colour",
-    }
-    said = [text for kind, text in reported.items() if kind in kinds]
-    what = f": {'; '.join(said)}" if said else ""
-    return Section(
-        "dose",
-        "Dose–response",
-        f"How small a change is still told apart from none{what}.",
-        _drawn(dose_plot, view=view),
-        _shown(view, *dose_tables(view)),
-    )
-
-
-def _probes(view: WorldView) -> Section:
-    return Section(
-        "probes",
-        "Probing",
-        "Quantities read from one frame’s frozen embedding by regression, on trajectories that "
-        "the probe never saw. Quantities that are not drawn, such as a goal, are negative "
-        "controls.",
-        tuple(scatter_plots(view)),
-        _shown(view, *probe_tables(view)),
-        tables_first=True,
-    )
-
-
-def _straightness(view: WorldView) -> Section:
-    return Section(
-        "straightness",
-        "Straightness",
-        "How straight a trajectory’s path through latent space is. Cosine ignores scale, so the "
-        "effective rank and a probe stand beside it.",
-        _drawn(straightness_plot, training_plot, view=view),
-        _shown(view, straightness_table(view)),
-    )
-
-
-def _rollouts(view: WorldView) -> Section:
-    return Section(
-        "rollouts",
-        "Rollouts",
-        "Latents imagined from a context and the true actions, against the encoded future.",
-        _drawn(rollout_plot, view=view),
-        _shown(view, rollout_table(view)),
-    )
-
-
-def _geometry(view: WorldView) -> Section:
-    return Section(
-        "geometry",
-        "Geometry and collapse",
-        "How the latents fill their space.",
-        _drawn(latents_plot, view=view),
-        _shown(view, geometry_table(view)),
-        tables_first=True,
+        tables=shown(view, *against_tables(view), folded=("against-all",)),
     )
 
 
@@ -322,7 +158,7 @@ def _training(view: WorldView) -> Section:
         "losses",
         "Training",
         "What the objectives minimised.",
-        _drawn(loss_plot, view=view),
+        drawn(view, loss_plot),
     )
 
 
@@ -331,30 +167,13 @@ def _models(view: WorldView) -> Section:
         "models",
         "Models",
         "The checkpoints that were analysed.",
-        tables=_shown(view, models_table(view)),
+        tables=shown(view, models_table(view)),
     )
 
 
 def _paper(views: Sequence[WorldView]) -> list[Part]:
     """What is laid out as in the paper, all worlds together; nothing where it has no numbers."""
-    plot, findings = paper_surprise_plot(views), paper_surprise_table(views)
-    sections = [
-        Section(
-            "surprise",
-            "Surprise",
-            "Unperturbed, recoloured and teleported trajectories, matched.",
-            (plot,) if plot else (),
-            (ShownTable(findings, False),) if findings else (),
-        ),
-        Section(
-            "probes",
-            "Probing",
-            "Quantities as rows, models as columns.",
-            tables=tuple(
-                ShownTable(one, False) for view in views if (one := paper_probe_table(view))
-            ),
-        ),
-    ]
+    sections = [part.beside_paper(views) for part in on_the_page() if part.beside_paper]
     kept = tuple(section for section in sections if not section.empty)
     facts = (
         f"Our numbers laid out as those of {paper_values().sources['lewm_paper']}. Other groups’ "

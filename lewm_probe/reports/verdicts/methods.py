@@ -14,13 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from statistics import fmean
 
-from lewm_probe.analyses.probe.report.tables import WHOLE
-from lewm_probe.analyses.straightness.report.questions import STRAIGHT, poses
-from lewm_probe.analyses.voe.report.tables import ONSET
 from lewm_probe.reports import labels
-from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred
+from lewm_probe.reports.results_view import Mean, WorldView, means
 from lewm_probe.reports.tables.table import (
     Column,
     Row,
@@ -33,6 +29,8 @@ from lewm_probe.reports.tables.table import (
 )
 from lewm_probe.reports.verdicts.judging import alpha
 from lewm_probe.results.schema import PAIRED, UNPAIRED, Metric
+from lewm_probe.stats.paired import holm
+from lewm_probe.stats.seeds import permutation_p, smallest_permutation_p
 
 MOST_SPLITS = 20_000
 """Beyond this many splits (9 against 9 seeds) the exact test is left out."""
@@ -92,49 +90,12 @@ class Comparison:
     table: Table
 
 
-def smallest_p(first: int, second: int) -> float | None:
-    """Smallest two-sided p of a permutation test of so many seeds; null below two on a side.
-
-    Sides of equal size can be swapped, which makes a second split as extreme as the first.
-
-    >>> smallest_p(3, 3), smallest_p(1, 3), round(smallest_p(3, 4) or 0, 3)
-    (0.1, None, 0.029)
-    """
-    if min(first, second) < 2:
+def _permutation_p(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """The exact test, where there are two on a side and it can be enumerated."""
+    splits = comb(len(first) + len(second), len(first))
+    if min(len(first), len(second)) < 2 or splits > MOST_SPLITS:
         return None
-    return (2 if first == second else 1) / comb(first + second, second)
-
-
-def permutation_p(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Exact two-sided permutation test of a difference of means.
-
-    >>> permutation_p([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
-    0.1
-    """
-    pooled, size = [*first, *second], len(first)
-    splits = comb(len(pooled), size)
-    if min(size, len(second)) < 2 or splits > MOST_SPLITS:
-        return None
-    total, observed = sum(pooled), abs(fmean(first) - fmean(second))
-    extreme = 0
-    for chosen in combinations(pooled, size):
-        own = sum(chosen)
-        difference = abs(own / size - (total - own) / (len(pooled) - size))
-        extreme += difference >= observed * (1 - 1e-9) - 1e-300
-    return extreme / splits
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's adjustment.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    adjusted, running = [0.0] * len(ps), 0.0
-    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        running = max(running, min(1.0, (len(ps) - rank) * ps[index]))
-        adjusted[index] = running
-    return adjusted
+    return permutation_p(first, second)
 
 
 def comparisons(view: WorldView) -> list[Comparison]:
@@ -147,110 +108,14 @@ def comparisons(view: WorldView) -> list[Comparison]:
 
 def measures(view: WorldView) -> list[Measure]:
     """What models of this world can be compared by."""
-    found = []
-    for condition in view.conditions():
-        kind = view.kind(condition)
-        if kind not in ("teleport", "step_teleport", "action_swap"):
-            continue
-        base = kind == "teleport"
-        metric = "auroc" if base else "delta_auroc_over_copy_last"
-        name = "AUROC" if base else "ΔAUROC over copy-last"
-        what = labels.condition(condition)
-        found.append(
-            Measure(
-                f"{what}: {name}",
-                f"notices “{what[:1].lower()}{what[1:]}” more",
-                True,
-                _voe_rows(view, metric, condition),
-                _voe_difference(view, metric, condition),
-            )
-        )
-    for quantity in poses(view):
-        name = labels.quantity(quantity)
-        found.append(
-            Measure(
-                f"{labels.sentence(name)}: MSE, linear probe",
-                f"reads the {name} better",
-                False,
-                _probe_rows(view, quantity),
-                _probe_difference(view, quantity),
-            )
-        )
-    found.append(
-        Measure(
-            "Straightness S",
-            "has straighter paths",
-            True,
-            lambda model: view.pick("straightness", "cosine", model=model, **STRAIGHT),
-            lambda first, second: view.pick(
-                "straightness", _stored("cosine"), model=first, versus=second, **STRAIGHT
-            ),
-        )
-    )
-    horizon = _common_horizon(view)
-    if horizon is not None:
-        found.append(
-            Measure(
-                f"Rollout, k = {horizon}: error over copy-last",
-                "imagines more accurately",
-                False,
-                lambda model: view.pick(
-                    "rollout", "mse_over_copy_last", model=model, horizon=horizon, subject=None
-                ),
-                lambda first, second: view.pick(
-                    "rollout",
-                    _stored("mse_over_copy_last"),
-                    model=first,
-                    versus=second,
-                    horizon=horizon,
-                    subject=None,
-                ),
-            )
-        )
-    return found
+    from lewm_probe.reports.page.parts import on_the_page  # which names this module
+
+    return [one for part in on_the_page() if part.measures for one in part.measures(view)]
 
 
-def _voe_rows(view: WorldView, metric: str, condition: str) -> Callable[[str], list[Metric]]:
-    at = {"subject": condition, "window": ONSET, "versus": ("copy_last", None)}
-    return lambda model: preferred(view.pick("voe", metric, model=model, **at))
-
-
-def _voe_difference(
-    view: WorldView, metric: str, condition: str
-) -> Callable[[str, str], list[Metric]]:
-    return lambda first, second: view.pick(
-        "voe",
-        (f"{metric}_difference", *_stored(metric)[1:]),
-        subject=condition,
-        window=ONSET,
-        model=first,
-        versus=second,
-    )
-
-
-def _probe_rows(view: WorldView, quantity: str) -> Callable[[str], list[Metric]]:
-    at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
-    return lambda model: view.pick("probe", "mse", model=model, **at)
-
-
-def _probe_difference(view: WorldView, quantity: str) -> Callable[[str, str], list[Metric]]:
-    at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
-    return lambda first, second: view.pick(
-        "probe", _stored("mse"), model=first, versus=second, **at
-    )
-
-
-def _stored(metric: str) -> tuple[str, ...]:
+def stored(metric: str) -> tuple[str, ...]:
     """What a difference is called: within one result, and against a published one."""
     return metric, f"{metric}{PAIRED}", f"{metric}{UNPAIRED}"
-
-
-def _common_horizon(view: WorldView) -> int | None:
-    """The longest horizon that every model's rollout reached."""
-    rows = view.pick("rollout", "mse_over_copy_last", subject=None, horizon=ANY)
-    reached = [{r.horizon for r in rows if r.model == m and r.horizon} for m in view.models]
-    common = set.intersection(*(h for h in reached if h)) if any(reached) else set()
-    return max(common, default=None)
 
 
 def _compare(view: WorldView, first: str, second: str) -> Comparison | None:
@@ -261,9 +126,8 @@ def _compare(view: WorldView, first: str, second: str) -> Comparison | None:
             found.append((measure, sides[0][0], sides[1][0]))
     if not found:
         return None
-    ps = [permutation_p(a.values, b.values) for _, a, b in found]
-    known = [p for p in ps if p is not None]
-    adjusted = iter(holm(known))
+    ps = [_permutation_p(a.values, b.values) for _, a, b in found]
+    adjusted = holm(ps)
     rows = [
         Compared(
             measure=measure,
@@ -272,13 +136,13 @@ def _compare(view: WorldView, first: str, second: str) -> Comparison | None:
             lead=first if (a.value > b.value) == measure.higher else second,
             separated=max(a.values) < min(b.values) or max(b.values) < min(a.values),
             p=p,
-            p_holm=None if p is None else next(adjusted),
+            p_holm=corrected,
             difference=_difference(measure, first, second),
         )
-        for (measure, a, b), p in zip(found, ps, strict=True)
+        for (measure, a, b), p, corrected in zip(found, ps, adjusted, strict=True)
     ]
     seeds = (max(r.first.checkpoints for r in rows), max(r.second.checkpoints for r in rows))
-    smallest = smallest_p(*seeds)
+    smallest = smallest_permutation_p(*seeds) if min(seeds) > 1 else None
     shown = tuple(r for r in rows if r.p_holm is not None and r.p_holm < alpha(view))
     drawn = _table(view, first, second, rows)
     sentence = _sentence(view, first, second, rows, shown, seeds, smallest)

@@ -27,45 +27,27 @@ method needs at least ``judging.FEW`` training seeds; below that it is about "th
 
 from __future__ import annotations
 
-from lewm_probe.analyses.straightness.report.questions import latent_questions
-from lewm_probe.analyses.voe.report.questions import surprise_questions
-from lewm_probe.analyses.voe.report.tables import diagnostic
-from lewm_probe.reports import formatting, labels
+from lewm_probe.reports import labels
+from lewm_probe.reports.page.parts import on_the_page, parts
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.verdicts.judging import VerdictQuestion
-
-COLLAPSED_RANK = 2.0
-"""Below this effective rank the latents are a line or a point."""
 
 
 def questions(view: WorldView) -> list[VerdictQuestion]:
     """Every question that these results speak to, with verdicts for every model."""
     return [
         question
-        for question in (*surprise_questions(view), *latent_questions(view))
+        for part in on_the_page()
+        if part.questions
+        for question in part.questions(view)
         if any(verdict.answer != "not measured" for verdict in question.verdicts)
     ]
 
 
 def cautions(view: WorldView) -> dict[str, str]:
     """Models whose calm or straightness must not be believed, and why."""
-    found = {}
-    for model in view.models:
-        rank = diagnostic(view, "effective_rank", model)
-        clean = diagnostic(view, "clean_over_copy_last", model)
-        reasons = []
-        if rank and min(rank.values) < COLLAPSED_RANK:
-            reasons.append(
-                "its latents have an effective rank of "
-                f"{formatting.number(min(rank.values), 1)}: it has all but collapsed, and a "
-                "collapsed model is calm and straight everywhere"
-            )
-        if clean and max(clean.values) > 1:
-            reasons.append(
-                "on clean data it predicts worse than copying the last latent (ratio "
-                f"{formatting.number(max(clean.values), 2)}): statistics, frame-skip or images "
-                "may not fit this checkpoint"
-            )
-        if reasons:
-            found[model] = labels.listing(reasons)
-    return found
+    found: dict[str, list[str]] = {}
+    for part in parts():
+        for model, reasons in part.cautions(view).items() if part.cautions else ():
+            found.setdefault(model, []).extend(reasons)
+    return {model: labels.listing(reasons) for model, reasons in found.items()}

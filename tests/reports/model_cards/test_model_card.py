@@ -8,7 +8,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from lewm_probe.reports.model_cards.headlines import TASKS
+from lewm_probe.reports.model_cards.headlines import task
 from lewm_probe.reports.model_cards.model_card import FOLDER, card, write_cards
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, ModelEntry, Provenance
@@ -54,7 +54,7 @@ def test_hugging_face_reads_the_stored_numbers_back(published: Result, cards: li
             for m in fitting
         ]
         assert one.metric_args in arguments, one
-        assert one.task_name == TASKS[one.dataset_config]
+        assert one.task_name == task(one.dataset_config)
         assert one.dataset_args == {"eval_seed": 7}
     stated = {(one.dataset_config, one.metric_name) for one in data.eval_results}
     assert len(stated) == len(data.eval_results)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lewm_probe.analyses.straightness.report.questions import poses
+from lewm_probe.analyses.probe.report.questions import poses
 from lewm_probe.analyses.voe.report.questions import color_alone
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.verdicts.judging import VerdictQuestion

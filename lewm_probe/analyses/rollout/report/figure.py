@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lewm_probe.analyses.straightness.report.questions import poses
+from lewm_probe.analyses.probe.report.questions import poses
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import (
     FULL,

@@ -1,10 +1,8 @@
-"""Tables of straightness, rollouts and geometry."""
+"""The table of straightness."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from lewm_probe.analyses.voe.report.tables import diagnostic
+from lewm_probe.analyses.geometry.report.collapse import diagnostic
 from lewm_probe.reports import labels
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import ANY, WorldView, means, sample
@@ -93,92 +91,3 @@ def _straight_row(
     what += [labels.control(control)] if control else []
     what += [path] if path and (control is None or method != "encoded") else []
     return Row({"what": text(", ".join(what)), **cells}, group=group, quiet=control is not None)
-
-
-def rollout_table(view: WorldView) -> Table | None:
-    """Latent error and error of read quantities against horizon."""
-    found = view.pick("rollout", ("mse", "rmse", "angle_error_deg"), control=ANY)
-    found = [row for row in found if row.horizon is not None]
-    horizons = sorted({row.horizon for row in found if row.horizon is not None})
-    rows = []
-    seen: dict[tuple[Any, ...], list[Metric]] = {}
-    for row in found:
-        key = (row.subject, row.metric, row.method, row.control)
-        seen.setdefault(key, []).append(row)
-    for (subject, metric, method, control), part in seen.items():
-        unit = labels.unit(next((row.unit for row in part if row.unit), None))
-        title = labels.sentence(labels.quantity(subject)) if subject else "Latent error"
-        group = f"{title}: {labels.metric(metric)}{f' ({unit})' if unit else ''}"
-        group += f", {labels.method(method)} probe" if method and subject else ""
-        for model in view.models:
-            name = view.label(model) + (f", {labels.control(control)}" if control else "")
-            cells = {"what": text(name)}
-            for mean in means([row for row in part if row.model == model], "horizon"):
-                cells[f"k{mean.key['horizon']}"] = mean_cell(mean, bare=True)
-            if len(cells) > 1:
-                rows.append(Row(cells, group=group, quiet=control is not None))
-    rows.sort(key=lambda row: (not row.group.startswith("Latent"), row.group, row.quiet))
-    return table(
-        f"{view.world}-rollout",
-        "Rollouts",
-        f"Error of imagined latents k blocks ahead{comma(sample(found))}: mean squared error in "
-        "the latent space, and quantities read from imagined latents by probes trained on encoded "
-        "ones. Copy last: the latent before the first imagined one. 95 % intervals are in the CSV.",
-        [
-            Column("what", "Model or baseline", numeric=False),
-            *(Column(f"k{h}", f"k = {h}") for h in horizons),
-        ],
-        rows,
-    )
-
-
-_GEOMETRY: dict[str, tuple[str, dict[str, Any]]] = {
-    "effective_rank": ("effective rank", {}),
-    "participation_ratio": ("participation ratio", {}),
-    "trace_cov": ("tr Cov z", {}),
-    "variance_min": ("variance of an axis, min", {"window": "min"}),
-    "variance_median": ("median", {"window": "median"}),
-    "variance_max": ("max", {"window": "max"}),
-    "sigreg": ("SIGReg", {}),
-    "sigreg_gaussian": ("SIGReg, Gaussian", {"control": "gaussian"}),
-    "r2_time": ("R² from time", {"subject": "time_index"}),
-}
-_METRIC_OF = {
-    "variance_min": "dimension_variance",
-    "variance_median": "dimension_variance",
-    "variance_max": "dimension_variance",
-    "sigreg_gaussian": "sigreg",
-    "r2_time": "r2",
-}
-
-
-def geometry_table(view: WorldView) -> Table | None:
-    """Spread and shape of the latents, with the Gaussian level of SIGReg."""
-    rows = []
-    for model in view.models:
-        cells = {}
-        for key, (_, keys) in _GEOMETRY.items():
-            metric = _METRIC_OF.get(key, key)
-            mean = view.mean("geometry", metric, model=model, features=("z", None), **keys)
-            cells[key] = mean_cell(mean)
-        if any(c.value is not None for c in cells.values()):
-            at = (view.world, view.family(model), "geometry", "effective_rank")
-            paper = paper_values().level(*at)
-            cells["paper"] = cell(paper.value if paper else None, decimals=0)
-            rows.append(Row({"model": text(view.label(model)), **cells}))
-    found = view.pick("geometry", ANY, subject=ANY)
-    return table(
-        f"{view.world}-geometry",
-        "Geometry of the latents",
-        f"On unperturbed trajectories{comma(sample(found))}. Effective rank: exponential of the "
-        "entropy of singular values (RankMe). SIGReg: distance from an isotropic Gaussian, beside "
-        "its value for a true Gaussian sample of the same size. R² from time: how much of z the "
-        "mere position in the trajectory tells. Several training seeds: mean, and the envelope "
-        "of the checkpoints’ intervals or values.",
-        [
-            Column("model", "Model", numeric=False),
-            *(Column(key, title) for key, (title, _) in _GEOMETRY.items()),
-            Column("paper", "published effective rank"),
-        ],
-        rows,
-    )

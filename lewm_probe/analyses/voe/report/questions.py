@@ -19,7 +19,7 @@ from lewm_probe.reports.verdicts.judging import (
 )
 
 
-def surprise_questions(view: WorldView) -> list[VerdictQuestion]:
+def questions(view: WorldView) -> list[VerdictQuestion]:
     """All of them, in the order in which a reader asks."""
     return [
         *_teleports(view),

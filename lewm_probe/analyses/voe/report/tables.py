@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lewm_probe.analyses.geometry.report.collapse import diagnostic
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred, samples
@@ -298,12 +299,6 @@ def collapse_table(view: WorldView) -> Table | None:
         [_MODEL, *(Column(key, title) for key, title in _DIAGNOSTICS.items())],
         rows,
     )
-
-
-def diagnostic(view: WorldView, metric: str, model: str) -> Mean | None:
-    """A collapse diagnostic, from geometry or from the preflight."""
-    found = view.mean("geometry", metric, model=model, features=("z", None))
-    return found or view.mean("voe", metric, model=model)
 
 
 def factor(log_ratio: float | None) -> float | None:

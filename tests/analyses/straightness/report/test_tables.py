@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lewm_probe.analyses.straightness.report.tables import (
-    geometry_table,
-    rollout_table,
-    straightness_table,
-)
+from lewm_probe.analyses.geometry.report.tables import geometry_table
+from lewm_probe.analyses.rollout.report.tables import rollout_table
+from lewm_probe.analyses.straightness.report.tables import straightness_table
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric

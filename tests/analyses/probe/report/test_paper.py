@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from lewm_probe.analyses.probe.report.paper import paper_probe_table
+from lewm_probe.analyses.voe.report.paper_table import paper_surprise_table
 from lewm_probe.reports.results_view import WorldView, views
-from lewm_probe.reports.tables.paper import paper_probe_table, paper_surprise_table
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric

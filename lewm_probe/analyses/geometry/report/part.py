@@ -1,0 +1,63 @@
+"""What is shown of geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lewm_probe.analyses.geometry.report.collapse import cautions
+from lewm_probe.analyses.geometry.report.figure import latents_plot
+from lewm_probe.analyses.geometry.report.tables import geometry_table
+from lewm_probe.reports.figures.over_training import Panel
+from lewm_probe.reports.model_cards.headlines import Headline
+from lewm_probe.reports.page.parts import ByModel, ReportPart, Section, Summary, drawn, shown
+from lewm_probe.reports.page.summary import value
+from lewm_probe.reports.results_view import WorldView
+
+
+def sections(view: WorldView) -> list[Section]:
+    """How the latents fill their space."""
+    return [_geometry(view)]
+
+
+def _geometry(view: WorldView) -> Section:
+    return Section(
+        "geometry",
+        "Geometry and collapse",
+        "How the latents fill their space.",
+        drawn(view, latents_plot),
+        shown(view, geometry_table(view)),
+        tables_first=True,
+    )
+
+
+def summary(models: ByModel) -> Summary:
+    """What the command shows at its end."""
+    names = ("effective_rank", "participation_ratio", "trace_cov", "sigreg")
+    rows: list[list[object]] = []
+    for label, metrics in models.items():
+        own = [m for m in metrics if m.subject is None]
+        gaussian = value(own, metric="sigreg", control="gaussian")
+        rows.append([label, *(value(own, metric=name) for name in names), gaussian])
+    return ["model", *(n.replace("_", " ") for n in names), "sigreg of a Gaussian"], rows
+
+
+def headlines(view: WorldView) -> Iterator[Headline]:
+    """Numbers by which a checkpoint is known."""
+    for row in view.pick("geometry", "effective_rank", features=("z", None))[:1]:
+        yield Headline("Effective rank of z", row)
+
+
+def curves(view: WorldView) -> list[Panel]:
+    """How many directions are in use while a model trains."""
+    rank = view.training("geometry", "effective_rank", features=("z", None))
+    return [Panel("Effective rank", "effective rank", rank)]
+
+
+REPORT = ReportPart(
+    sections,
+    place=50,
+    summary=summary,
+    headlines=headlines,
+    curves=curves,
+    cautions=cautions,
+)

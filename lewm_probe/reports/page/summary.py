@@ -1,0 +1,28 @@
+"""Picking the few numbers of the table at the end of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lewm_probe.reports.page.parts import ByModel
+from lewm_probe.results.schema import Metric
+
+
+def value(metrics: Iterable[Metric], **wanted: object) -> float | None:
+    """The first metric that fits; of the model itself and of no comparison unless asked."""
+    wanted = {"control": None, "versus": None, **wanted}
+    for metric in metrics:
+        if all(getattr(metric, key) == value for key, value in wanted.items()):
+            return metric.value
+    return None
+
+
+def subjects(models: ByModel, **wanted: object) -> list[str]:
+    """Subjects of metrics with these keys, in order of appearance."""
+    fitting = (
+        metric.subject
+        for metrics in models.values()
+        for metric in metrics
+        if all(getattr(metric, key) == value for key, value in wanted.items())
+    )
+    return list(dict.fromkeys(subject for subject in fitting if subject is not None))
