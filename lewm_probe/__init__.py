@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from lewm_probe.auditing.live import AuditCallback as AuditCallback
     from lewm_probe.auditing.live import audit as audit
     from lewm_probe.models.checkpoints.load import load_model as load_model
-    from lewm_probe.models.checkpoints.swm_export import export_swm as export_swm
+    from lewm_probe.models.checkpoints.swm.export import export_swm as export_swm
 
 
 _OFFERED = {
     "audit": "lewm_probe.auditing.live:audit",
     "AuditCallback": "lewm_probe.auditing.live:AuditCallback",
     "load_model": "lewm_probe.models.checkpoints.load:load_model",
-    "export_swm": "lewm_probe.models.checkpoints.swm_export:export_swm",
-    "save_released": "lewm_probe.models.checkpoints.swm_export:export_swm",
+    "export_swm": "lewm_probe.models.checkpoints.swm.export:export_swm",
+    "save_released": "lewm_probe.models.checkpoints.swm.export:export_swm",
 }
 """Names that are imported when they are first used, so that ``import lewm_probe`` stays light; the
 last is ``export_swm`` as it was called first."""

@@ -32,7 +32,7 @@ FLOORS = (
 )
 """Rooms from the ground up; each imports only itself and those before it."""
 
-WRONG = {("comparison", "analyses"), ("reports", "analyses")}
+WRONG = {("reports", "analyses")}
 """Arrows up that are still there; may only shrink."""
 
 MOST_FILES = 12

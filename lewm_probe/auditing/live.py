@@ -23,26 +23,18 @@ from torch import nn
 
 from lewm_probe.analyses.engine.asked.checkpoint import (
     Checkpoint,
-    check_all_fit,
     checkpoint_from_model,
     load_checkpoints,
 )
-from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.auditing.request import (
-    Evaluation,
-    EvaluationRequest,
-    find_suite_for,
-    notes_on,
-    whole,
-)
-from lewm_probe.auditing.run import ANALYSES, ask
+from lewm_probe.auditing.request import EvaluationRequest, settle, whole
+from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.core.checks import kind
 from lewm_probe.core.devices import resolve_device
-from lewm_probe.core.errors import UsageError, unknown_name
+from lewm_probe.core.errors import UsageError
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.models.base import WorldModel, device_of
+from lewm_probe.results.analyses import ANALYSES, in_order
 from lewm_probe.results.result import Result, merge
-from lewm_probe.worlds import make_world
 
 Audited = WorldModel | str | Path
 """A model in memory, or the path of a checkpoint."""
@@ -55,7 +47,7 @@ def audit(
     suite: str | Path | None = None,
     trajectories: int | None = None,
     seed: int | None = None,
-    analyses: Sequence[str] | str = tuple(ANALYSES),
+    analyses: Sequence[str] | str | None = None,
     step: int | None = None,
     out: Path | str | None = None,
     cache: Path | str | None = None,
@@ -72,7 +64,8 @@ def audit(
         suite: file or name of a suite (default: the world's).
         trajectories: trajectories a condition, instead of the suite's number.
         seed: evaluation seed, instead of the suite's.
-        analyses: one or some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry``.
+        analyses: one or some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry`` and
+            those that packages bring along (default: all that the command asks).
         step: optimiser steps that the models in memory have taken, for curves over training.
         out: folder for results and report (default: none is written).
         cache: folder of latents (default: in memory, for this call).
@@ -87,12 +80,12 @@ def audit(
             none, such as a module that is no ``WorldModel``.
         UserError: a model does not fit the world, or all of them fail in every analysis.
     """
-    analyses = [analyses] if isinstance(analyses, str) else list(analyses)
-    for name in analyses:
-        if name not in ANALYSES:
-            raise unknown_name("analysis", name, ANALYSES)
-    if not analyses:
-        raise UsageError(f"No analysis was named. Choose some of {', '.join(ANALYSES)}.")
+    chosen = [analyses] if isinstance(analyses, str) else analyses
+    for name in chosen or ():
+        ANALYSES.get(name)
+    if chosen is not None and not chosen:
+        known = ", ".join(analysis.name for analysis in in_order())
+        raise UsageError(f"No analysis was named. Choose some of {known}.")
     named = dict(model) if isinstance(model, Mapping) else {"model": model}
     if not named:
         raise UsageError("No model was given to audit. Give one, or several by name.")
@@ -105,21 +98,17 @@ def audit(
                 stack.enter_context(untouched(one))
         checkpoints = [_subject(name, one, step) for name, one in named.items()]
         request = EvaluationRequest(
-            [],
-            Path(),
+            cache=Path(cache) if cache is not None else None,
             world=world,
             suite=str(suite) if suite is not None else None,
             trajectories=trajectories,
             seed=seed,
         )
-        asked = find_suite_for(request, checkpoints)
-        place = make_world(asked.world)
-        check_all_fit(checkpoints, place)
-        store = LatentCache(Path(cache) if cache is not None else None)
         device = _device([one for one in named.values() if isinstance(one, WorldModel)])
+        evaluation = settle(request, checkpoints, device)
         results = ask(
-            analyses,
-            Evaluation(checkpoints, asked, device, store, notes=notes_on(checkpoints, place)),
+            by_default(evaluation.suite) if chosen is None else list(chosen),
+            evaluation,
             "lewm_probe.audit",
             lambda name: folder / "parts" / name if folder is not None else None,
             progress or NoProgress(),

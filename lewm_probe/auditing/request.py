@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 
@@ -29,7 +29,7 @@ class EvaluationRequest:
 
     Attributes:
         checkpoints: ``name=path`` or ``path``.
-        cache: folder of latents.
+        cache: folder of latents; None keeps them in memory.
         models: further models, as ``lewm_probe.models.user_models.make_model`` takes them.
         options: how checkpoints are loaded; None: as they are.
         world: None: the checkpoints' own. The path of a data set: its recorded episodes.
@@ -38,10 +38,11 @@ class EvaluationRequest:
         seed: evaluation seed instead of the suite's.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         curve: follow probes and straightness over a run folder's checkpoints.
+        settings: analysis → keys of its section of the suite that are asked otherwise.
     """
 
-    checkpoints: Sequence[str]
-    cache: Path
+    checkpoints: Sequence[str] = ()
+    cache: Path | None = None
     models: Sequence[str] = ()
     options: LoadOptions | None = None
     world: str | None = None
@@ -50,6 +51,11 @@ class EvaluationRequest:
     seed: int | None = None
     device: str = "auto"
     curve: bool = True
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def asking(self, analysis: str, settings: Mapping[str, Any]) -> EvaluationRequest:
+        """The same with other settings of one analysis."""
+        return replace(self, settings={**self.settings, analysis: settings})
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,7 @@ def prepare(request: EvaluationRequest, say: Callable[[str], None] = lambda _: N
         UsageError: no world is known, worlds differ, no such suite.
         UserError: not one of the checkpoints could be loaded and fits the world.
     """
-    from lewm_probe.analyses.engine.asked.checkpoint import check_fits
-    from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
     from lewm_probe.core.devices import resolve_device
-    from lewm_probe.worlds import make_world
 
     device = resolve_device(request.device)
     failures: list[Failure] = []
@@ -112,6 +115,34 @@ def prepare(request: EvaluationRequest, say: Callable[[str], None] = lambda _: N
         say(str(failures[-1]))
 
     checkpoints = _load(request, device, leave_out)
+    evaluation = settle(request, checkpoints, device, leave_out)
+    if not evaluation.checkpoints:
+        report_failures(failures, None)
+    return replace(evaluation, failures=failures)
+
+
+def settle(
+    request: EvaluationRequest,
+    checkpoints: Sequence[Checkpoint],
+    device: str,
+    leave_out: Callable[[str, UserError], None] | None = None,
+) -> Evaluation:
+    """Set loaded checkpoints before the world and suite that fit.
+
+    Args:
+        request: what is asked.
+        checkpoints: of whom.
+        device: where they compute.
+        leave_out: told of one of several that does not fit the world; without it, it is an error.
+
+    Raises:
+        UsageError: no world is known, worlds differ, no such suite.
+        UserError: a checkpoint does not fit the world.
+    """
+    from lewm_probe.analyses.engine.asked.checkpoint import check_fits
+    from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+    from lewm_probe.worlds import make_world
+
     suite = find_suite_for(request, checkpoints)
     world = make_world(suite.world)
     fitting = []
@@ -119,15 +150,13 @@ def prepare(request: EvaluationRequest, say: Callable[[str], None] = lambda _: N
         try:
             check_fits(checkpoint, world)
         except UserError as error:
-            if len(checkpoints) == 1:
+            if len(checkpoints) == 1 or leave_out is None:
                 raise
             leave_out(checkpoint.label, error)
         else:
             fitting.append(checkpoint)
-    if not fitting:
-        report_failures(failures, None)
     notes = notes_on(fitting, world)
-    return Evaluation(fitting, suite, device, LatentCache(request.cache), failures, notes)
+    return Evaluation(fitting, suite, device, LatentCache(request.cache), notes=notes)
 
 
 def notes_on(checkpoints: Sequence[Checkpoint], world: World) -> list[str]:
@@ -262,7 +291,7 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
         world = register_recorded(world, frame_skip=checkpoints[0].model.spec.frame_skip)
         if request.suite is None:
             seed = {} if request.seed is None else {"seed": request.seed}
-            return with_numbers(recorded_suite(world, **seed), request.trajectories, None)
+            return _as_asked(recorded_suite(world, **seed), request)
     name = request.suite or world
     if request.suite is None and name not in (None, *world_names(), *suite_names()):
         raise unknown_name("world or data set", str(name), {*world_names(), *suite_names()})
@@ -278,11 +307,17 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
             f"The suite {name} asks in the world {suite.world}, but --world says {world}. Give "
             "only one of --suite and --world."
         )
+    return _as_asked(suite, request)
+
+
+def _as_asked(suite: Suite, request: EvaluationRequest) -> Suite:
+    for analysis, settings in request.settings.items():
+        suite = suite.changed(analysis, settings)
     return with_numbers(suite, request.trajectories, request.seed)
 
 
 def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Suite:
-    """The suite with n trajectories a condition, the probe's sets in proportion, and a seed.
+    """The suite with n trajectories a condition, all other sets in proportion, and a seed.
 
     Raises:
         UsageError: fewer than 4 trajectories, a seed below 0, or no whole numbers.
@@ -293,21 +328,8 @@ def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Su
     if trajectories is None:
         return suite
     trajectories = whole("trajectories", trajectories, least=4)
-    share = trajectories / suite.voe.trajectories
-    probe = suite.probe
-    sizes = {
-        # Never below what the schema takes as the least.
-        "train": max(10, round(probe.train * share)),
-        "validation": max(5, round(probe.validation * share)),
-        "test": max(5, round(probe.test * share)),
-    }
-    voe = {"trajectories": trajectories, "disjoint": max(4, round(suite.voe.disjoint * share))}
-    return suite.model_copy(
-        update={
-            "probe": probe.model_copy(update=sizes),
-            "voe": suite.voe.model_copy(update=voe),
-        }
-    )
+    # The trajectories of a condition are what the option speaks of; all else follows.
+    return suite.scaled(trajectories / suite.voe.trajectories)
 
 
 def whole(name: str, value: object, least: int = 0) -> int:

@@ -7,7 +7,6 @@ go on without it.
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lewm_probe.auditing.request import Evaluation, Failure
 from lewm_probe.core.errors import UserError
+from lewm_probe.results.analyses import ANALYSES, in_order
 
 if TYPE_CHECKING:
     from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
@@ -23,14 +23,11 @@ if TYPE_CHECKING:
     from lewm_probe.core.progress import Progress
     from lewm_probe.results.result import Result
 
-ANALYSES = {
-    "probe": "probe.measure",
-    "voe": "voe.run",
-    "straightness": "straightness.measure",
-    "rollout": "rollout.measure",
-    "geometry": "geometry.measure",
-}
-"""Each analysis and its module in ``lewm_probe.analyses``; the function has the analysis' name."""
+
+def by_default(suite: Suite) -> list[str]:
+    """The analyses that an audit asks: those of which the suite says what to ask."""
+    asked = [analysis.name for analysis in in_order() if analysis.by_default]
+    return [name for name in asked if getattr(suite, name, None) is not None]
 
 
 def ask(
@@ -45,7 +42,7 @@ def ask(
 
     An analysis whose folder holds the result of the same checkpoints, suite and code is not
     repeated. A checkpoint that fails in an analysis is left out of that one, told to ``say`` and
-    added to ``prepared.failures``; an analysis in which all of them fail is missing, and
+    added to ``evaluation.failures``; an analysis in which all of them fail is missing, and
     the notes of the first result say so.
 
     Raises:
@@ -83,13 +80,6 @@ def _noted(result: Result, notes: Sequence[str]) -> Result:
     first, *others = result.provenance
     reported = first.model_copy(update={"notes": [*first.notes, *notes]})
     return Result([reported, *others], result.models, result.metrics, result.rows, result.images)
-
-
-def function(name: str) -> Callable[..., Result]:
-    """The analysis of that name."""
-    module = importlib.import_module(f"lewm_probe.analyses.{ANALYSES[name]}")
-    analysis: Callable[..., Result] = getattr(module, name)
-    return analysis
 
 
 def _without_failing(
@@ -133,6 +123,7 @@ def _ask_one(
     progress: Progress,
     failed: Sequence[Failure],
 ) -> Result:
+    from lewm_probe.analyses.engine import run
     from lewm_probe.results.provenance import provenance, stamped
 
     suite = evaluation.suite
@@ -142,8 +133,13 @@ def _ask_one(
     if known is not None:
         return known
     started = time.monotonic()
-    result = function(name)(
-        checkpoints, suite, cache=evaluation.cache, device=evaluation.device, progress=progress
+    result = run.run(
+        name,
+        checkpoints,
+        suite,
+        cache=evaluation.cache,
+        device=evaluation.device,
+        progress=progress,
     )
     entry = provenance(
         command,
@@ -201,5 +197,13 @@ def _key(
     world = make_world(suite.world).fingerprint
     libraries = sorted(packages().items())
     return content_hash(
-        name, asked, world, suite.model_dump_json(), device, notes, code_version(), libraries
+        name,
+        asked,
+        world,
+        suite.model_dump_json(),
+        device,
+        notes,
+        code_version(),
+        ANALYSES.get(name).code(),
+        libraries,
     )

@@ -1,73 +1,90 @@
-"""``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry``: one question of checkpoints."""
+"""A command of each analysis: ``probe``, ``voe`` and all that packages bring along."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
 
 from lewm_probe.auditing.request import EvaluationRequest, prepare, report_failures
 from lewm_probe.auditing.run import ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible
-
-HELP = {
-    "probe": "Which physical quantities can be read from the latents, against its controls.",
-    "voe": "Does the model notice what cannot be? Surprise at teleports, colours, wrong actions.",
-    "straightness": "How straight latent paths are, encoded and imagined, over training.",
-    "rollout": "How far imagination stays with what happens, block by block.",
-    "geometry": "How latents fill their space: rank, variance, normality; collapse shows here.",
-}
+from lewm_probe.core.errors import brief
+from lewm_probe.results.analyses import ANALYSES, Analysis, in_order
 
 
-def command(name: str) -> Callable[..., None]:
-    """The command of one analysis; all take the same options."""
+def commands(taken: Collection[str]) -> Iterator[tuple[Analysis, Callable[..., None]]]:
+    """Every analysis and its command, without those that would spoil the others.
+
+    An analysis of another package that cannot be loaded, or whose name is ``taken``, is told on
+    standard error.
+    """
+    for analysis in in_order(lambda _, error: _note(str(error))):
+        if analysis.name in taken:
+            _note(f"The analysis '{analysis.name}' has the name of a command, and has none itself.")
+            continue
+        try:
+            made = command(analysis)
+        except Exception as error:
+            if ANALYSES.is_built_in(analysis.name):
+                raise
+            _note(f"The analysis '{analysis.name}' has no command ({brief(error)}).")
+        else:
+            yield analysis, made
+
+
+def _note(text: str) -> None:
+    typer.echo(f"Note: {text}", err=True)
+
+
+def command(analysis: Analysis) -> Callable[..., None]:
+    """The command of one analysis: the options of every request, and those of its settings."""
+    keys = {_name(flag): key for flag, key in analysis.options.items()}
 
     def run(
-        checkpoints: options.Checkpoints = None,
-        model: options.Model = None,
-        action_stats: options.ActionStats = None,
-        dataset: options.Dataset = None,
-        family: options.Family = None,
-        resize: options.Resize = None,
-        world: options.World = None,
-        suite: options.Suite = None,
-        trajectories: options.Trajectories = None,
-        out: options.Out = None,
-        seed: options.Seed = None,
-        device: options.Device = "auto",
-        cache: options.Cache = options.DEFAULT_CACHE,
-        curve: options.Curve = True,
-        json: options.Json = False,
-        quiet: options.Quiet = False,
-        debug: options.Debug = False,
+        request: EvaluationRequest, out: Path | None, console: Console, **settings: Any
     ) -> None:
         from lewm_probe.cli.summary import summarize
         from lewm_probe.results.provenance import command_line
 
-        console = Console(json=json, quiet=quiet)
-        request = EvaluationRequest(
-            checkpoints or (),
-            cache,
-            models=model or (),
-            options=options.loading(action_stats, dataset, family, resize),
-            world=world,
-            suite=suite,
-            trajectories=trajectories,
-            seed=seed,
-            device=device,
-            curve=curve,
-        )
+        given = {keys[name]: value for name, value in settings.items() if value not in (None, [])}
+        request = request.asking(analysis.name, given)
         with interruptible(
-            f"No result was written; latents computed so far are kept in {cache} and are used when "
-            "the same command is run again."
+            f"No result was written; latents computed so far are kept in {request.cache} and are "
+            "used when the same command is run again."
         ):
             evaluation = prepare(request, console.note)
-            folder = out or Path("runs") / evaluation.suite.world / name
+            folder = out or Path("runs") / evaluation.suite.world / analysis.name
             with console.progress() as bars:
                 (result,) = ask(
-                    [name], evaluation, command_line(), lambda _: folder, bars, console.note
+                    [analysis.name],
+                    evaluation,
+                    command_line(),
+                    lambda _: folder,
+                    bars,
+                    console.note,
                 )
         console.finish(summarize(result), result.plain(), folder)
         report_failures(evaluation.failures, folder)
 
-    return run
+    own = [options.Own(*_option(analysis, flag), None, "trajectories") for flag in analysis.options]
+    return options.of_a_request(run, *own)
+
+
+def _option(analysis: Analysis, flag: str) -> tuple[str, Any]:
+    """The name of a flag's parameter, and its type: that of the settings' key."""
+    field = analysis.load("settings").model_fields[analysis.options[flag]]
+    kind: Any = field.annotation
+    if get_origin(kind) is tuple:
+        kind = list[get_args(kind)[0]]  # type: ignore[misc]
+    if not isinstance(kind, types.UnionType):
+        kind = kind | None
+    return _name(flag), Annotated[kind, typer.Option(flag, help=field.description)]
+
+
+def _name(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")

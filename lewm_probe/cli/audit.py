@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lewm_probe.auditing.request import EvaluationRequest, Failure, prepare, report_failures
-from lewm_probe.auditing.run import ANALYSES, ask
+from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
 from lewm_probe.core.errors import UsageError
@@ -58,45 +58,18 @@ class Audited:
     differences: list[Result] = field(default_factory=list)
 
 
-def audit(
-    checkpoints: options.Checkpoints = None,
-    model: options.Model = None,
-    action_stats: options.ActionStats = None,
-    dataset: options.Dataset = None,
-    family: options.Family = None,
-    resize: options.Resize = None,
-    world: options.World = None,
-    suite: options.Suite = None,
-    trajectories: options.Trajectories = None,
-    against: Against = None,
-    gate: GateFile = None,
-    out: options.Out = None,
-    seed: options.Seed = None,
-    device: options.Device = "auto",
-    cache: options.Cache = options.DEFAULT_CACHE,
-    curve: options.Curve = True,
-    title: options.Title = None,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+def _audit(
+    request: EvaluationRequest,
+    out: Path | None,
+    console: Console,
+    against: list[str] | None,
+    gate: Path | None,
+    title: str | None,
 ) -> None:
     """Ask everything of the checkpoints, then write the report and a model card for each."""
     from lewm_probe.cli.summary import summarize
     from lewm_probe.results.provenance import command_line
 
-    console = Console(json=json, quiet=quiet)
-    request = EvaluationRequest(
-        checkpoints or (),
-        cache,
-        models=model or (),
-        options=options.loading(action_stats, dataset, family, resize),
-        world=world,
-        suite=suite,
-        trajectories=trajectories,
-        seed=seed,
-        device=device,
-        curve=curve,
-    )
     thresholds = _gate(gate)  # a slip in the file is told before the work, not after it
     done = run_audit(request, out, title, console, command_line(), against=against or ())
     shown: list[RenderableType] = [summarize(done.result)]
@@ -115,6 +88,14 @@ def audit(
     report_failures(done.failures, done.page.parent)
     if error is not None:
         raise error
+
+
+audit = options.of_a_request(
+    _audit,
+    options.Own("against", Against, None, "trajectories"),
+    options.Own("gate", GateFile, None, "trajectories"),
+    options.Own("title", options.Title, None, "curve"),
+)
 
 
 def run_audit(
@@ -152,7 +133,7 @@ def run_audit(
         folder = out or Path("runs") / evaluation.suite.world / "audit"
         with console.progress() as bars:
             results = ask(
-                list(ANALYSES),
+                by_default(evaluation.suite),
                 evaluation,
                 command,
                 lambda name: folder / "parts" / name,
@@ -208,12 +189,11 @@ def _check_comparable(world: str, others: dict[str, Result]) -> None:
 
 def _compared(own: Result, others: dict[str, Result]) -> tuple[list[Result], list[Result]]:
     """The numbers of others under names that say whose they are, and differences from each."""
-    from lewm_probe.comparison.published import compare_with_published, renamed
+    from lewm_probe.auditing.against import compare_with
+    from lewm_probe.comparison.published import renamed
 
     theirs = [renamed(other, label) for label, other in others.items()]
-    return theirs, [
-        compare_with_published(own, other, label=label) for label, other in others.items()
-    ]
+    return theirs, [compare_with(own, other, label) for label, other in others.items()]
 
 
 def _group(shown: list[RenderableType]) -> RenderableType:

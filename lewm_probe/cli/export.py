@@ -25,7 +25,7 @@ def export(
 ) -> None:
     """Write a checkpoint in the released shape: config.json, weights.pt, lewm_probe.json."""
     from lewm_probe.models.checkpoints.load import examine_alone
-    from lewm_probe.models.checkpoints.swm_export import export_swm
+    from lewm_probe.models.checkpoints.swm.export import export_swm
 
     console = Console(json=json, quiet=quiet)
     reported = options.loading(action_stats, dataset, family)

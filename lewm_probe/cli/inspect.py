@@ -10,7 +10,7 @@ from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, table
 
 if TYPE_CHECKING:
-    from lewm_probe.models.checkpoints.load import Examined
+    from lewm_probe.models.checkpoints.registry import Loaded
 
 UNKNOWN = "unknown: give --action-stats or --dataset"
 """Shown for action statistics that a checkpoint does not carry."""
@@ -34,15 +34,9 @@ def inspect(
     console.finish(table(title, ("", ""), _facts(examined).items()), _plain(examined))
 
 
-def _facts(examined: Examined) -> dict[str, Any]:
-    from lewm_probe.models.checkpoints.native import read_header
-
-    located, meta, model, config = (
-        examined.located,
-        examined.meta,
-        examined.model,
-        examined.sizes,
-    )
+def _facts(examined: Loaded) -> dict[str, Any]:
+    located, meta, model = examined.located, examined.meta, examined.model
+    config, own = examined.sizes, examined.facts
     known = model.action_statistics if model else None
     facts: dict[str, Any] = {
         "kind": located.kind,
@@ -55,23 +49,22 @@ def _facts(examined: Examined) -> dict[str, Any]:
         "data": meta.data_fingerprint,
         "fingerprint": model.fingerprint if model else UNKNOWN,
     }
-    if located.ours:
-        facts["written by lewm-probe"] = read_header(located.weights).written_by
-    if examined.weights and examined.config:
-        weights = examined.weights
-        facts["configuration"] = examined.config.target
-        facts["spelling"] = weights.spelling
-        facts["wrapped"] = weights.wrapper or "no"
-        facts["left aside"] = _some(weights.left_aside)
+    if "header" in own:
+        facts["written by lewm-probe"] = own["header"]["written_by"]
+    if "configuration" in own:
+        facts["configuration"] = own["configuration"]
+        facts["spelling"] = own["spelling"]
+        facts["wrapped"] = own["wrapper"] or "no"
+        facts["left aside"] = _some(own["left_aside"])
     if located.run_checkpoints:
         facts["checkpoints of the run"] = _some([path.name for path in located.run_checkpoints])
     return facts | {
         "picture": f"{config.image_size} px",
-        "history": f"{config.history} frames",
+        "history": f"{getattr(config, 'history', 1)} frames",
         "frame-skip": config.frame_skip if model else UNKNOWN,
         "action block": config.action_width,
         "latent width": config.latent_width,
-        "encoder": config.encoder.name,
+        **({"encoder": config.encoder.name} if hasattr(config, "encoder") else {}),
         "action statistics": model.statistics_source if model else UNKNOWN,
         "action mean": " ".join(f"{v:.4g}" for v in known.mean) if known else UNKNOWN,
         "action SD": " ".join(f"{v:.4g}" for v in known.std) if known else UNKNOWN,
@@ -81,15 +74,13 @@ def _facts(examined: Examined) -> dict[str, Any]:
     }
 
 
-def _plain(examined: Examined) -> dict[str, Any]:
-    from lewm_probe.models.checkpoints.native import read_header
-
-    located, model, weights = examined.located, examined.model, examined.weights
+def _plain(examined: Loaded) -> dict[str, Any]:
+    located, model, own = examined.located, examined.model, examined.facts
     known = model.action_statistics if model else None
     return {
         "path": str(located.weights),
         "kind": located.kind,
-        "header": read_header(located.weights).model_dump(mode="json") if located.ours else None,
+        "header": own.get("header"),
         "meta": examined.meta.model_dump(mode="json"),
         "config": examined.sizes.model_dump(mode="json"),
         "frame_skip": examined.sizes.frame_skip if model else None,
@@ -98,10 +89,10 @@ def _plain(examined: Examined) -> dict[str, Any]:
             "mean": list(known.mean) if known else None,
             "std": list(known.std) if known else None,
         },
-        "configuration": examined.config.target if examined.config else None,
-        "spelling": weights.spelling if weights else None,
-        "wrapper": weights.wrapper if weights else None,
-        "left_aside": list(weights.left_aside) if weights else [],
+        "configuration": own.get("configuration"),
+        "spelling": own.get("spelling"),
+        "wrapper": own.get("wrapper"),
+        "left_aside": own.get("left_aside", []),
         "history": [path.name for path in located.run_checkpoints],
         "fingerprint": model.fingerprint if model else None,
         "tensors": examined.tensors,

@@ -14,6 +14,9 @@ from lewm_probe._version import __version__
 from lewm_probe.cli import analyses, audit, data, demo, export, inspect, recipes, report, train
 from lewm_probe.cli.console import ReadableErrors
 
+OTHERS = ("demo", "data", "train", "inspect", "export", "audit", "report", "recipes")
+"""Commands that no analysis may be called like."""
+
 app = typer.Typer(
     name="lewm-probe",
     cls=ReadableErrors,
@@ -40,8 +43,8 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("inspect")(inspect.inspect)
 app.command("export")(export.export)
-for name, question in analyses.HELP.items():
-    app.command(name, help=question)(analyses.command(name))
+for analysis, run in analyses.commands(taken=OTHERS):
+    app.command(analysis.name, help=analysis.help)(run)
 app.command("audit")(audit.audit)
 app.command("report")(report.report)
 app.add_typer(recipes.app, name="recipes")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -132,6 +134,81 @@ ONE_CHECKPOINT = (
 )
 
 DEFAULT_CACHE = Path("runs/.cache/latents")
+
+
+REQUEST: Mapping[str, tuple[Any, Any]] = {
+    "checkpoints": (Checkpoints, None),
+    "model": (Model, None),
+    "action_stats": (ActionStats, None),
+    "dataset": (Dataset, None),
+    "family": (Family, None),
+    "resize": (Resize, None),
+    "world": (World, None),
+    "suite": (Suite, None),
+    "trajectories": (Trajectories, None),
+    "out": (Out, None),
+    "seed": (Seed, None),
+    "device": (Device, "auto"),
+    "cache": (Cache, DEFAULT_CACHE),
+    "curve": (Curve, True),
+    "json": (Json, False),
+    "quiet": (Quiet, False),
+    "debug": (Debug, False),
+}
+"""What every question of checkpoints can be told, in the order of ``--help``: type and default."""
+
+
+class Own(NamedTuple):
+    """An option that one command has beside those of ``REQUEST``.
+
+    Attributes:
+        name: of the parameter.
+        kind: its type, as typer reads it.
+        default: where it is not given.
+        after: the option that it stands behind.
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    after: str
+
+
+def of_a_request(body: Callable[..., None], *own: Own) -> Callable[..., None]:
+    """A command with the options of ``REQUEST`` and its own.
+
+    ``body`` is called with the request that they make, ``--out``, the console, and its own options
+    by name; its docstring is the help.
+    """
+
+    def run(**given: Any) -> None:
+        from lewm_probe.auditing.request import EvaluationRequest
+        from lewm_probe.cli.console import Console
+
+        rest = {one.name: given[one.name] for one in own}
+        request = EvaluationRequest(
+            given["checkpoints"] or (),
+            given["cache"],
+            models=given["model"] or (),
+            options=loading(*(given[k] for k in ("action_stats", "dataset", "family", "resize"))),
+            **{k: given[k] for k in ("world", "suite", "trajectories", "seed", "device", "curve")},
+        )
+        console = Console(json=given["json"], quiet=given["quiet"])
+        body(request, given["out"], console, **rest)
+
+    asked: dict[str, tuple[Any, Any]] = {}
+    for name, option in REQUEST.items():
+        asked[name] = option
+        for one in own:
+            if one.after == name:
+                asked[one.name] = (one.kind, one.default)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(n, kind, annotation=t, default=d) for n, (t, d) in asked.items()]
+    )
+    run.__annotations__ = {name: annotation for name, (annotation, _) in asked.items()}
+    run.__doc__ = body.__doc__
+    return run
 
 
 def loading(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.core.errors import UserError
 from lewm_probe.results.result import Result
 
 MOST = 4
@@ -16,10 +13,19 @@ LONGEST = 60
 """Characters of a value that a note shows."""
 
 
-def differing(result: Result, published: Result, world: str, label: str) -> list[str]:
-    """Notes on where two results of a world were not measured alike: suite, seed, code."""
+def differing(
+    result: Result,
+    published: Result,
+    world: str,
+    label: str,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> list[str]:
+    """Notes on where two results of a world were not measured alike: suite, seed, code.
+
+    ``complete`` gives a stored suite the keys that it left to their defaults.
+    """
     notes = []
-    suites = [_suite(one, world) for one in (result, published)]
+    suites = [_suite(one, world, complete) for one in (result, published)]
     if suites[0] and suites[1]:
         flat = [_flat(suite) for suite in suites]
         differing = [k for k in {**flat[0], **flat[1]} if flat[0].get(k) != flat[1].get(k)]
@@ -59,22 +65,14 @@ def differing(result: Result, published: Result, world: str, label: str) -> list
     return notes
 
 
-def _suite(result: Result, world: str) -> Mapping[str, Any]:
+def _suite(
+    result: Result, world: str, complete: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> Mapping[str, Any]:
     for record in result.provenance:
         suite = record.settings.get("suite")
         if isinstance(suite, Mapping) and suite.get("world") == world and len(suite) > 1:
-            return _with_defaults(suite)
+            return complete(suite)
     return {}
-
-
-def _with_defaults(suite: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A suite with the keys that it left to their defaults, as far as it is one of ours."""
-    try:
-        whole = Suite.model_validate_json(json.dumps(suite))
-    except (ValueError, UserError):
-        return suite  # of another version, or an untrusted own
-    stated: dict[str, Any] = whole.model_dump(mode="json")
-    return stated
 
 
 def _short(value: Any) -> str:

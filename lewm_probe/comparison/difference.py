@@ -1,70 +1,190 @@
-"""One model against another on the same trajectories, for any number that each trajectory has."""
+"""One method minus another: the one engine of all differences, fresh or from stored rows.
+
+A sample is values of each trajectory and the statistic that makes one number of them, so that the
+same number can be computed from any resample of the trajectories. Everything that is compared is
+made of samples: probes, straightness and surprise of models that run now, and rows that were stored
+years ago.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
-from lewm_probe.analyses.engine.recorder import ResultRecorder
-from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, Values
-from lewm_probe.core.seeding import stream
-from lewm_probe.stats import bootstrap, seeds
+from lewm_probe.stats import bootstrap, ranks
 from lewm_probe.stats.bootstrap import Estimate
+from lewm_probe.stats.seeds import seed_draws, smallest_permutation_p
+
+Key = tuple[tuple[str, Any], ...]
+"""Keys of ``Metric`` that say what was measured, as pairs, ``metric`` among them."""
+
+Statistic = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+"""Values (N, columns) and bootstrap weights (R, N) → the number, and the same in each resample."""
+
+Weights = Callable[[Sequence[str], str], np.ndarray]
+"""Trajectory ids (N) and the side they are of (``shared``, ``ours`` or ``theirs``) → (R, N)."""
+
+ENOUGH = 0.5
+"""A difference is paired when the two sides share this part of the smaller one's trajectories."""
+
+LEVEL = 0.05
+"""Methods are told apart only where the permutation test over seeds could go below this."""
 
 
-def write_differences(
-    recorder: ResultRecorder,
-    metric: str,
-    checkpoints: Sequence[Checkpoint],
-    values: Sequence[Values],
-    weights: np.ndarray,
-) -> None:
-    """Write the mean of one model minus that of another, for each two names and each key.
+@dataclass(frozen=True)
+class Sample:
+    """Values by trajectory and the statistic that makes a number of them.
 
-    With one checkpoint each, the interval is over trajectories and speaks of these checkpoints.
-    With more (training seeds), checkpoints are drawn before trajectories, and the metric carries no
-    training seed or step. ``values`` hold a number for each trajectory, (N,), NaN for none;
-    ``weights`` (R, N) come from ``bootstrap.resamples``.
+    Attributes:
+        values: a row a trajectory, its id in the index, a column each value; NaN for none.
+        statistic: ``mean`` (of column 0), ``ratio`` (of the means of 0 and 1), ``auroc`` (0 above
+            1), ``gain`` (the same less that of 2 above 3), or a function at the top of a module.
     """
-    grouped: dict[str, dict[Keys, list[np.ndarray]]] = {}
-    for checkpoint, found in zip(checkpoints, values, strict=True):
-        for key, each in found.items():
-            grouped.setdefault(checkpoint.name, {}).setdefault(key, []).append(each)
-    for first, second in combinations(grouped, 2):
-        owner = next(s for s in checkpoints if s.name == first)
-        for key, mine in grouped[first].items():
-            theirs = grouped[second].get(key)
-            if theirs is None:
-                continue
-            keys = dict(key, versus=second)
-            if len(mine) == len(theirs) == 1:
-                confidence = recorder.suite.statistics.confidence
-                estimate = bootstrap.mean(mine[0] - theirs[0], weights, confidence)
-            else:
-                estimate = _between_methods(mine, theirs, weights, recorder)
-                keys |= {"train_seed": None, "step": None}
-            recorder.metric(owner, metric, estimate, **keys)
+
+    values: pd.DataFrame
+    statistic: str | Statistic
+
+    @classmethod
+    def of(cls, ids: Sequence[str], *columns: np.ndarray, statistic: str | Statistic) -> Sample:
+        """Columns (N,) of trajectories in their order; equal trajectories get names of their own.
+
+        >>> Sample.of(["a", "b", "a"], np.arange(3.0), statistic="mean").values.index.tolist()
+        ['a', 'b', 'a#1']
+        """
+        seen: dict[str, int] = {}
+        index = []
+        for one in ids:
+            count = seen[one] = seen.get(one, -1) + 1
+            index.append(f"{one}#{count}" if count else one)
+        return cls(pd.DataFrame(np.column_stack(columns), index=index), statistic)
+
+    def ids(self) -> list[str]:
+        """Trajectories that have all their values, in order."""
+        return list(self.values.index[np.isfinite(self.values.to_numpy()).all(axis=1)])
+
+    def over(self, ids: Sequence[str], weights: np.ndarray) -> tuple[float, np.ndarray]:
+        """The number over these trajectories, and in each resample of them (R,)."""
+        values = self.values.loc[list(ids)].to_numpy(np.float64)  # (N, columns)
+        statistic = self.statistic
+        return (STATISTICS[statistic] if isinstance(statistic, str) else statistic)(values, weights)
 
 
-def _between_methods(
-    mine: Sequence[np.ndarray],
-    theirs: Sequence[np.ndarray],
-    weights: np.ndarray,
-    recorder: ResultRecorder,
-) -> Estimate:
-    """Checkpoints are drawn, then trajectories; those without a value anywhere are left out."""
-    suite = recorder.suite
-    there = np.isfinite(np.stack([*mine, *theirs])).all(axis=0)
-    if not there.any():
-        return Estimate(None, n=0)
-    shares = weights[:, there]
-    total = shares.sum(axis=1, keepdims=True)
-    shares = np.divide(shares, total, out=np.full_like(shares, np.nan), where=total > 0)
-    rng = stream(suite.seed, recorder.analysis, "training seeds")
-    draws = [seeds.seed_draws([shares @ v[there] for v in s], rng) for s in (mine, theirs)]
-    value = float(np.mean([v[there] for v in mine]) - np.mean([v[there] for v in theirs]))
-    bounds = bootstrap.interval(draws[0] - draws[1], suite.statistics.confidence)
-    return Estimate(value, *bounds, int(there.sum()))
+class Difference(NamedTuple):
+    """One method minus another.
+
+    Attributes:
+        estimate: with its interval; n counts shared trajectories, or the fewer of two sides.
+        paired: the sides were asked about the same trajectories.
+        values: the number of each training seed, ours and theirs.
+    """
+
+    estimate: Estimate
+    paired: bool
+    values: tuple[list[float], list[float]]
+
+
+def difference(
+    ours: Sequence[Sample],
+    theirs: Sequence[Sample],
+    *,
+    weights: Weights,
+    seeds: tuple[np.random.Generator, np.random.Generator],
+    confidence: float = 0.95,
+    apart: bool = False,
+) -> Difference:
+    """One method minus another: paired over shared trajectories, training seeds on top.
+
+    With one checkpoint a side the interval is over trajectories and speaks of these checkpoints.
+    With more, checkpoints are drawn before trajectories. Today's bootstrap over seeds will be
+    replaced by a pooled-variance t with the variance over trajectories: the method stays behind
+    this function.
+
+    Args:
+        ours: a sample a training seed.
+        theirs: the same, of the same statistic.
+        weights: bootstrap weights for trajectories; the caller's random stream keeps its name.
+        seeds: draw the checkpoints of either side; may be the same one twice.
+        confidence: of the interval.
+        apart: resample the sides each on its own where they share fewer than ``ENOUGH``; otherwise
+            whatever they share is compared.
+    """
+    ids = [_common(side) for side in (ours, theirs)]
+    there = set(ids[1])
+    shared = [i for i in ids[0] if i in there]
+    paired = not apart or len(shared) >= max(2, ENOUGH * min(map(len, ids)))
+    n = len(shared) if paired else min(map(len, ids))
+    if n == 0:
+        return Difference(Estimate(None, n=0), paired, ([], []))
+    values, draws = [], []
+    for side, own, name, rng in zip((ours, theirs), ids, ("ours", "theirs"), seeds, strict=True):
+        chosen, purpose = (shared, "shared") if paired else (own, name)
+        drawn = [sample.over(chosen, weights(chosen, purpose)) for sample in side]
+        values.append([value for value, _ in drawn])
+        draws.append(seed_draws([each for _, each in drawn], rng))
+    value = float(np.mean(values[0]) - np.mean(values[1]))
+    bounds = bootstrap.interval(draws[0] - draws[1], confidence)
+    return Difference(Estimate(value, *bounds, n), paired, (values[0], values[1]))
+
+
+def reach(first: str, own: int, second: str, others: int) -> str:
+    """What a difference between two names can be said of, in one sentence."""
+    sides = f"{first} ({_seeds(own)}) against {second} ({_seeds(others)})"
+    if min(own, others) < 2:
+        return f"{sides}: differences speak of these checkpoints, not of the methods."
+    smallest = smallest_permutation_p(own, others)
+    says = (
+        "differences speak of these checkpoints"
+        if smallest > LEVEL
+        else "differences can be told apart over seeds"
+    )
+    return (
+        f"{sides}: an exact permutation test over training seeds cannot go below p = "
+        f"{smallest:.2g}; {says}."
+    )
+
+
+def _seeds(count: int) -> str:
+    return "1 training seed" if count == 1 else f"{count} training seeds"
+
+
+def _common(side: Sequence[Sample]) -> list[str]:
+    """Trajectories that every seed of a side has values for, in the order of the first."""
+    first, *others = (sample.ids() for sample in side)
+    everywhere = set(first).intersection(*others)
+    return [i for i in first if i in everywhere]
+
+
+# ---- statistics of one checkpoint
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    return float(values[:, 0].mean()), weights @ values[:, 0]
+
+
+def _ratio(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    above, below = weights @ values[:, 0], weights @ values[:, 1]
+    draws = np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)
+    bottom = float(values[:, 1].mean())
+    return float(values[:, 0].mean()) / bottom if bottom > 0 else float("nan"), draws
+
+
+def _auroc(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    compared = ranks.comparisons(values[:, 0], values[:, 1])
+    return float(compared.mean()), ranks.auroc_draws(compared, weights)
+
+
+def _gain(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    own, baseline = (ranks.comparisons(values[:, k], values[:, k + 1]) for k in (0, 2))
+    return float((own - baseline).mean()), ranks.auroc_draws(own - baseline, weights)
+
+
+STATISTICS: Mapping[str, Statistic] = {
+    "mean": _mean,
+    "ratio": _ratio,
+    "auroc": _auroc,
+    "gain": _gain,
+}

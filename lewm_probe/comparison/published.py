@@ -9,7 +9,7 @@ trajectories, as in ``difference``.
 >>> from pathlib import Path
 >>> from lewm_probe.results.result import Result, merge
 >>> ours, theirs = (Result.load(Path(p)) for p in ("runs/audit", "published"))  # doctest: +SKIP
->>> found = compare_with_published(ours, theirs, label="published")  # doctest: +SKIP
+>>> found = compare_with_published(ours, theirs, label="published", **known)  # doctest: +SKIP
 >>> whole = merge([ours, renamed(theirs, "published"), found])  # doctest: +SKIP
 """
 
@@ -21,11 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from lewm_probe.analyses.voe.comparison import reach
 from lewm_probe.comparison.comparability import differing
+from lewm_probe.comparison.difference import Key, Sample, difference, reach
 from lewm_probe.comparison.stored import (
-    Key,
-    Sample,
+    Comparable,
     StoredCheckpoint,
     checkpoints,
     log_floor,
@@ -38,12 +37,8 @@ from lewm_probe.core.seeding import stream
 from lewm_probe.results.provenance import provenance
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import PAIRED, STORED, UNPAIRED, Metric, ModelEntry, Provenance
-from lewm_probe.stats import bootstrap, ranks, seeds
+from lewm_probe.stats import bootstrap
 from lewm_probe.stats.bootstrap import Estimate
-
-ENOUGH = 0.5
-"""A difference is paired when the two sides share this part of the smaller one's trajectories."""
-
 
 MOST_TRAJECTORIES = 4000
 """AUROC compares every two trajectories: beyond this many, memory would be the limit."""
@@ -102,6 +97,8 @@ def compare_with_published(
     published: Result,
     *,
     label: str,
+    comparable: Mapping[str, Comparable],
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     seed: int = 0,
     confidence: float = 0.95,
     bootstrap: int = 2000,
@@ -122,6 +119,8 @@ def compare_with_published(
         result: ours.
         published: theirs.
         label: what theirs is called.
+        comparable: by analysis, what of it is compared.
+        complete: a stored suite with the keys that it left to their defaults.
         seed: of the resampling.
         confidence: of the intervals.
         bootstrap: number of resamples.
@@ -141,12 +140,12 @@ def compare_with_published(
     metrics: list[Metric] = []
     records: list[Provenance] = []
     for world in common:
-        sides = [_side(one, world) for one in (result, published)]
+        sides = [_side(one, world, comparable) for one in (result, published)]
         found = _Comparing(world, label, seed, confidence, bootstrap)
         for own in sides[0].values():
             for others in sides[1].values():
                 found.compare(own, others)
-        notes = [*differing(result, published, world, label), *found.notes]
+        notes = [*differing(result, published, world, label, complete), *found.notes]
         metrics += found.metrics
         settings = {
             "analysis": "against",
@@ -196,12 +195,18 @@ class _One:
     stored: Mapping[Key, Metric]
 
 
-def _side(result: Result, world: str) -> dict[str, list[_One]]:
+def _side(
+    result: Result, world: str, comparable: Mapping[str, Comparable]
+) -> dict[str, list[_One]]:
     """Checkpoints of a world by name, one a training seed."""
     floor = log_floor(result, world)
     found: dict[str, list[_One]] = {}
     for one in checkpoints(result, world):
-        whole = _One(one, samples(result.rows, one, floor), stored(result.metrics, one))
+        whole = _One(
+            one,
+            samples(result.rows, one, floor, comparable),
+            stored(result.metrics, one, comparable),
+        )
         found.setdefault(one.model, []).append(whole)
     return found
 
@@ -217,7 +222,6 @@ class _Comparing:
         self._world, self._label = world, label
         self._seed, self._confidence, self._bootstrap = seed, confidence, bootstrap
         self._weights: dict[tuple[str, ...], np.ndarray] = {}
-        self._drawn: dict[tuple[Any, ...], tuple[float, np.ndarray]] = {}
 
     def compare(self, own: Sequence[_One], others: Sequence[_One]) -> None:
         """Write every difference of one of our names and one of theirs down."""
@@ -243,8 +247,8 @@ class _Comparing:
             values = [[_value(one.stored.get(key)) for one in side] for side in (own, others)]
             numbers = [[v for v in side if v is not None] for side in values]
             if [len(side) for side in numbers] == [len(own), len(others)]:
-                difference = float(np.mean(numbers[0]) - np.mean(numbers[1]))
-                self._write(key, Estimate(difference), STORED, own, versus, single)
+                value = float(np.mean(numbers[0]) - np.mean(numbers[1]))
+                self._write(key, Estimate(value), STORED, own, versus, single)
         if len(self.metrics) > before:
             self.notes.setdefault(reach(first.model, len(own), versus, len(others)))
         if fewer:
@@ -294,31 +298,25 @@ class _Comparing:
         """The difference with its interval, and how it was made; None without rows."""
         if own is None or others is None:
             return None, ""
-        ids = [_common(side) for side in (own, others)]
-        if min(map(len, ids)) < 2:
+        first, second = (
+            stream(self._seed, "against", "training seeds", place, *map(str, key))
+            for place in range(2)
+        )
+        found = difference(
+            own,
+            others,
+            weights=self._resamples,
+            seeds=(first, second),
+            confidence=self._confidence,
+            apart=True,
+        )
+        estimate = found.estimate
+        if estimate.value is None or not np.isfinite(estimate.value) or (estimate.n or 0) < 2:
             return None, ""
-        there = set(ids[1])
-        shared = [i for i in ids[0] if i in there]
-        paired = len(shared) >= max(2, ENOUGH * min(map(len, ids)))
-        parts = []
-        for place, (side, those) in enumerate(zip((own, others), ids, strict=True)):
-            chosen = shared if paired else those
-            purpose = "shared" if paired else ("ours", "theirs")[place]
-            drawn = [self._draws(sample, chosen, purpose) for sample in side]
-            draws = [d for _, d in drawn]
-            if len(own) + len(others) > 2:
-                rng = stream(self._seed, "against", "training seeds", place, *map(str, key))
-                draws = [seeds.seed_draws(draws, rng)]
-            parts.append((float(np.mean([v for v, _ in drawn])), draws[0]))
-        (mine, my_draws), (their, their_draws) = parts
-        low, high = bootstrap.interval(my_draws - their_draws, self._confidence)
-        n = len(shared) if paired else min(map(len, ids))
-        if not np.isfinite(mine - their):
-            return None, ""
-        return Estimate(mine - their, low, high, n), PAIRED if paired else UNPAIRED
+        return estimate, PAIRED if found.paired else UNPAIRED
 
-    def _draws(self, sample: Sample, ids: Sequence[str], purpose: str) -> tuple[float, np.ndarray]:
-        """A checkpoint's number over these trajectories, and in each resample of them (R,)."""
+    def _resamples(self, ids: Sequence[str], side: str) -> np.ndarray:
+        """Bootstrap weights of these trajectories, (R, N)."""
         if len(ids) > MOST_TRAJECTORIES:
             raise UserError(
                 f"The results to compare with, '{self._label}', and these are of {len(ids):,} "
@@ -326,47 +324,10 @@ class _Comparing:
                 "fewer trajectories."
             )
         digest = content_hash(*ids)
-        key = (id(sample), digest, purpose)
-        if key not in self._drawn:
-            if (digest, purpose) not in self._weights:
-                rng = stream(self._seed, "against", "bootstrap", purpose, digest)
-                drawn = bootstrap.resamples(len(ids), self._bootstrap, rng)
-                self._weights[digest, purpose] = drawn
-            values = sample.values.loc[list(ids)].to_numpy(np.float64)  # (N, columns)
-            self._drawn[key] = _STATISTICS[sample.statistic](values, self._weights[digest, purpose])
-        return self._drawn[key]
-
-
-# ---- statistics of one checkpoint: (N, columns), weights (R, N) → value, draws (R,)
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    return float(values[:, 0].mean()), weights @ values[:, 0]
-
-
-def _ratio(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    above, below = weights @ values[:, 0], weights @ values[:, 1]
-    draws = np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)
-    bottom = float(values[:, 1].mean())
-    return float(values[:, 0].mean()) / bottom if bottom > 0 else float("nan"), draws
-
-
-def _auroc(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    compared = ranks.comparisons(values[:, 0], values[:, 1])
-    return float(compared.mean()), ranks.auroc_draws(compared, weights)
-
-
-def _gain(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    own, baseline = (ranks.comparisons(values[:, k], values[:, k + 1]) for k in (0, 2))
-    return float((own - baseline).mean()), ranks.auroc_draws(own - baseline, weights)
-
-
-_STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]] = {
-    "mean": _mean,
-    "ratio": _ratio,
-    "auroc": _auroc,
-    "gain": _gain,
-}
+        if (digest, side) not in self._weights:
+            rng = stream(self._seed, "against", "bootstrap", side, digest)
+            self._weights[digest, side] = bootstrap.resamples(len(ids), self._bootstrap, rng)
+        return self._weights[digest, side]
 
 
 # ---- small things
@@ -375,11 +336,6 @@ _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarra
 def _whole(side: Sequence[Sample | None]) -> list[Sample] | None:
     there = [sample for sample in side if sample is not None]
     return there if len(there) == len(side) else None
-
-
-def _common(side: Sequence[Sample]) -> list[str]:
-    """Trajectories that every seed of a side has a value for, sorted."""
-    return sorted(set.intersection(*(set(sample.values.index) for sample in side)))
 
 
 def _held(key: Key, sides: Sequence[_One]) -> tuple[int, int]:

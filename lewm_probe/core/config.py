@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +20,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    @classmethod
+    def current(cls) -> type[Self]:
+        """The schema to read with: a wider one where keys depend on what is installed."""
+        return cls
+
 
 C = TypeVar("C", bound=Config)
 
@@ -30,8 +35,17 @@ def load_yaml(path: Path, schema: type[C], kind: str) -> C:
     Raises:
         UsageError: not there, not YAML, an unknown key, or a value of the wrong type.
     """
+    return parse(read_yaml_file(path, kind), schema, f"{kind} {path}")
+
+
+def read_yaml_file(path: Path, kind: str) -> Any:
+    """Plain data from a YAML file; ``kind`` says what it was to be, for messages.
+
+    Raises:
+        UsageError: not there, or not YAML.
+    """
     try:
-        raw = read_yaml(Path(path).read_text(encoding="utf-8"))
+        return read_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"There is no {kind} at {path}. Check the path.") from error
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError, RecursionError) as error:
@@ -42,7 +56,6 @@ def load_yaml(path: Path, schema: type[C], kind: str) -> C:
             f"{path} is not a YAML file that can be read ({type(error).__name__}{where}). "
             f"Fix its syntax{fresh}."
         ) from error
-    return parse(raw, schema, f"{kind} {path}")
 
 
 def read_yaml(text: str) -> Any:
@@ -90,6 +103,7 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
     Raises:
         UsageError: not a mapping, an unknown or missing key, or a value of the wrong type.
     """
+    schema = schema.current()
     if not isinstance(raw, dict):
         raise UsageError(f"{where} must be a mapping of keys to values, not {_type_name(raw)}.")
     try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.errors import UsageError, UserError, brief, unknown_name
 
 T = TypeVar("T")
 
@@ -107,6 +107,10 @@ class Registry(Generic[T]):
         """Those of this process, by name."""
         return dict(self._own)
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether a name means the same wherever this package is."""
+        return name in self._built_in
+
     def origin(self, name: str) -> str:
         """The package that brings a name along; empty for what is built in or of this process."""
         if name in self._own or name in self._built_in:
@@ -124,9 +128,11 @@ class Registry(Generic[T]):
         title = f"{self.what[:1].upper()}{self.what[1:]} '{name}'"
         try:
             thing = entry.load()
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
+            missing = isinstance(error, ImportError | AttributeError)
             raise UserError(
-                f"{title} is registered as {entry.value}, which cannot be loaded: {error}. "
+                f"{title} is registered as {entry.value}, which cannot be loaded: "
+                f"{error if missing else brief(error)}. "
                 + (
                     "Install the missing package with pip: it is among the dependencies of "
                     "lewm-probe."

@@ -5,11 +5,13 @@ Only strings stand here, so that reports see analyses without importing what mea
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from lewm_probe.core.errors import UserError
 from lewm_probe.core.registry import Registry
 from lewm_probe.results.cards import Card
 
@@ -23,13 +25,16 @@ class Analysis:
         help: a sentence for ``--help``.
         card: how readers see it, and in which order.
         settings: schema of the suite's section of its name.
-        measure: (checkpoint, context, recorder) → key → sample: what one checkpoint contributes.
         report: a ``ReportPart``.
+        measure: (checkpoint, context, recorder) → key → sample: what one checkpoint contributes.
         needs: sets of trajectories that it asks for by purpose, and ``simulator`` or ``goals``.
         options: flag of the command → key of the settings.
-        measure_all: instead of ``measure``, for an analysis that looks at all checkpoints in one
-            sweep; see ``analyses/engine/run.py``.
-        finish: what remains to be written once all checkpoints are measured.
+        measure_all: (checkpoints, context, recorder) → checkpoints and samples, instead of
+            ``measure``, for an analysis that shows all of them the same in one sweep.
+        finish: (checkpoints and samples, context, recorder): writes what compares them, instead of
+            differences of every sample.
+        samples: (rows of a checkpoint, log floor) → key → sample: how stored rows are compared.
+        compared: the metrics that stored results are compared by.
         by_default: whether ``audit`` asks it.
     """
 
@@ -37,18 +42,43 @@ class Analysis:
     help: str
     card: Card
     settings: str
-    measure: str
     report: str
+    measure: str | None = None
     needs: frozenset[str] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict)
     measure_all: str | None = None
     finish: str | None = None
+    samples: str | None = None
+    compared: str | None = None
     by_default: bool = True
 
     def load(self, part: str) -> Any:
-        """What one of the strings names, e.g. ``load("report")``."""
-        module, _, name = str(getattr(self, part)).partition(":")
-        return getattr(importlib.import_module(module), name)
+        """What one of the strings names, e.g. ``load("report")``.
+
+        Raises:
+            UserError: it is not there.
+        """
+        place = str(getattr(self, part))
+        module, _, name = place.partition(":")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"The analysis '{self.name}' says that its {part} is {place}, which cannot be "
+                f"loaded: {error}. Install what it needs, or fix the package that brings it along."
+            ) from error
+
+    def code(self) -> str:
+        """A hash of the source of somebody else's analysis; ours is part of ``code_version``."""
+        from lewm_probe.core.files import content_hash
+
+        package = str(self.measure_all or self.measure).partition(":")[0].partition(".")[0]
+        spec = importlib.util.find_spec(package)
+        if spec is None or package == __name__.partition(".")[0]:
+            return ""
+        folders = map(Path, spec.submodule_search_locations or ())
+        files = {*(f for folder in folders for f in folder.rglob("*.py")), Path(spec.origin or "")}
+        return content_hash(*(f.read_bytes() for f in sorted(files) if f.is_file()))
 
 
 ANALYSES: Registry[Analysis] = Registry(
@@ -65,6 +95,18 @@ ANALYSES: Registry[Analysis] = Registry(
 )
 
 
-def in_order() -> list[Analysis]:
-    """All analyses, as reports and audits go through them."""
-    return sorted(ANALYSES.all().values(), key=lambda a: (a.card.order, a.name))
+def in_order(left_out: Callable[[str, UserError], None] = lambda *_: None) -> list[Analysis]:
+    """All analyses, as reports and audits go through them.
+
+    One that another package brings along and that cannot be loaded is missing, and told to
+    ``left_out``: nothing else has to suffer from it. Asking for it by name says what is wrong.
+    """
+    found = []
+    for name in ANALYSES.names():
+        try:
+            found.append(ANALYSES.get(name))
+        except UserError as error:
+            if ANALYSES.is_built_in(name):
+                raise
+            left_out(name, error)
+    return sorted(found, key=lambda a: (a.card.order, a.name))

@@ -19,11 +19,10 @@ from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.data.sampling.split import split_episodes
 from lewm_probe.data.sampling.windows import Windows
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
-from lewm_probe.models.jepa import JEPA
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.training.diagnostics import diagnostics
 from lewm_probe.training.fabric import make_fabric
-from lewm_probe.training.objective import Trainee, make_objective
 from lewm_probe.training.recipe import Recipe
 from lewm_probe.training.run_folder import RunFolder
 from lewm_probe.training.schedule import learning_rate
@@ -81,8 +80,9 @@ class _Session:
         fraction = recipe.data.validation_fraction
         training, validation = split_episodes(len(file), fraction, recipe.seed)
         cut = (recipe.data.frames, config.frame_skip)
-        self.windows = Windows(file, training, *cut)
-        self.held_out = Windows(file, validation, *cut)
+        columns = FAMILIES.get(recipe.family).columns
+        self.windows = Windows(file, training, *cut, columns=columns)
+        self.held_out = Windows(file, validation, *cut, columns=columns)
         if len(self.windows) < options.batch:
             raise UserError(
                 f"{file.path} gives {len(self.windows)} training windows, fewer than one batch of "
@@ -93,10 +93,9 @@ class _Session:
         self.total = self.steps_per_epoch * options.epochs
         torch.manual_seed(torch_seed(recipe.seed, "initialisation"))
         statistics = ActionStatistics.fit(file, training)
-        model = JEPA(
-            config, statistics, family=recipe.family, world=recipe.world, train_seed=recipe.seed
-        )
-        trainee = Trainee(model, make_objective(recipe))
+        family = FAMILIES.get(recipe.family)
+        origin = Origin(family=recipe.family, world=recipe.world, seed=recipe.seed)
+        trainee = family.trainee(family.build(config, statistics, origin), recipe.objective)
         optimizer = torch.optim.AdamW(trainee.parameters(), weight_decay=options.weight_decay)
         self.trainee = trainee
         self.module, self.optimizer = fabric.setup(trainee, optimizer)
@@ -155,7 +154,7 @@ class _Session:
             torch_seed(self.recipe.seed, "sigreg", self.step)
         )
         self.module.train()
-        terms, latents = self.module(*self.load(self.windows, indices), directions)
+        terms, latents = self.module(self.load(self.windows, indices), directions)
         self.fabric.backward(terms["loss"])
         norm = self.fabric.clip_gradients(
             self.module, self.optimizer, max_norm=options.gradient_clip, error_if_nonfinite=False
@@ -180,7 +179,7 @@ class _Session:
             if len(part) < 2:  # variances need two
                 continue
             generator = torch.Generator().manual_seed(torch_seed(self.recipe.seed, "sigreg", start))
-            terms, latents = self.module(*self.load(self.held_out, part), generator)
+            terms, latents = self.module(self.load(self.held_out, part), generator)
             seen.append(latents)
             for name, value in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(part)
@@ -211,11 +210,12 @@ class _Session:
             "`lewm-probe data check`."
         )
 
-    def load(self, windows: Windows, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Pixels uint8 (B, T, H, W, C) and raw actions (B, T, A) on the device."""
+    def load(self, windows: Windows, indices: np.ndarray) -> dict[str, Tensor]:
+        """A batch on the device: pixels uint8 (B, T, H, W, C), raw action (B, T, A), columns."""
         batch = windows.batch(indices)
-        pixels, actions = torch.from_numpy(batch["pixels"]), torch.from_numpy(batch["action"])
-        return self.fabric.to_device(pixels), self.fabric.to_device(actions)
+        return {
+            name: self.fabric.to_device(torch.from_numpy(values)) for name, values in batch.items()
+        }
 
     def order(self, epoch: int) -> np.ndarray:
         """A fresh order of the training windows for this epoch."""
@@ -223,7 +223,7 @@ class _Session:
 
     def save_checkpoint(self, path: Path | None = None) -> None:
         """Write the world model (without the objective's own parameters)."""
-        meta = CheckpointMeta(
+        meta = Origin(
             family=self.recipe.family,
             world=self.recipe.world,
             seed=self.recipe.seed,
@@ -239,9 +239,15 @@ def check_data(recipe: Recipe, file: Episodes) -> None:
     """Refuse a data set that does not fit the recipe.
 
     Raises:
-        UserError: another image size or another action width.
+        UserError: a column missing, another image size or another action width.
     """
     config = recipe.model
+    lacking = [c for c in FAMILIES.get(recipe.family).columns if c not in file.columns]
+    if lacking:
+        raise UserError(
+            f"{file.path} has no column {' and no '.join(lacking)}, which the family "
+            f"{recipe.family} is trained on. Give a data set that has, or another recipe."
+        )
     height = file.image_size
     if height != config.image_size:
         raise UserError(

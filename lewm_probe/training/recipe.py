@@ -6,59 +6,19 @@ only the objective differs.
 
 from __future__ import annotations
 
+import difflib
+import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, create_model, field_validator
 
-from lewm_probe.core.config import Config, load_yaml, parse
+from lewm_probe.core.config import Config, parse, read_yaml_file
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_recipe
-from lewm_probe.models.config import ModelConfig
-from lewm_probe.training.sigreg import DIRECTIONS, KNOTS
-
-
-class LeWMObjectiveConfig(Config):
-    """Two terms: L = L_pred + λ · SIGReg (LeWM, arXiv 2603.19312).
-
-    Attributes:
-        sigreg_weight: λ. 0.09 as released (the paper's text says 0.1).
-        directions: M, random directions a step.
-        knots: quadrature points of the Epps–Pulley statistic.
-    """
-
-    name: Literal["lewm"] = "lewm"
-    sigreg_weight: float = Field(0.09, ge=0)
-    directions: int = Field(DIRECTIONS, ge=1)
-    knots: int = Field(KNOTS, ge=3)
-
-
-class PLDMObjectiveConfig(Config):
-    """Seven terms (PLDM, arXiv 2502.14819); weights as used in the LeWM paper.
-
-    Attributes:
-        variance_weight: α.
-        covariance_weight: β.
-        smoothness_weight: γ, of the temporal smoothness.
-        temporal_variance_weight: ζ.
-        temporal_covariance_weight: ν.
-        inverse_dynamics_weight: μ.
-        inverse_dynamics_hidden: width of the IDM head, as released.
-    """
-
-    name: Literal["pldm"]
-    variance_weight: float = Field(18.0, ge=0)
-    covariance_weight: float = Field(12.0, ge=0)
-    smoothness_weight: float = Field(0.2, ge=0)
-    temporal_variance_weight: float = Field(0.7, ge=0)
-    temporal_covariance_weight: float = Field(0.0, ge=0)
-    inverse_dynamics_weight: float = Field(0.0, ge=0)
-    inverse_dynamics_hidden: int = Field(512, ge=1)
-
-
-ObjectiveConfig = Annotated[LeWMObjectiveConfig | PLDMObjectiveConfig, Field(discriminator="name")]
+from lewm_probe.models.family import FAMILIES
 
 
 class CollectConfig(Config):
@@ -119,12 +79,14 @@ class LoggingConfig(Config):
 
 
 class Recipe(Config):
-    """One training run."""
+    """One training run; ``parse_recipe`` makes one, with the sections of its family."""
 
     name: str
     world: str
-    model: ModelConfig
-    objective: ObjectiveConfig
+    model: Any
+    """Of the family's ``model_config``."""
+    objective: Any
+    """Of the family's ``objective_config``; its ``name`` is the family's."""
     data: DataConfig = DataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     logging: LoggingConfig = LoggingConfig()
@@ -136,8 +98,47 @@ class Recipe(Config):
 
     @property
     def family(self) -> str:
-        """``lewm`` or ``pldm``: what the objective makes of the shared architecture."""
-        return self.objective.name
+        """Name of the family: what the objective makes of a model."""
+        name: str = self.objective.name
+        return name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Worker processes make it anew: its class is of its family, which pickle cannot name."""
+        return parse_recipe, (self.model_dump(mode="json"), "The recipe")
+
+
+@functools.cache
+def _schema(model: type[Config], objective: type[Config]) -> type[Recipe]:
+    """Recipes of one family: closed, with its own sections."""
+    return create_model("Recipe", __base__=Recipe, model=(model, ...), objective=(objective, ...))
+
+
+def parse_recipe(raw: Any, where: str) -> Recipe:
+    """A recipe of the family that ``objective.name`` names; ``where`` names the source in errors.
+
+    Raises:
+        UsageError: unknown family, unknown key, wrong type.
+    """
+    objective = raw.get("objective") if isinstance(raw, dict) else None
+    name = objective.get("name") if isinstance(objective, dict) else "lewm"
+    if name is None:
+        raise UsageError(f"{where} lacks the key 'objective.name'. Add it.")
+    if name not in FAMILIES:
+        near = difflib.get_close_matches(str(name), FAMILIES.names(), n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        known = ", ".join(f"'{known}'" for known in FAMILIES.names())
+        raise UsageError(f"{where}: 'objective.name' is '{name}'. {hint}Choose one of {known}.")
+    family = FAMILIES.get(str(name))
+    return parse(raw, _schema(family.model_config, family.objective_config), where)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a YAML file.
+
+    Raises:
+        UsageError: not there, not YAML, or as ``parse_recipe``.
+    """
+    return parse_recipe(read_yaml_file(path, "recipe"), f"recipe {path}")
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -146,8 +147,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: unknown recipe, unknown key, wrong type.
     """
-    path = find_recipe(name)
-    recipe = load_yaml(path, Recipe, "recipe")
+    recipe = read_recipe(find_recipe(name))
     return override(recipe, overrides) if overrides else recipe
 
 
@@ -172,7 +172,7 @@ def override(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
                 )
             node = child
         node[last] = _value(text)
-    return parse(raw, Recipe, "The recipe with its overrides")
+    return parse_recipe(raw, "The recipe with its overrides")
 
 
 def _value(text: str) -> Any:

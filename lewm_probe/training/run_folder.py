@@ -9,10 +9,9 @@ from typing import Any
 
 import yaml
 
-from lewm_probe.core.config import load_yaml
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.files import write_error, write_text
-from lewm_probe.training.recipe import Recipe
+from lewm_probe.training.recipe import Recipe, read_recipe
 from lewm_probe.training.state import RESUME_NAME
 
 
@@ -46,7 +45,7 @@ class RunFolder:
                     f"{self.path} already holds a run. Add --resume to go on with it, or choose "
                     "another folder with --out."
                 )
-            began = load_yaml(self.recipe, Recipe, "recipe")
+            began = read_recipe(self.recipe)
             if began != recipe:
                 key = _first_difference(began.model_dump(), recipe.model_dump())
                 raise UsageError(

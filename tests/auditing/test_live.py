@@ -11,14 +11,15 @@ import lewm_probe
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.geometry.measure import geometry
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.auditing.live import untouched
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_suite
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 from lewm_probe.results.result import Result
 
@@ -64,7 +65,8 @@ def state(model):
 
 def test_a_notebook_gets_what_the_analyses_give(model, suite):
     result = lewm_probe.audit(model, suite=suite, analyses=("geometry",))
-    alone = geometry(
+    alone = run(
+        "geometry",
         [checkpoint_from_model("model", model)],
         load_yaml(suite, Suite, "suite"),
         cache=LatentCache(),
@@ -101,7 +103,7 @@ def test_a_model_in_training_is_not_moved_to_where_a_checkpoint_lies(
     model, suite, tmp_path, monkeypatch
 ):
     """The first of the two is loaded on the CPU; the other computes on (what stands for) a GPU."""
-    save_checkpoint(tmp_path / "a.safetensors", model, meta=CheckpointMeta(family="lewm"))
+    save_checkpoint(tmp_path / "a.safetensors", model, meta=Origin(family="lewm"))
     asked = []
 
     def ask(names, evaluation, *_):

@@ -15,7 +15,7 @@ import torch
 
 import lewm_probe
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.checkpoints.swm_export import export_swm
+from lewm_probe.models.checkpoints.swm.export import export_swm
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.jepa import JEPA, count_parameters
 

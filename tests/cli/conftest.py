@@ -13,7 +13,6 @@ from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed
-from lewm_probe.auditing import run as auditing
 from lewm_probe.cli.main import app
 from lewm_probe.core.progress import Progress
 from lewm_probe.results.result import Result
@@ -46,8 +45,9 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         **sizes: int,
     ) -> Path:
         from lewm_probe.data.sampling.action_statistics import ActionStatistics
-        from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+        from lewm_probe.models.checkpoints.native import save_checkpoint
         from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+        from lewm_probe.models.family import Origin
         from lewm_probe.models.jepa import JEPA
 
         config = ModelConfig(
@@ -58,9 +58,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         width = config.env_action_width
         statistics = ActionStatistics(mean=(0.0,) * width, std=(1.0,) * width)
         model = JEPA(config, statistics, family=family, train_seed=seed)
-        meta = CheckpointMeta(
-            family=family, world=world, seed=seed, step=step, recipe="two-room/tiny"
-        )
+        meta = Origin(family=family, world=world, seed=seed, step=step, recipe="two-room/tiny")
         path = tmp_path / name
         save_checkpoint(path, model, meta=meta)
         return path
@@ -89,41 +87,39 @@ class Asked:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     record = Asked()
 
-    def fake(name: str) -> Callable[..., Result]:
-        def analysis(
-            checkpoints: Sequence[Checkpoint],
-            suite: Suite,
-            *,
-            cache: LatentCache,
-            device: str,
-            progress: Progress,
-        ) -> Result:
-            assert device == "cpu"
-            assert cache.folder is not None
-            if name == record.stop_at:
-                raise KeyboardInterrupt
-            for checkpoint in checkpoints:
-                if record.fails.get(name) == checkpoint.name:
-                    raise CheckpointFailed(checkpoint, "It has no idea.")
-            histories = sum(len(checkpoint.earlier_checkpoints) for checkpoint in checkpoints)
-            record.calls.append((name, [s.label for s in checkpoints], suite, histories))
-            with progress.task(name, 1) as task:
-                task.advance()
-            metrics = [
-                Metric(
-                    **s.identity,
-                    world=suite.world,
-                    analysis=name,
-                    metric=record.metric[1] if name == record.metric[0] else "m",
-                    features="z",
-                    value=0.25,
-                )
-                for s in checkpoints
-            ]
-            said = Provenance(command="", version="", notes=[f"a note on {name}"])
-            return Result([said], [s.entry for s in checkpoints], metrics)
+    def fake(
+        name: str,
+        checkpoints: Sequence[Checkpoint],
+        suite: Suite,
+        *,
+        cache: LatentCache,
+        device: str,
+        progress: Progress,
+    ) -> Result:
+        assert device == "cpu"
+        assert cache.folder is not None
+        if name == record.stop_at:
+            raise KeyboardInterrupt
+        for checkpoint in checkpoints:
+            if record.fails.get(name) == checkpoint.name:
+                raise CheckpointFailed(checkpoint, "It has no idea.")
+        histories = sum(len(checkpoint.earlier_checkpoints) for checkpoint in checkpoints)
+        record.calls.append((name, [s.label for s in checkpoints], suite, histories))
+        with progress.task(name, 1) as task:
+            task.advance()
+        metrics = [
+            Metric(
+                **s.identity,
+                world=suite.world,
+                analysis=name,
+                metric=record.metric[1] if name == record.metric[0] else "m",
+                features="z",
+                value=0.25,
+            )
+            for s in checkpoints
+        ]
+        said = Provenance(command="", version="", notes=[f"a note on {name}"])
+        return Result([said], [s.entry for s in checkpoints], metrics)
 
-        return analysis
-
-    monkeypatch.setattr(auditing, "function", fake)
+    monkeypatch.setattr("lewm_probe.analyses.engine.run.run", fake)
     return record

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.auditing import run
 from lewm_probe.auditing.request import with_numbers
-from lewm_probe.auditing.run import ANALYSES
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.resources import find_suite
+from lewm_probe.results.analyses import in_order
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, Provenance
 
@@ -22,10 +21,7 @@ from .conftest import Asked, Run
 
 Make = Callable[..., Path]
 
-
-@pytest.mark.parametrize("name", ANALYSES)
-def test_every_analysis_is_found(name: str) -> None:
-    assert run.function(name).__name__ == name
+ANALYSES = [analysis.name for analysis in in_order()]
 
 
 @pytest.mark.parametrize("name", ANALYSES)
@@ -97,6 +93,7 @@ def test_more_or_fewer_trajectories_scale_all_sets_alike() -> None:
     half = with_numbers(suite, 100, None)
     assert (half.probe.train, half.probe.validation, half.probe.test) == (200, 50, 100)
     assert (half.voe.trajectories, half.voe.disjoint, half.seed) == (100, 100, suite.seed)
+    assert half.clean.trajectories == 100
     few = with_numbers(suite, 4, 9)
     assert (few.probe.train, few.probe.validation, few.probe.test) == (10, 5, 5)
     assert (few.voe.trajectories, few.voe.disjoint, few.seed) == (4, 4, 9)
@@ -148,8 +145,8 @@ def test_questions_that_cannot_be_asked(run: Run, make_checkpoint: Make, asked: 
         "Give only one of --suite and --world."
     )
     assert refused(run, "voe", path, "--suite", own_suite(sede=3)) == (
-        "suite own.yaml has an unknown key 'sede'. Did you mean 'seed'? Known keys there: probe, "
-        "random_encoder, rollout, seed, statistics, straightness, voe, world."
+        "suite own.yaml has an unknown key 'sede'. Did you mean 'seed'? Known keys there: clean, "
+        "geometry, probe, random_encoder, rollout, seed, statistics, straightness, voe, world."
     )
     assert refused(run, "voe", f"w={wide}") == (
         "The checkpoint w, training seed 0, step 10 takes action blocks of width 25, but the world "

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from lewm_probe.auditing.run import ANALYSES
 from lewm_probe.core.progress import Progress
 from lewm_probe.reports.page.write import Report
+from lewm_probe.results.analyses import in_order
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
 
 from .conftest import Asked, Run
 
 Make = Callable[..., Path]
+
+ANALYSES = [analysis.name for analysis in in_order()]
 
 
 def test_an_audit_asks_everything_then_reports(

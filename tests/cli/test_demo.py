@@ -44,25 +44,23 @@ import os, sys
 from pathlib import Path
 
 import lewm_probe.auditing.demo as stages
-from lewm_probe.auditing import run as auditing
+from lewm_probe.analyses.engine import run
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
 
 stages.OVERRIDES = (*{TINY!r}, "optimizer.epochs=" + os.environ["EPOCHS"])
 
 
-def fake(name):
-    def analysis(subjects, suite, **others):
-        Path("asked").open("a").write(name + "\\n")
-        metrics = [
-            Metric(**s.identity, world="two-room", analysis=name, metric="m", value=1.0)
-            for s in subjects
-        ]
-        return Result([], [s.entry for s in subjects], metrics)
-    return analysis
+def fake(name, checkpoints, suite, **others):
+    Path("asked").open("a").write(name + "\\n")
+    metrics = [
+        Metric(**s.identity, world="two-room", analysis=name, metric="m", value=1.0)
+        for s in checkpoints
+    ]
+    return Result([], [s.entry for s in checkpoints], metrics)
 
 
-auditing.function = fake
+run.run = fake
 sys.argv = ["lewm-probe", "demo", "--out", "demo", "--device", "cpu"]
 from lewm_probe.cli.main import main
 

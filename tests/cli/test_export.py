@@ -31,10 +31,11 @@ def test_a_checkpoint_for_users_of_the_published_code(run: Run, family: str) -> 
 
 def test_one_of_ours_keeps_where_it_comes_from(run: Run, tmp_path: Path) -> None:
     from lewm_probe import load_model
-    from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+    from lewm_probe.models.checkpoints.native import save_checkpoint
+    from lewm_probe.models.family import Origin
 
     model = load_model(GOLDEN / "lewm-tiny", action_stats="identity")
-    meta = CheckpointMeta(family="lewm", world="push-t", seed=3, step=70, recipe="r", epoch=1)
+    meta = Origin(family="lewm", world="push-t", seed=3, step=70, recipe="r", epoch=1)
     save_checkpoint(tmp_path / "run" / "model.safetensors", model, meta=meta)
     answer = run("export", "run", "--out", "out")
     assert answer.exit_code == 0, answer.stderr

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.asked.suite import Suite, with_defaults
 from lewm_probe.comparison.comparability import differing
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.resources import find_suite
@@ -26,14 +26,14 @@ def test_a_key_that_is_left_to_its_default_makes_no_difference(suite: dict[str, 
     """Results of earlier versions lack keys that suites got later."""
     older = {**suite, "probe": {k: v for k, v in suite["probe"].items() if k != "policy"}}
     assert older != suite
-    assert differing(measured(suite), measured(older), "two-room", "p") == []
+    assert differing(measured(suite), measured(older), "two-room", "p", with_defaults) == []
 
 
 def test_many_and_long_differences_are_cut(suite: dict[str, Any]) -> None:
     probe = {**suite["probe"], "train": 11, "validation": 6, "test": 7, "frames": 8}
     probe |= {"quantities": ["x" * 100], "selectivity_cells": 3}
     other = {**suite, "probe": probe}
-    assert differing(measured(suite), measured(other), "two-room", "p") == [
+    assert differing(measured(suite), measured(other), "two-room", "p", with_defaults) == [
         "Against p: the suites differ (probe.quantities is ['agent_position', 'agent_velocity', "
         "'goal_position'] here and ['" + "x" * 58 + "… there; probe.train is 400 here and 11 "
         "there; probe.validation is 100 here and 6 there; probe.test is 200 here and 7 there; and "
@@ -46,5 +46,5 @@ def test_conditions_are_compared_by_name(suite: dict[str, Any]) -> None:
     (blur,) = [c for c in conditions if c["name"] == "blur"]
     blur["amount"] = 9.0
     other = {**suite, "voe": {**suite["voe"], "conditions": conditions[::-1]}}
-    (note,) = differing(measured(suite), measured(other), "two-room", "p")
+    (note,) = differing(measured(suite), measured(other), "two-room", "p", with_defaults)
     assert "(voe.conditions.blur.amount is 4.0 here and 9.0 there)" in note

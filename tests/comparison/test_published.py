@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from lewm_probe.analyses.engine.asked.suite import with_defaults
+from lewm_probe.auditing.against import comparable, compare_with
 from lewm_probe.comparison import published as module
 from lewm_probe.comparison.published import compare_with_published, published_name, renamed
 from lewm_probe.core.errors import UsageError, UserError
@@ -117,9 +119,7 @@ OTHERS = [f"u{i:03}" for i in range(N)]
 
 @pytest.fixture(scope="module")
 def paired() -> Result:
-    return compare_with_published(
-        audit(("lewm", 1, OURS)), audit(("lewm", 2, THEIRS)), label="published"
-    )
+    return compare_with(audit(("lewm", 1, OURS)), audit(("lewm", 2, THEIRS)), "published")
 
 
 def test_the_mean_of_paired_differences_with_its_interval(paired: Result) -> None:
@@ -170,8 +170,8 @@ def test_what_has_no_rows_is_subtracted_without_an_interval(paired: Result) -> N
 
 
 def test_other_trajectories_are_resampled_apart_and_say_less(paired: Result) -> None:
-    apart = compare_with_published(
-        audit(("lewm", 1, OURS)), audit(("lewm", 2, THEIRS), ids=OTHERS), label="published"
+    apart = compare_with(
+        audit(("lewm", 1, OURS)), audit(("lewm", 2, THEIRS), ids=OTHERS), "published"
     )
     one, narrow = found(apart, "mse_difference_unpaired"), found(paired, "mse_difference_paired")
     assert one.value == pytest.approx(narrow.value)
@@ -185,9 +185,7 @@ def test_other_trajectories_are_resampled_apart_and_say_less(paired: Result) -> 
 @pytest.mark.parametrize(("shared", "ending"), [(N // 2, "paired"), (N // 2 - 1, "unpaired")])
 def test_half_of_the_trajectories_is_enough_to_pair(shared: int, ending: str) -> None:
     ids = [f"t{i:03}" for i in range(shared)] + OTHERS[shared:]
-    result = compare_with_published(
-        audit(("a", 1, OURS)), audit(("b", 2, THEIRS), ids=ids), label="p"
-    )
+    result = compare_with(audit(("a", 1, OURS)), audit(("b", 2, THEIRS), ids=ids), "p")
     one = found(result, f"mse_difference_{ending}")
     difference = OURS["mse"] - THEIRS["mse"]
     expected = difference[:shared].mean() if ending == "paired" else difference.mean()
@@ -197,15 +195,13 @@ def test_half_of_the_trajectories_is_enough_to_pair(shared: int, ending: str) ->
 
 def test_fewer_of_the_same_trajectories_are_paired() -> None:
     few = audit(("a", 1, numbers(1, n=30)))
-    one = found(
-        compare_with_published(few, audit(("b", 2, THEIRS)), label="p"), "mse_difference_paired"
-    )
+    one = found(compare_with(few, audit(("b", 2, THEIRS)), "p"), "mse_difference_paired")
     assert one.n == 30
 
 
 def test_a_checkpoint_does_not_differ_from_itself() -> None:
     result = audit(("lewm", 1, OURS))
-    for one in compare_with_published(result, result, label="published").metrics:
+    for one in compare_with(result, result, "published").metrics:
         ends = {one.value, one.ci_low, one.ci_high} - {None}
         assert ends == {0.0}, one
 
@@ -213,8 +209,8 @@ def test_a_checkpoint_does_not_differ_from_itself() -> None:
 def test_turned_around_differences_change_their_sign() -> None:
     sides = audit(("a", 1, OURS)), audit(("b", 2, THEIRS))
     there, back = (
-        compare_with_published(*sides, label="p"),
-        compare_with_published(*sides[::-1], label="p"),
+        compare_with(*sides, "p"),
+        compare_with(*sides[::-1], "p"),
     )
     for one, turned in zip(there.metrics, back.metrics, strict=True):
         assert one.metric == turned.metric
@@ -226,7 +222,7 @@ def test_training_seeds_are_the_top_level() -> None:
     # Seeds lie far apart while trajectories hardly differ: only seeds can make the interval wide.
     ours = audit(*[("lewm", s, numbers(s, 1 + s)) for s in (1, 2, 3)])
     theirs = audit(*[("pldm", s, numbers(10 + s, 1 + s)) for s in (1, 2, 3)])
-    result = compare_with_published(ours, theirs, label="published")
+    result = compare_with(ours, theirs, "published")
     one = found(result, "mse_difference_paired")
     assert (one.train_seed, one.step, one.versus) == (None, None, "pldm (published)")
     assert one.ci_low is not None and one.ci_high is not None
@@ -240,11 +236,13 @@ def test_training_seeds_are_the_top_level() -> None:
 def test_the_same_seed_gives_the_same_intervals() -> None:
     sides = audit(("a", 1, OURS)), audit(("b", 2, THEIRS))
     first, again = (
-        compare_with_published(*sides, label="p"),
-        compare_with_published(*sides, label="p"),
+        compare_with(*sides, "p"),
+        compare_with(*sides, "p"),
     )
     assert first.metrics == again.metrics
-    other = compare_with_published(*sides, label="p", seed=1)
+    other = compare_with_published(
+        *sides, label="p", comparable=comparable(), complete=with_defaults, seed=1
+    )
     assert [m.value for m in first.metrics] == [m.value for m in other.metrics]
     assert first.metrics != other.metrics
 
@@ -260,7 +258,7 @@ def test_numbers_of_more_trajectories_than_rows_hold_are_told() -> None:
     reference = (whole.rows["subject"] == "reference").fillna(False)
     lost = reference & (whole.rows["trajectory_id"] < "t020")
     ours = Result(whole.provenance, whole.models, [*whole.metrics, area], whole.rows[~lost])
-    result = compare_with_published(ours, theirs, label="p")
+    result = compare_with(ours, theirs, "p")
     assert found(result, "auroc_difference_paired").n == N - 20
     assert notes(result) == [
         "a (1 training seed) against b (p) (1 training seed): differences speak of these "
@@ -273,7 +271,7 @@ def test_numbers_of_more_trajectories_than_rows_hold_are_told() -> None:
 def test_no_rows_leaves_stored_numbers() -> None:
     whole = audit(("b", 2, THEIRS))
     bare = Result(whole.provenance, whole.models, whole.metrics)
-    result = compare_with_published(audit(("a", 1, OURS)), bare, label="p")
+    result = compare_with(audit(("a", 1, OURS)), bare, "p")
     assert {m.metric for m in result.metrics} == {
         "mse_difference_stored",
         "cosine_difference_stored",
@@ -286,10 +284,8 @@ def test_only_the_last_step_counts() -> None:
     early = [m.model_copy(update={"step": 10, "value": 99.0}) for m in result.metrics]
     rows = result.rows.assign(step=10, value=99.0)
     longer = merge([Result([], [], early, rows), result])
-    plain = compare_with_published(result, audit(("b", 2, THEIRS)), label="p")
-    assert (
-        compare_with_published(longer, audit(("b", 2, THEIRS)), label="p").metrics == plain.metrics
-    )
+    plain = compare_with(result, audit(("b", 2, THEIRS)), "p")
+    assert compare_with(longer, audit(("b", 2, THEIRS)), "p").metrics == plain.metrics
 
 
 def test_published_models_stand_beside_ours_under_names_of_their_own() -> None:
@@ -302,7 +298,7 @@ def test_published_models_stand_beside_ours_under_names_of_their_own() -> None:
         {"film": np.zeros((1, 2, 2, 3), np.uint8)},
     )
     beside = renamed(noted, "published")
-    whole = merge([ours, beside, compare_with_published(ours, theirs, label="published")])
+    whole = merge([ours, beside, compare_with(ours, theirs, "published")])
     assert {e.name for e in whole.models} == {"lewm", "lewm (published)"}
     assert set(beside.rows["model"]) == {"lewm (published)"} == {m.model for m in beside.metrics}
     assert beside.metrics[-1].versus == "lewm (published)"
@@ -317,7 +313,7 @@ def test_notes_say_what_was_not_measured_alike() -> None:
     other = audit(
         ("b", 2, THEIRS), suite=changed, code={**CODE, "commit": "def"}, eval_seed=8, ids=OTHERS
     )
-    assert notes(compare_with_published(audit(("a", 1, OURS)), other, label="p")) == [
+    assert notes(compare_with(audit(("a", 1, OURS)), other, "p")) == [
         "Against p: the suites differ (seed is 7 here and 8 there; probe.test is 120 here and 50 "
         "there). Differences mix models with measurements where these keys matter.",
         "Against p: evaluation seeds differ (7 here, 8 there), so that trajectories are others.",
@@ -331,7 +327,7 @@ def test_notes_say_what_was_not_measured_alike() -> None:
 def test_a_side_without_its_suite_is_told() -> None:
     bare = audit(("b", 2, THEIRS))
     bare = Result([Provenance(**CODE)], bare.models, bare.metrics, bare.rows)
-    assert notes(compare_with_published(audit(("a", 1, OURS)), bare, label="p"))[0] == (
+    assert notes(compare_with(audit(("a", 1, OURS)), bare, "p"))[0] == (
         "Against p: one side does not hold its suite, so that nobody can say whether both were "
         "asked the same."
     )
@@ -339,7 +335,7 @@ def test_a_side_without_its_suite_is_told() -> None:
 
 def refused(*sides: Result, label: str = "p") -> str:
     with pytest.raises(UserError) as caught:
-        compare_with_published(*sides, label=label)
+        compare_with(*sides, label)
     return str(caught.value)
 
 
@@ -364,7 +360,7 @@ def test_nothing_in_common_is_an_error() -> None:
 def test_a_name_that_is_taken() -> None:
     ours = audit((published_name("b", "p"), 1, OURS))
     with pytest.raises(UsageError) as caught:
-        compare_with_published(ours, audit(("b", 2, THEIRS)), label="p")
+        compare_with(ours, audit(("b", 2, THEIRS)), "p")
     assert str(caught.value) == (
         "A model of these results is called 'b (p)' already. Give the results to compare with "
         "another name than 'p', as NAME=REPORT."

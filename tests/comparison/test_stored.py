@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from lewm_probe.auditing.against import comparable
 from lewm_probe.comparison.stored import (
     LOG_FLOOR,
     StoredCheckpoint,
@@ -30,8 +31,8 @@ def test_published_rows_give_the_published_numbers(published: Result) -> None:
     """Rows hold float32 of what the analyses computed: their numbers come out again."""
     one = checkpoints(published, "two-room")[0]
     assert one == StoredCheckpoint("two-room", "lewm", "lewm", 1, 900)
-    found = samples(published.rows, one, log_floor(published, "two-room"))
-    numbers = stored(published.metrics, one)
+    found = samples(published.rows, one, log_floor(published, "two-room"), comparable())
+    numbers = stored(published.metrics, one, comparable())
     assert len(found) == 51
     for key, sample in found.items():
         values = sample.values.to_numpy()
@@ -87,7 +88,7 @@ def test_a_condition_with_an_onset_of_its_own_is_matched_by_frame() -> None:
             row(subject="reference", frame=5, trajectory_id="u", value=1.0),  # not at frame 12
         ]
     )
-    found = samples(rows, ONE, 0.0)
+    found = samples(rows, ONE, 0.0, comparable())
     keys = {"analysis": "voe", "subject": "frozen_block", "features": "z", "window": "onset"}
     delta = found[key_of(metric="delta_log_surprise", **keys)]
     assert delta.values[0].to_dict() == {"t": pytest.approx(np.log(10.0))}
@@ -99,7 +100,7 @@ def test_values_that_are_not_finite_are_left_out() -> None:
     rows = as_rows(
         [row(trajectory_id=t, value=v, **at) for t, v in (("a", 1.0), ("b", np.inf), ("c", 3.0))]
     )
-    (sample,) = samples(rows, ONE, 0.0).values()
+    (sample,) = samples(rows, ONE, 0.0, comparable()).values()
     assert sorted(sample.values.index) == ["a", "c"]
 
 
@@ -118,7 +119,7 @@ def test_numbers_of_latent_scale_and_of_other_windows_are_not_compared() -> None
         metric(analysis="straightness", metric="cosine", versus="b"),
         metric(analysis="voe", metric="auroc", window="onset", world="other"),
     ]
-    assert list(stored([kept, gain, *others], ONE).values()) == [kept, gain]
+    assert list(stored([kept, gain, *others], ONE, comparable()).values()) == [kept, gain]
 
 
 def test_the_floor_is_the_suites() -> None:

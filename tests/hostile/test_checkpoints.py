@@ -746,11 +746,12 @@ def _safe(change: Callable[[bytes], bytes]) -> Build:
     """Our own kind of file, changed byte by byte."""
 
     def build(folder: Path) -> Path:
-        from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+        from lewm_probe.models.checkpoints.native import save_checkpoint
+        from lewm_probe.models.family import Origin
 
         path = folder / "model.safetensors"
         model = load_model(GOLDEN, action_stats="identity")
-        save_checkpoint(path, model, meta=CheckpointMeta(family="lewm"))
+        save_checkpoint(path, model, meta=Origin(family="lewm"))
         path.write_bytes(change(path.read_bytes()))
         return path
 

@@ -23,11 +23,7 @@ import lewm_probe.models
 from lewm_probe.analyses.engine.asked.checkpoint import check_fits, checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.geometry.measure import geometry
-from lewm_probe.analyses.probe.measure import probe
-from lewm_probe.analyses.rollout.measure import rollout
-from lewm_probe.analyses.straightness.measure import straightness
-from lewm_probe.analyses.voe.run import voe
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.auditing import live
 from lewm_probe.auditing.request import Evaluation
 from lewm_probe.cli.main import app
@@ -294,13 +290,13 @@ def test_each_gets_the_whole_audit(name: str) -> None:
     )
     check_fits(checkpoint, make_world(world))
     for analysis, metric in (
-        (voe, "auroc"),
-        (probe, "pearson_r"),
-        (straightness, "cosine"),
-        (rollout, "mse_over_copy_last"),
-        (geometry, "effective_rank"),
+        ("voe", "auroc"),
+        ("probe", "pearson_r"),
+        ("straightness", "cosine"),
+        ("rollout", "mse_over_copy_last"),
+        ("geometry", "effective_rank"),
     ):
-        result = analysis([checkpoint], suite, cache=cache)
+        result = run(analysis, [checkpoint], suite, cache=cache)
         found = [m for m in result.metrics if m.metric == metric and m.control is None]
         assert found
         assert all(m.value is not None and np.isfinite(m.value) for m in found)
@@ -317,12 +313,14 @@ def test_the_check_prints_what_the_readme_shows(monkeypatch: pytest.MonkeyPatch)
 def test_notebooks_and_training_loops(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As the README has them, on the suite of these tests and at few steps."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(live, "find_suite_for", lambda *_: suite_of("two-room"))
+    monkeypatch.setattr(
+        "lewm_probe.auditing.request.find_suite_for", lambda *_: suite_of("two-room")
+    )
     asked: list[tuple[str, int | None]] = []
 
     def ask(analyses: Sequence[str], evaluation: Evaluation, *_: object) -> list[Result]:
         asked.extend((s.name, s.entry.step) for s in evaluation.checkpoints)
-        return [geometry(evaluation.checkpoints, evaluation.suite, cache=evaluation.cache)]
+        return [run("geometry", evaluation.checkpoints, evaluation.suite, cache=evaluation.cache)]
 
     monkeypatch.setattr(live, "ask", ask)
     drawn: list[Path] = []

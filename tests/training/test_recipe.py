@@ -8,9 +8,10 @@ import yaml
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_recipe, recipe_names
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.families.lewm import LeWMObjectiveConfig
 from lewm_probe.models.jepa import JEPA, count_parameters
 from lewm_probe.training import sigreg
-from lewm_probe.training.recipe import LeWMObjectiveConfig, Recipe, load_recipe, override
+from lewm_probe.training.recipe import Recipe, load_recipe, override
 
 
 @pytest.mark.parametrize("name", recipe_names())

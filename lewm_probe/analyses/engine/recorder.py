@@ -39,6 +39,7 @@ class ResultRecorder:
         self.suite = suite
         self.metrics: list[Metric] = []
         self.notes: dict[str, None] = {}
+        self.images: dict[str, np.ndarray] = {}
         self._rows: list[pd.DataFrame] = []
 
     def metric(
@@ -120,7 +121,8 @@ class ResultRecorder:
             settings=settings,
             notes=list(self.notes),
         )
-        return Result([stamp], [s.entry for s in checkpoints], self.metrics, self.table())
+        entries = [s.entry for s in checkpoints]
+        return Result([stamp], entries, self.metrics, self.table(), self.images)
 
 
 def _finite(value: float | None) -> float | None:

@@ -10,5 +10,7 @@ GEOMETRY = Analysis(
     settings="lewm_probe.analyses.geometry.settings:GeometrySettings",
     measure="lewm_probe.analyses.geometry.measure:measure",
     report="lewm_probe.analyses.geometry.report.part:REPORT",
-    needs=frozenset({"disjoint"}),
+    needs=frozenset({"clean"}),
+    samples="lewm_probe.analyses.geometry.report.samples:samples",
+    compared="lewm_probe.analyses.geometry.report.samples:COMPARED",
 )

@@ -8,30 +8,24 @@ its value for a true Gaussian sample of the same size; R² from time says how mu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
-from threadpoolctl import threadpool_limits
 
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
     CURVE_TRAJECTORIES,
     at_checkpoint,
     earlier_checkpoints,
 )
-from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
+from lewm_probe.analyses.engine.asked.trajectories import Trajectories
+from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.analyses.engine.recorder import ResultRecorder
-from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.readout.targets import body_positions
-from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream, torch_seed
-from lewm_probe.results.result import Result
 from lewm_probe.stats import bootstrap
 from lewm_probe.stats.bootstrap import Estimate, interval
 from lewm_probe.stats.spectrum import participation_ratio, rank_of_moments
@@ -54,15 +48,8 @@ SCATTER_POINTS = 1000
 """Frames drawn by their first two principal components."""
 
 
-def geometry(
-    checkpoints: Sequence[Checkpoint],
-    suite: Suite,
-    *,
-    cache: LatentCache,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Result:
-    """Shape of each subject's latents on unperturbed trajectories (the suite's disjoint set).
+def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) -> Samples:
+    """Shape of a checkpoint's latents on unperturbed trajectories.
 
     Metrics, ``features`` z: ``effective_rank``; ``participation_ratio``; ``trace_cov``;
     ``dimension_variance`` with ``window`` ``min``, ``median`` and ``max`` over axes; ``sigreg``
@@ -72,33 +59,20 @@ def geometry(
     trajectories. Raw rows: ``pc1`` and ``pc2`` of some frames beside the bodies' positions there.
 
     Raises:
-        UserError: a model that does not fit the world, or whose latents are not finite.
+        UserError: latents that are not finite.
     """
-    world = make_world(suite.world)
-    check_all_fit(checkpoints, world)
-    for checkpoint in checkpoints:
-        freeze(checkpoint.model, device)
-    recorder = ResultRecorder("geometry", suite)
-    measurements = MeasurementCache(recorder, cache, device)
-
-    def look(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
-        data = suite_trajectories(suite, checkpoint.model.spec.image_size, "disjoint")
-        view = pooled(checkpoint, encoded(checkpoint, data.pixels, data.actions, cache)["z"])
-        _spectrum(own, checkpoint, view)
-        _variances(own, checkpoint, view)
-        _gaussianity(own, checkpoint, view)
-        _scatter(own, checkpoint, view, data, body_positions(world))
-        _curve(own, checkpoint, earlier_checkpoints(checkpoint), cache)
-        return {}
-
-    with (
-        threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("geometry", len(checkpoints)) as bar,
-    ):
-        for checkpoint in checkpoints:
-            measurements.of(checkpoint, partial(look, checkpoint=checkpoint))
-            bar.advance()
-    return recorder.result(checkpoints, {"disjoint": suite.voe.disjoint})
+    data = context.trajectories(checkpoint, "clean")
+    view = pooled(checkpoint, encoded(checkpoint, data.pixels, data.actions, context.cache)["z"])
+    _spectrum(recorder, checkpoint, view)
+    _variances(recorder, checkpoint, view)
+    _gaussianity(recorder, checkpoint, view)
+    _scatter(recorder, checkpoint, view, data, body_positions(context.world))
+    some = data.take(range(min(CURVE_TRAJECTORIES, len(data))))
+    for path in earlier_checkpoints(checkpoint):
+        earlier = at_checkpoint(checkpoint, path)
+        latents = encoded(earlier, some.pixels, some.actions, context.cache)["z"]
+        _spectrum(recorder, earlier, pooled(earlier, latents))
+    return {}
 
 
 def _spectrum(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray) -> None:
@@ -202,23 +176,6 @@ def _scatter(
                 features="z",
                 axis=axis,
             )
-
-
-def _curve(
-    recorder: ResultRecorder,
-    checkpoint: Checkpoint,
-    paths: Sequence[Path],
-    cache: LatentCache,
-) -> None:
-    """The spectrum at the earlier checkpoints of a run, on the trajectories of straightness."""
-    if not paths:
-        return
-    whole = suite_trajectories(recorder.suite, checkpoint.model.spec.image_size, "disjoint")
-    some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
-    for path in paths:
-        earlier = at_checkpoint(checkpoint, path)
-        latents = encoded(earlier, some.pixels, some.actions, cache)["z"]
-        _spectrum(recorder, earlier, pooled(earlier, latents))
 
 
 def _write(

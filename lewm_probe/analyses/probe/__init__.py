@@ -11,4 +11,6 @@ PROBE = Analysis(
     measure="lewm_probe.analyses.probe.measure:measure",
     report="lewm_probe.analyses.probe.report.part:REPORT",
     needs=frozenset({"probe-train", "probe-validation", "probe-test"}),
+    samples="lewm_probe.analyses.probe.report.samples:samples",
+    compared="lewm_probe.analyses.probe.report.samples:COMPARED",
 )

@@ -10,23 +10,20 @@ and, for the MLP, a random function of the same state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from lewm_probe.analyses.controls.random_networks import PixelPca, random_weights
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.earlier_checkpoints import at_checkpoint, earlier_checkpoints
-from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories
+from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.features import TokenPCA, encoded, pooled
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import Keys, MeasurementCache, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.probe.extras import held_out_region, imagined_features, learning_curve
 from lewm_probe.analyses.probe.fits import ProbeFitter, ProbeResult
 from lewm_probe.analyses.probe.tasks import (
@@ -37,13 +34,11 @@ from lewm_probe.analyses.probe.tasks import (
     questions,
     tasks_of,
 )
-from lewm_probe.comparison.difference import write_differences
+from lewm_probe.analyses.readout.targets import check_quantities
+from lewm_probe.comparison.difference import Key, Sample
 from lewm_probe.core.errors import unknown_name
-from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream, torch_seed
-from lewm_probe.results.result import Result
 from lewm_probe.stats import bootstrap
-from lewm_probe.worlds import World, make_world
 
 CONTROLS = ("mean", "time_index", "pixel_pca", "random_weights")
 """Names that ``probe.controls`` may hold."""
@@ -55,16 +50,8 @@ CURVE_TRAIN, CURVE_TEST = 100, 60
 """Trajectories for each earlier checkpoint of a run: a curve needs a shape, not a last digit."""
 
 
-def probe(
-    checkpoints: Sequence[Checkpoint],
-    suite: Suite,
-    *,
-    cache: LatentCache,
-    device: str = "cpu",
-    progress: Progress | None = None,
-    curve: bool = True,
-) -> Result:
-    """Read the suite's quantities from each subject's latents, linearly and with an MLP.
+def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) -> Samples:
+    """Read the suite's quantities from a checkpoint's latents, linearly and with an MLP.
 
     Metrics, per quantity and features (``z``; ``cls`` where offered; ``z_pca`` for patch tokens;
     ``z_triplet`` for velocities; ``dz`` for ``<quantity>_change``): ``mse`` on z-scored targets,
@@ -72,96 +59,53 @@ def probe(
     mean square over frames and axes) in the quantity's unit, or ``angle_error_deg``;
     ``selectivity`` of MLPs. Controls ``pixel_pca`` and ``random_weights`` stand in for ``z`` under
     the same features, ``random_cells`` for the quantity; ``mean`` and ``time_index`` have no
-    features. Differences between models: ``mse`` with ``versus``. Raw rows: ``mse`` of every test
-    trajectory; ``true`` and ``predicted`` of linear ``z`` on some test frames.
-
-    Args:
-        checkpoints: models with their names; those of one name with several training seeds count as
-            one method in the differences.
-        suite: what to ask.
-        cache: of latents.
-        device: where models and MLPs compute.
-        progress: shows how far it is.
-        curve: also read the earlier checkpoints of each run, linearly and on fewer trajectories.
+    features. Compared between models: ``mse``. Raw rows: ``mse`` of every test trajectory;
+    ``true`` and ``predicted`` of linear ``z`` on some test frames. Earlier checkpoints of the run
+    are read linearly and on fewer trajectories.
 
     Raises:
         UsageError: a quantity or control that does not exist.
-        UserError: a model that does not fit the world, or whose latents are not finite.
+        UserError: latents that are not finite.
     """
-    settings = suite.probe
-    for control in settings.controls:
+    for control in context.settings.controls:
         if control not in CONTROLS:
             raise unknown_name("probe control", control, CONTROLS)
-    world = make_world(suite.world)
-    for name in settings.quantities:
-        if name not in world.quantities:
-            raise unknown_name("quantity", name, world.quantities)
-    check_all_fit(checkpoints, world)
-    for checkpoint in checkpoints:
-        freeze(checkpoint.model, device)
-
-    if not curve:
-        checkpoints = [replace(checkpoint, earlier_checkpoints=()) for checkpoint in checkpoints]
-    recorder = ResultRecorder("probe", suite)
-    measurements = MeasurementCache(recorder, cache, device)
-    draws = stream(suite.seed, "probe", "bootstrap")
-    weights = bootstrap.resamples(settings.test, suite.statistics.bootstrap, draws)
-    fitter = ProbeFitter(suite, weights, device)
-    shared: dict[tuple[object, ...], list[ProbeResult]] = {}
-
-    def read(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
-        values = _read(own, checkpoint, world, fitter, cache, shared)
-        _curve(own, checkpoint, earlier_checkpoints(checkpoint), suite, cache)
-        return values
-
-    # One thread for BLAS: probes are many small products, where threads mostly wait for each
-    # other, and sums come out the same on any number of cores.
-    with (
-        threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("probe", len(checkpoints)) as bar,
-    ):
-        values = []
-        for checkpoint in checkpoints:
-            values.append(measurements.of(checkpoint, partial(read, checkpoint=checkpoint)))
-            bar.advance()
-        write_differences(recorder, "mse", checkpoints, values, weights)
-    return recorder.result(checkpoints, settings.model_dump(mode="json"))
+    check_quantities(context.settings.quantities, context.world.quantities)
+    weights = context.resamples(context.settings.test)
+    fitter = ProbeFitter(context.suite, weights, context.device)
+    samples = _read(recorder, checkpoint, fitter, context)
+    _curve(recorder, checkpoint, earlier_checkpoints(checkpoint), context)
+    return samples
 
 
 def _read(
-    recorder: ResultRecorder,
-    checkpoint: Checkpoint,
-    world: World,
-    fitter: ProbeFitter,
-    cache: LatentCache,
-    shared: dict[tuple[object, ...], list[ProbeResult]],
-) -> Values:
+    recorder: ResultRecorder, checkpoint: Checkpoint, fitter: ProbeFitter, context: Context
+) -> Samples:
     """Everything about a checkpoint at its own step; its errors, for the differences."""
-    suite = fitter.suite
+    suite, cache = context.suite, context.cache
     data = probe_trajectories(suite, checkpoint.model.spec.image_size)
-    asked = questions(data.map(lambda t: t.state), world.quantities, suite.probe.quantities)
+    ids = data.test.ids
+    quantities = context.world.quantities
+    asked = questions(data.map(lambda t: t.state), quantities, suite.probe.quantities)
     for sentence in asked.left_out:
         recorder.note(sentence)
     views = _views(checkpoint, data, cache, suite.seed)
     readings = []
     for task in tasks_of(views, asked):
         readings += fitter.linear(task) + fitter.mlp(task)
-    for reading in [
-        *readings,
-        *_controls(recorder, checkpoint, data, asked, fitter, cache, shared),
-    ]:
-        _write(recorder, checkpoint, reading, data.test.ids)
+    for reading in [*readings, *_controls(recorder, checkpoint, data, asked, fitter, context)]:
+        _write(recorder, checkpoint, reading, ids)
     for reading in readings:
         if reading.features == "z" and reading.method == "linear":
-            _write_scatter(recorder, checkpoint, reading, data.test.ids)
+            _write_scatter(recorder, checkpoint, reading, ids)
     for reading, keys in (
         *imagined_features(checkpoint, data, asked, fitter, cache),
         *learning_curve(views["z"], asked, fitter),
         *held_out_region(views["z"], asked, fitter),
     ):
-        _write(recorder, checkpoint, reading, data.test.ids, **keys)
+        _write(recorder, checkpoint, reading, ids, **keys)
     own = [r for r in readings if r.control is None]  # the others read random cells
-    return {_key(r): r.scores.trajectory_mse for r in own}
+    return {_key(r): Sample.of(ids, r.scores.trajectory_mse, statistic="mean") for r in own}
 
 
 def _views(
@@ -190,8 +134,7 @@ def _controls(
     data: Splits[Trajectories],
     asked: ProbeTargets,
     fitter: ProbeFitter,
-    cache: LatentCache,
-    shared: dict[tuple[object, ...], list[ProbeResult]],
+    context: Context,
 ) -> list[ProbeResult]:
     """Readings of the controls; what does not depend on a model's weights is fitted once."""
     suite = fitter.suite
@@ -199,9 +142,7 @@ def _controls(
     readings: list[ProbeResult] = []
 
     def add(key: tuple[object, ...], make: Callable[[], list[ProbeResult]]) -> None:
-        if key not in shared:
-            shared[key] = make()
-        readings.extend(shared[key])
+        readings.extend(context.once(("control", *key), make))
 
     def read(views: Splits[np.ndarray], control: str) -> list[ProbeResult]:
         tasks = tasks_of({"z": views}, asked)
@@ -227,7 +168,7 @@ def _controls(
             add(
                 ("random_weights", baseline.fingerprint),
                 lambda other=other: read(  # type: ignore[misc]
-                    data.map(lambda t: _view(other, t, cache)),
+                    data.map(lambda t: _view(other, t, context.cache)),
                     "random_weights",
                 ),
             )
@@ -256,10 +197,10 @@ def _write(
         recorder.rows(checkpoint, "mse", reading.scores.trajectory_mse, ids, **what)
 
 
-def _key(reading: ProbeResult) -> Keys:
+def _key(reading: ProbeResult) -> Key:
     """What a reading of the model itself is of, as keys of its metrics."""
-    what = (reading.target.name, reading.features, reading.method)
-    return tuple(zip(("subject", "features", "method"), what, strict=True))
+    what = (reading.target.name, reading.features, reading.method, "mse")
+    return tuple(zip(("subject", "features", "method", "metric"), what, strict=True))
 
 
 def _write_scatter(
@@ -284,23 +225,23 @@ def _curve(
     recorder: ResultRecorder,
     checkpoint: Checkpoint,
     paths: Sequence[Path],
-    suite: Suite,
-    cache: LatentCache,
+    context: Context,
 ) -> None:
     """Linear probes of z at the earlier checkpoints of a run, on its first trajectories."""
     if not paths:
         return
+    suite = context.suite
     whole = probe_trajectories(suite, checkpoint.model.spec.image_size)
     train = whole.train.take(range(min(CURVE_TRAIN, len(whole.train))))
     test = whole.test.take(range(min(CURVE_TEST, len(whole.test))))
     data = Splits(train, test, test)  # linear probes use no validation trajectories
-    quantities = make_world(suite.world).quantities
+    quantities = context.world.quantities
     asked = questions(data.map(lambda t: t.state), quantities, suite.probe.quantities)
     draws = stream(suite.seed, "probe", "curve bootstrap")
     weights = bootstrap.resamples(len(test), suite.statistics.bootstrap, draws)
     fitter = ProbeFitter(suite, weights)
     for path in paths:
         earlier = at_checkpoint(checkpoint, path)
-        views = data.map(lambda t, at=earlier: _view(at, t, cache))  # type: ignore[misc]
+        views = data.map(lambda t, at=earlier: _view(at, t, context.cache))  # type: ignore[misc]
         for reading in fitter.linear(Task("z", views, asked.single)):
             _write(recorder, earlier, reading, test.ids)

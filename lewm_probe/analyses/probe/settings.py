@@ -32,3 +32,12 @@ class ProbeSettings(Config):
     """On request: linear R² after so many training frames, e.g. 100 … 20,000."""
     held_out_region: bool = False
     """On request: linear probes tested in a quarter of state space that training never saw."""
+
+    def scaled(self, share: float) -> ProbeSettings:
+        """So many times the trajectories, never below what the schema takes as the least."""
+        sizes = {
+            "train": max(10, round(self.train * share)),
+            "validation": max(5, round(self.validation * share)),
+            "test": max(5, round(self.test * share)),
+        }
+        return self.model_copy(update=sizes)

@@ -7,7 +7,7 @@ change of a quantity from one frame to the next is the subject ``<name>_change``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,8 +44,19 @@ class Target:
         return replace(self, values=self.values[trajectories])
 
 
+def check_quantities(names: Iterable[str], quantities: Mapping[str, Quantity]) -> None:
+    """Refuse names that a world does not know.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for name in names:
+        if name not in quantities:
+            raise unknown_name("quantity", name, quantities)
+
+
 def targets_of(
-    state: Mapping[str, np.ndarray], quantities: Mapping[str, Quantity], names: Iterable[str]
+    state: Mapping[str, np.ndarray], quantities: Mapping[str, Quantity], names: Sequence[str]
 ) -> list[Target]:
     """Targets for the named quantities of ``state`` {name: (N, T, axes)}.
 
@@ -55,10 +66,9 @@ def targets_of(
         UsageError: a name that the world does not know.
         UserError: a quantity that is not finite.
     """
+    check_quantities(names, quantities)
     found = []
     for name in names:
-        if name not in quantities:
-            raise unknown_name("quantity", name, quantities)
         quantity = quantities[name]
         values = np.asarray(state[name], dtype=np.float64)  # (N, T, axes)
         if not np.isfinite(values).all():

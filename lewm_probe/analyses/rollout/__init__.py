@@ -10,5 +10,7 @@ ROLLOUT = Analysis(
     settings="lewm_probe.analyses.rollout.settings:RolloutSettings",
     measure="lewm_probe.analyses.rollout.measure:measure",
     report="lewm_probe.analyses.rollout.report.part:REPORT",
-    needs=frozenset({"disjoint", "probe-train"}),
+    needs=frozenset({"clean", "probe-train"}),
+    samples="lewm_probe.analyses.rollout.report.samples:samples",
+    compared="lewm_probe.analyses.rollout.report.samples:COMPARED",
 )

@@ -7,36 +7,26 @@ probes trained on encoded latents say how wrong it is in pixels or degrees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
-from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.batching import in_batches
+from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.analyses.engine.imagination import Imagined, imagine
 from lewm_probe.analyses.engine.recorder import ResultRecorder
-from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.readout.linear import LinearProbe, fit_linear
 from lewm_probe.analyses.readout.scores import score
-from lewm_probe.analyses.readout.targets import Target, targets_of, varying
-from lewm_probe.core.errors import unknown_name
-from lewm_probe.core.progress import NoProgress, Progress
-from lewm_probe.core.seeding import stream
+from lewm_probe.analyses.readout.targets import Target, check_quantities, targets_of, varying
 from lewm_probe.models.base import device_of
-from lewm_probe.results.result import Result
 from lewm_probe.stats import bootstrap
 from lewm_probe.stats.bootstrap import Estimate, interval
-from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import World
 
 PLACES = 4
@@ -46,14 +36,7 @@ READ = ("rmse", "angle_error_deg", "r2")
 """Scores of the probes that are reported."""
 
 
-def rollout(
-    checkpoints: Sequence[Checkpoint],
-    suite: Suite,
-    *,
-    cache: LatentCache,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Result:
+def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) -> Samples:
     """Error of imagined latents k blocks ahead, in latent space and in the quantities' units.
 
     Metrics for each horizon k: ``mse``, the model's surprise at the frame that came, and the same
@@ -62,57 +45,25 @@ def rollout(
     ``angle_error_deg``, and ``r2``, of linear probes that were trained on encoded latents of the
     probe's training trajectories and read imagined ones; controls ``copy_last`` (read from the last
     encoded latent) and ``encoded`` (read from the latent of the frame itself: the probe's own
-    error). Raw rows: both ``mse`` of every trajectory and horizon. Trajectories are the suite's
-    disjoint set; horizons that do not fit into them are left out with a note.
+    error). Raw rows: both ``mse`` of every trajectory and horizon. Horizons that do not fit into
+    the trajectories are left out with a note.
 
     Raises:
         UsageError: a quantity that the world does not know.
-        UserError: a model that does not fit the world, trajectories shorter than H + 1 frames, or
-            latents that are not finite.
+        UserError: trajectories shorter than H + 1 frames, or latents that are not finite.
     """
-    world = make_world(suite.world)
-    check_all_fit(checkpoints, world)
-    for name in suite.probe.quantities:
-        if name not in world.quantities:
-            raise unknown_name("quantity", name, world.quantities)
-    for checkpoint in checkpoints:
-        freeze(checkpoint.model, device)
-    recorder = ResultRecorder("rollout", suite)
-    measurements = MeasurementCache(recorder, cache, device)
-    draws = stream(suite.seed, "rollout", "bootstrap")
-    weights = bootstrap.resamples(suite.voe.disjoint, suite.statistics.bootstrap, draws)
-    with (
-        threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("rollout", len(checkpoints)) as bar,
-    ):
-        for checkpoint in checkpoints:
-            measurements.of(
-                checkpoint,
-                partial(_roll, checkpoint=checkpoint, world=world, weights=weights, cache=cache),
-            )
-            bar.advance()
-    return recorder.result(checkpoints, suite.rollout.model_dump(mode="json"))
-
-
-def _roll(
-    recorder: ResultRecorder,
-    checkpoint: Checkpoint,
-    world: World,
-    weights: np.ndarray,
-    cache: LatentCache,
-) -> Values:
-    suite = recorder.suite
-    trajectories = suite_trajectories(suite, checkpoint.model.spec.image_size, "disjoint")
-    latents = encoded(checkpoint, trajectories.pixels, trajectories.actions, cache)[
-        "z"
-    ]  # (N, T, …)
+    check_quantities(context.suite.probe.quantities, context.world.quantities)
+    trajectories = context.trajectories(checkpoint, "clean")
+    weights = context.resamples(len(trajectories))
+    pixels, actions = trajectories.pixels, trajectories.actions
+    latents = encoded(checkpoint, pixels, actions, context.cache)["z"]  # (N, T, …)
     horizons = _fitting(recorder, checkpoint, trajectories.frames)
-    imagined = imagine(checkpoint, latents, trajectories.actions, max(horizons), PLACES)
+    imagined = imagine(checkpoint, latents, actions, max(horizons), PLACES)
     frames, ends = imagined.frames(), imagined.ends  # (E, K), (E,)
     last = np.broadcast_to(latents[:, ends][:, :, None], imagined.latents.shape)
     wrong = _surprise(checkpoint, imagined.latents, latents[:, frames])  # (N, K)
     copied = _surprise(checkpoint, last, latents[:, frames])
-    confidence = suite.statistics.confidence
+    confidence = context.suite.statistics.confidence
     for k in horizons:
         own, copy = wrong[:, k - 1], copied[:, k - 1]
         estimate = bootstrap.mean(own, weights, confidence)
@@ -126,9 +77,9 @@ def _roll(
         ):
             recorder.metric(checkpoint, metric, found, features="z", horizon=k, control=control)
     view = pooled(checkpoint, latents)
-    for target, probe in _readouts(recorder, checkpoint, world, cache):
-        values = targets_of(trajectories.state, world.quantities, [target.name])[0].values
-        columns = [world_axis in target.axes for world_axis in _axes(world, target)]
+    for target, probe in _readouts(checkpoint, context):
+        values = targets_of(trajectories.state, context.world.quantities, [target.name])[0].values
+        columns = [axis in target.axes for axis in _axes(context.world, target)]
         true = replace(target, values=values[..., columns])
         reads: dict[str | None, np.ndarray] = {
             None: probe.predict(_view(checkpoint, imagined)),
@@ -191,20 +142,18 @@ def _ratio(
     return Estimate(float(numerator.mean()) / below, *interval(draws, confidence), len(numerator))
 
 
-def _readouts(
-    recorder: ResultRecorder, checkpoint: Checkpoint, world: World, cache: LatentCache
-) -> list[tuple[Target, LinearProbe]]:
+def _readouts(checkpoint: Checkpoint, context: Context) -> list[tuple[Target, LinearProbe]]:
     """A linear probe of encoded latents for each quantity that is not a velocity."""
-    suite = recorder.suite
-    train = suite_trajectories(suite, checkpoint.model.spec.image_size, "probe-train")
-    view = pooled(checkpoint, encoded(checkpoint, train.pixels, train.actions, cache)["z"])
+    settings, quantities = context.suite.probe, context.world.quantities
+    train = context.trajectories(checkpoint, "probe-train")
+    view = pooled(checkpoint, encoded(checkpoint, train.pixels, train.actions, context.cache)["z"])
     found = []
-    for name in suite.probe.quantities:
-        if world.quantities[name].kind == "velocity":
+    for name in settings.quantities:
+        if quantities[name].kind == "velocity":
             continue
-        target, _ = varying(targets_of(train.state, world.quantities, [name])[0])
+        target, _ = varying(targets_of(train.state, quantities, [name])[0])
         if target is not None:
-            found.append((target, fit_linear(view, target.values, suite.probe.linear)))
+            found.append((target, fit_linear(view, target.values, settings.linear)))
     return found
 
 

@@ -10,5 +10,7 @@ STRAIGHTNESS = Analysis(
     settings="lewm_probe.analyses.straightness.settings:StraightnessSettings",
     measure="lewm_probe.analyses.straightness.measure:measure",
     report="lewm_probe.analyses.straightness.report.part:REPORT",
-    needs=frozenset({"disjoint"}),
+    needs=frozenset({"clean"}),
+    samples="lewm_probe.analyses.straightness.report.samples:samples",
+    compared="lewm_probe.analyses.straightness.report.samples:COMPARED",
 )

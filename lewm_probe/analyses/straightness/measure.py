@@ -8,27 +8,24 @@ collapsed latent looks straight too: effective rank and what a linear probe read
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from lewm_probe.analyses.controls.random_networks import random_weights
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
     CURVE_TRAJECTORIES,
     at_checkpoint,
     earlier_checkpoints,
 )
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
+from lewm_probe.analyses.engine.asked.trajectories import Trajectories
+from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.analyses.engine.imagination import imagine
 from lewm_probe.analyses.engine.recorder import ResultRecorder
-from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
+from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.readout.linear import fit_linear
 from lewm_probe.analyses.readout.scaling import Scaler
 from lewm_probe.analyses.readout.scores import score
@@ -40,86 +37,53 @@ from lewm_probe.analyses.straightness.paths import (
     per_trajectory,
     turns,
 )
-from lewm_probe.comparison.difference import write_differences
-from lewm_probe.core.progress import NoProgress, Progress
+from lewm_probe.comparison.difference import Key, Sample
 from lewm_probe.core.seeding import stream
-from lewm_probe.results.result import Result
 from lewm_probe.stats import bootstrap
 from lewm_probe.stats.bootstrap import Estimate
 from lewm_probe.stats.spectrum import effective_rank
-from lewm_probe.worlds import World, make_world
+from lewm_probe.worlds import make_world
 
 CONTACT = "contact"
 """A world that knows contact has a quantity of this name, above ½ while bodies touch."""
 
 
-def straightness(
-    checkpoints: Sequence[Checkpoint],
-    suite: Suite,
-    *,
-    cache: LatentCache,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Result:
-    """Straightness and local curvature of each subject's latent paths, over training too.
+def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) -> Samples:
+    """Straightness and local curvature of a checkpoint's latent paths, over training too.
 
-    Paths are whole unperturbed trajectories (the suite's disjoint set): ``method`` ``encoded``, and
-    ``imagined``: one open-loop rollout from the first H frames to the end, of which only the
-    imagined latents count. Metrics for each stride: ``cosine`` (mean over time, then over
-    trajectories), ``curvature_deg``, ``masked_share`` of turns whose steps are too short to have a
-    direction; split by ``window`` ``contact`` and ``free`` where the world knows contact. Controls:
+    Paths are whole unperturbed trajectories: ``method`` ``encoded``, and ``imagined``: one
+    open-loop rollout from the first H frames to the end, of which only the imagined latents count.
+    Metrics for each stride: ``cosine`` (mean over time, then over trajectories),
+    ``curvature_deg``, ``masked_share`` of turns whose steps are too short to have a direction;
+    split by ``window`` ``contact`` and ``free`` where the world knows contact. Controls:
     ``random_weights``, ``time_shuffled`` (the same latents in random order), ``pixel_space``,
     ``state_space`` (positions of the bodies), ``iid_noise`` (the expected value for independent
     Gaussian noise of the latents' width). Beside them: ``effective_rank``, and ``r2`` of a linear
     probe of each body's position, trained on one half of the trajectories and tested on the other.
-    Differences between models: ``cosine`` with ``versus``. Raw rows: ``cosine`` of every
-    trajectory.
+    Compared between models: ``cosine``. Raw rows: ``cosine`` of every trajectory.
 
     Raises:
-        UserError: a model that does not fit the world, or whose latents are not finite.
+        UserError: latents that are not finite.
     """
-    world = make_world(suite.world)
-    check_all_fit(checkpoints, world)
-    for checkpoint in checkpoints:
-        freeze(checkpoint.model, device)
-    recorder = ResultRecorder("straightness", suite)
-    measurements = MeasurementCache(recorder, cache, device)
-    spaces: dict[int, _Spaces] = {}
-
-    def look(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
-        size = checkpoint.model.spec.image_size
-        trajectories = suite_trajectories(suite, size, "disjoint")
-        if size not in spaces:
-            spaces[size] = _Spaces(trajectories, world, suite)
-        values = _whole(own, checkpoint, trajectories, spaces[size], cache)
-        _curve(own, checkpoint, earlier_checkpoints(checkpoint), world, cache)
-        return values
-
-    with (
-        threadpool_limits(1, user_api="blas"),
-        (progress or NoProgress()).task("straightness", len(checkpoints)) as bar,
-    ):
-        values = []
-        for checkpoint in checkpoints:
-            values.append(measurements.of(checkpoint, partial(look, checkpoint=checkpoint)))
-            bar.advance()
-        weights = _resamples(suite, suite.voe.disjoint)
-        write_differences(recorder, "cosine", checkpoints, values, weights)
-    return recorder.result(checkpoints, suite.straightness.model_dump(mode="json"))
-
-
-def _resamples(suite: Suite, n: int) -> np.ndarray:
-    draws = stream(suite.seed, "straightness", "bootstrap")
-    return bootstrap.resamples(n, suite.statistics.bootstrap, draws)
+    whole = context.trajectories(checkpoint, "clean")
+    spaces = context.once(("spaces", whole.size), lambda: _Spaces(whole, context))
+    samples = _whole(recorder, checkpoint, whole, spaces, context)
+    some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
+    draws = stream(context.suite.seed, "straightness", "curve bootstrap")
+    weights = bootstrap.resamples(len(some), context.suite.statistics.bootstrap, draws)
+    for path in earlier_checkpoints(checkpoint):
+        earlier = at_checkpoint(checkpoint, path)
+        _, view = _paths(recorder, earlier, some, weights, context)
+        _beside(recorder, earlier, view, some, spaces.positions, weights)
+    return samples
 
 
 class _Spaces:
-    """What does not depend on the model: paths of pixels and of the true state, and resamples."""
+    """What does not depend on the model: paths of pixels and of the true state."""
 
-    def __init__(self, trajectories: Trajectories, world: World, suite: Suite) -> None:
-        self.weights = _resamples(suite, len(trajectories))
-        self.positions = body_positions(world)
-        settings = suite.straightness
+    def __init__(self, trajectories: Trajectories, context: Context) -> None:
+        self.positions = body_positions(context.world)
+        settings = context.settings
         strides = [s for s in settings.strides if trajectories.frames > 2 * s]
         self.turns: dict[str, dict[int, Turns]] = {"pixel_space": {}}
         flat = trajectories.pixels.reshape(len(trajectories), trajectories.frames, -1)
@@ -140,11 +104,11 @@ def _whole(
     checkpoint: Checkpoint,
     trajectories: Trajectories,
     spaces: _Spaces,
-    cache: LatentCache,
-) -> Values:
+    context: Context,
+) -> Samples:
     """Everything about a checkpoint at its own step; its cosines, for the differences."""
-    suite, weights = recorder.suite, spaces.weights
-    values, view = _paths(recorder, checkpoint, trajectories, weights, cache)
+    suite, weights = recorder.suite, context.resamples(len(trajectories))
+    samples, view = _paths(recorder, checkpoint, trajectories, weights, context)
     _beside(recorder, checkpoint, view, trajectories, spaces.positions, weights)
     for control, by_stride in spaces.turns.items():
         for stride, turned in by_stride.items():
@@ -158,7 +122,7 @@ def _whole(
         recorder.cannot_reinitialise(checkpoint, "the control random_weights")
     else:
         other = checkpoint.at(baseline)
-        found = encoded(other, trajectories.pixels, trajectories.actions, cache)
+        found = encoded(other, trajectories.pixels, trajectories.actions, context.cache)
         paths["random_weights"] = pooled(other, found["z"])
     for control, path in paths.items():
         for stride in _strides(suite, path):
@@ -169,7 +133,7 @@ def _whole(
         level = Estimate(noise_straightness(view.shape[-1]))
         keys = {"features": "z", "method": "encoded", "stride": stride, "control": "iid_noise"}
         recorder.metric(checkpoint, "cosine", level, **keys)
-    return values
+    return samples
 
 
 def _paths(
@@ -177,31 +141,33 @@ def _paths(
     checkpoint: Checkpoint,
     trajectories: Trajectories,
     weights: np.ndarray,
-    cache: LatentCache,
-) -> tuple[Values, np.ndarray]:
+    context: Context,
+) -> tuple[Samples, np.ndarray]:
     """Write encoded and imagined paths down; their cosines and the encoded view (N, T, D)."""
     suite = recorder.suite
-    latents = encoded(checkpoint, trajectories.pixels, trajectories.actions, cache)["z"]
+    pixels, actions = trajectories.pixels, trajectories.actions
+    latents = encoded(checkpoint, pixels, actions, context.cache)["z"]
     view = pooled(checkpoint, latents)
     paths = {"encoded": view}
     first = {"encoded": 0}
     horizon = trajectories.frames - checkpoint.model.spec.history
     if horizon >= 3:  # two steps make a turn
-        imagined = imagine(checkpoint, latents, trajectories.actions, horizon, places=1)
+        imagined = imagine(checkpoint, latents, actions, horizon, places=1)
         paths["imagined"] = pooled(checkpoint, imagined.latents[:, 0])
         first["imagined"] = int(imagined.frames()[0, 0])
     contact = trajectories.state.get(CONTACT)
     scale = overall_sd(view)
-    values: dict[tuple[tuple[str, Any], ...], np.ndarray] = {}
+    ids = trajectories.ids
+    samples: dict[Key, Sample] = {}
     for method, path in paths.items():
         for stride in _strides(suite, path):
             turned = turns(path, stride, suite.straightness.epsilon, scale)
             keys: dict[str, Any] = {"features": "z", "method": method, "stride": stride}
-            values[tuple(keys.items())] = per_trajectory(turned.cosine)
+            cosines = per_trajectory(turned.cosine)
+            key = (*keys.items(), ("metric", "cosine"))
+            samples[key] = Sample.of(ids, cosines, statistic="mean")
             _write(recorder, checkpoint, turned, weights, **keys)
-            recorder.rows(
-                checkpoint, "cosine", per_trajectory(turned.cosine), trajectories.ids, **keys
-            )
+            recorder.rows(checkpoint, "cosine", cosines, ids, **keys)
             if contact is None:
                 continue
             begin = first[method] + stride  # the frame of the first turn
@@ -209,7 +175,7 @@ def _paths(
             for window, chosen in (("contact", touching), ("free", ~touching)):
                 part = Turns(*(np.where(chosen, angle, np.nan) for angle in turned))
                 _write(recorder, checkpoint, part, weights, chosen, window=window, **keys)
-    return values, view
+    return samples, view
 
 
 def _write(
@@ -263,27 +229,6 @@ def _beside(
         read = score(test, predicted, scaler, shares, confidence).estimates["r2"]
         keys = {"subject": target.name, "features": "z", "method": "linear"}
         recorder.metric(checkpoint, "r2", read, **keys)
-
-
-def _curve(
-    recorder: ResultRecorder,
-    checkpoint: Checkpoint,
-    paths: Sequence[Path],
-    world: World,
-    cache: LatentCache,
-) -> None:
-    """The earlier checkpoints of a run, on its first trajectories."""
-    if not paths:
-        return
-    suite = recorder.suite
-    whole = suite_trajectories(suite, checkpoint.model.spec.image_size, "disjoint")
-    some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
-    draws = stream(suite.seed, "straightness", "curve bootstrap")
-    weights = bootstrap.resamples(len(some), suite.statistics.bootstrap, draws)
-    for path in paths:
-        earlier = at_checkpoint(checkpoint, path)
-        _, view = _paths(recorder, earlier, some, weights, cache)
-        _beside(recorder, earlier, view, some, body_positions(world), weights)
 
 
 def _strides(suite: Suite, path: np.ndarray) -> list[int]:

@@ -8,7 +8,7 @@ from lewm_probe.core.config import Config
 
 
 class StraightnessSettings(Config):
-    """Whole unperturbed trajectories (those of ``voe``'s disjoint set)."""
+    """Of whole unperturbed trajectories, the suite's clean ones."""
 
     strides: tuple[int, ...] = (1, 2, 5)
     epsilon: float = Field(1e-6, gt=0)

@@ -6,10 +6,6 @@ same cases (``matched_pairs``), shown to all checkpoints (``sweep``), scored (``
 ``surprise``) beside baselines that notice a jump without any dynamics, and read by ranks, effect
 sizes and tests (``metrics``). Models are compared in ``comparison``; whether a checkpoint was
 fed what it expects is asked in ``preflight``.
-
->>> from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
->>> result = voe(checkpoints, suite, cache=LatentCache())  # doctest: +SKIP
->>> onset = result.frame().query("metric == 'auroc' and window == 'onset'")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -19,12 +15,13 @@ from functools import partial
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.context import Context
+from lewm_probe.analyses.engine.differences import Measured
 from lewm_probe.analyses.engine.recorder import ResultRecorder
-from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Values
-from lewm_probe.analyses.voe.comparison import Onsets, compare
+from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Samples
+from lewm_probe.analyses.voe.comparison import compare, onset_samples
 from lewm_probe.analyses.voe.doses import write_doses
 from lewm_probe.analyses.voe.metrics import OFFSETS, Resamples, write_metrics
 from lewm_probe.analyses.voe.preflight import preflight
@@ -33,54 +30,41 @@ from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL, onset_values
 from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, steps, sweep
 from lewm_probe.core.errors import unknown_name
-from lewm_probe.core.progress import NoProgress, Progress
-from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
 from lewm_probe.stats import paired
 from lewm_probe.stats.bootstrap import Estimate
-from lewm_probe.worlds import make_world
 
 
-def voe(
-    checkpoints: Sequence[Checkpoint],
-    suite: Suite,
-    *,
-    cache: LatentCache,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Result:
+def measure_all(
+    checkpoints: Sequence[Checkpoint], context: Context, recorder: ResultRecorder
+) -> Measured:
     """Surprise of each checkpoint under every condition, with baselines and statistics.
 
     All checkpoints see the same cases, t0 included: it leaves room for the longest history among
-    them, so that a further checkpoint with a longer one has all of them look again. Tests at onset
-    of the suite's confirmatory conditions, over all checkpoints, form one Holm family (paired
-    t-test of Δ = log s_pert − log s_ref). Teleports are tested one-sidedly, all else two-sidedly.
+    them, so that a further checkpoint with a longer one has all of them look again. Teleports are
+    tested one-sidedly, all else two-sidedly.
 
     Raises:
         UsageError: a condition about a body that the world does not have.
-        UserError: a checkpoint does not fit the world, gives NaN or infinite numbers, or refuses
-            the images; trajectories too short; the world fails the sham check.
+        UserError: a checkpoint gives NaN or infinite numbers, or refuses the images; trajectories
+            too short; the world fails the sham check.
     """
-    progress = progress or NoProgress()
-    check_all_fit(checkpoints, make_world(suite.world))
+    suite = context.suite
     _check_names(suite)
-    for checkpoint in checkpoints:
-        freeze(checkpoint.model, device)
     # Linear extrapolation needs two frames before t0 even where a model itself sees one.
     history = max(2, *(s.model.spec.history for s in checkpoints))
-    recorder = ResultRecorder("voe", suite)
-    measurements = MeasurementCache(recorder, cache, device, history)
+    measurements = context.measurements(recorder, history)
     new = [checkpoint for checkpoint in checkpoints if not measurements.known(checkpoint)]
-    stimuli, swept = _screen(new, checkpoints, suite, history, measurements, cache, progress)
+    stimuli, swept = _screen(new, checkpoints, history, measurements, context)
     resamples = Resamples(suite)
 
-    def write(own: ResultRecorder, checkpoint: Checkpoint) -> Values:
+    def write(checkpoint: Checkpoint, own: ResultRecorder) -> Samples:
         assert swept is not None
         return _write(own, swept, new.index(checkpoint), suite, resamples)
 
     failed = swept.failed if swept is not None else {}
-    found = [
-        Onsets(checkpoint, measurements.of(checkpoint, partial(write, checkpoint=checkpoint)))
+    measured = [
+        (checkpoint, measurements.of(checkpoint, partial(write, checkpoint)))
         for checkpoint in checkpoints
         if checkpoint not in new or new.index(checkpoint) not in failed
     ]
@@ -88,27 +72,32 @@ def voe(
         raise failure
     _note_left_out(recorder, stimuli)
     _note_moved(recorder, stimuli)
-    compare(recorder, found, suite, resamples)
-    _correct(recorder, checkpoints, suite)
-    result = recorder.result(
-        checkpoints, {"analysis": "voe", "suite": suite.model_dump(mode="json")}
-    )
-    return Result(result.provenance, result.models, result.metrics, result.rows, stimuli.clips)
+    recorder.images |= stimuli.clips
+    return measured
+
+
+def finish(measured: Measured, context: Context, recorder: ResultRecorder) -> None:
+    """Compare the models, and correct their tests.
+
+    Tests at onset of the suite's confirmatory conditions, over all checkpoints, form one Holm
+    family (paired t-test of Δ = log s_pert − log s_ref).
+    """
+    compare(recorder, measured, context.suite, Resamples(context.suite))
+    _correct(recorder, [checkpoint for checkpoint, _ in measured], context.suite)
 
 
 def _screen(
     new: Sequence[Checkpoint],
     checkpoints: Sequence[Checkpoint],
-    suite: Suite,
     history: int,
     measurements: MeasurementCache,
-    cache: LatentCache,
-    progress: Progress,
+    context: Context,
 ) -> tuple[StimulusRecord, Sweep | None]:
     """Show everything to the new checkpoints; scenes that are known and new to none are not made.
 
     Filmstrips are of the largest image among all ``checkpoints``.
     """
+    suite, cache = context.suite, context.cache
     largest = max(s.model.spec.image_size for s in checkpoints)
     key = measurements.shared("scenes", largest)
     known = cache.recall(key)
@@ -116,7 +105,8 @@ def _screen(
     sizes = sorted(wanted, reverse=True)
     swept = None
     if sizes:
-        with progress.task("Violation of expectation", steps(suite, sizes, len(new))) as task:
+        count = steps(suite, sizes, len(new))
+        with context.progress.task("Violation of expectation", count) as task:
             swept = sweep(new, suite, sizes, history, cache, task)
     if known is not None:
         return StimulusRecord.unpacked(known), swept
@@ -127,7 +117,7 @@ def _screen(
 
 def _write(
     recorder: ResultRecorder, swept: Sweep, place: int, suite: Suite, resamples: Resamples
-) -> Values:
+) -> Samples:
     """Everything about one checkpoint; its surprise at onset, for the differences."""
     evidence = swept.scores[place]
     recorder.take([], None, swept.notes[place])
@@ -137,7 +127,7 @@ def _write(
         write_doses(add, response, swept.doses[place][response.name], suite, resamples)
     preflight(recorder, evidence, suite, resamples)
     _write_rows(recorder, evidence)
-    return Onsets.of(evidence).values
+    return onset_samples(evidence)
 
 
 def _check_names(suite: Suite) -> None:

@@ -166,6 +166,14 @@ class VoeSettings(Config):
     equivalence_ratio: float = Field(1.25, gt=1)
     """TOST bound: mean log ratio within ± log of this counts as no effect."""
 
+    def scaled(self, share: float) -> VoeSettings:
+        """So many times the trajectories."""
+        sizes = {
+            "trajectories": max(4, round(self.trajectories * share)),
+            "disjoint": max(4, round(self.disjoint * share)),
+        }
+        return self.model_copy(update=sizes)
+
     @model_validator(mode="after")
     def _names_differ(self) -> VoeSettings:
         names = [c.name for c in self.conditions] + [r.name for r in self.dose_response]

@@ -6,13 +6,15 @@ schemas, the tensors must be exactly those the configuration implies.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import create_model
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -22,10 +24,18 @@ from lewm_probe.core.config import Config, parse
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import atomic_path, regular_file
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.checkpoints.tensors import check_depth, check_finite, check_tensors
-from lewm_probe.models.config import ModelConfig
+from lewm_probe.models.checkpoints.action_source import given_statistics, settle
+from lewm_probe.models.checkpoints.places import CONFIG, folder_name, inside, there
+from lewm_probe.models.checkpoints.registry import (
+    NATIVE,
+    Choice,
+    Loaded,
+    Located,
+    parts_of,
+)
+from lewm_probe.models.checkpoints.tensors import check_finite, check_tensors
+from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.models.images import Resize
-from lewm_probe.models.jepa import JEPA
 
 SCHEMA_VERSION = 1
 HEADER_KEY = "lewm_probe"
@@ -35,41 +45,26 @@ LARGEST_HEADER = 4 * 1024 * 1024
 STEP_NAME = re.compile(r"step_(\d+)\.safetensors")
 
 
-class CheckpointMeta(Config):
-    """Where a checkpoint comes from.
-
-    Attributes:
-        family: objective: ``lewm`` or ``pldm``.
-        world: world of its data.
-        seed: training seed.
-        step: optimiser steps taken.
-        epoch: epochs completed.
-        data_fingerprint: content hash of the training data.
-        recipe: name of the recipe.
-    """
-
-    family: str
-    world: str | None = None
-    seed: int | None = None
-    step: int | None = Field(None, ge=0)
-    epoch: int | None = Field(None, ge=0)
-    data_fingerprint: str | None = None
-    recipe: str | None = None
-
-
 class Header(Config):
     """What the file says about itself, as JSON under the key ``lewm_probe``."""
 
     schema_version: int
     written_by: str
     """Version of lewm-probe."""
-    meta: CheckpointMeta
-    config: ModelConfig
+    meta: Origin
+    config: Any
+    """Of the family's ``model_config``."""
     action_mean: tuple[float, ...]
     action_std: tuple[float, ...]
 
 
-def save_checkpoint(path: Path, model: JEPA, *, meta: CheckpointMeta) -> None:
+@functools.cache
+def _header(config: type[Config]) -> type[Header]:
+    """Headers of one family: closed, with its own configuration."""
+    return create_model("Header", __base__=Header, config=(config, ...))
+
+
+def save_checkpoint(path: Path, model: Any, *, meta: Origin) -> None:
     """Write weights, configuration, action statistics and ``meta``, whole or not at all.
 
     Raises:
@@ -91,7 +86,7 @@ def save_checkpoint(path: Path, model: JEPA, *, meta: CheckpointMeta) -> None:
 
 def load_checkpoint(
     path: Path, device: torch.device | str = "cpu", *, resize: Resize | None = None
-) -> JEPA:
+) -> Any:
     """The model in a checkpoint file or run folder: in eval mode, frozen, ``spec`` filled in.
 
     Call ``requires_grad_(True)`` to train it further.
@@ -104,18 +99,12 @@ def load_checkpoint(
     header = read_header(path)
     tensors = read_safetensors(path)
     advice = "The file was changed after it was written; use the original."
-    check_depth(path, header.config, len(tensors), advice)
+    family = FAMILIES.get(header.meta.family)
+    if claim := family.check_claims(header.config, len(tensors)):
+        raise UserError(f"The configuration of {path} {claim}. {advice}")
     statistics = ActionStatistics(mean=header.action_mean, std=header.action_std)
     with torch.device("meta"):
-        model = JEPA(
-            header.config,
-            statistics,
-            family=header.meta.family,
-            world=header.meta.world,
-            train_seed=header.meta.seed,
-            step=header.meta.step,
-            resize=resize,
-        )
+        model = family.build(header.config, statistics, header.meta, resize=resize)
     check_tensors(path, tensors, model.state_dict(), advice)
     # Copies, not views of the mapped file: memory is aligned as at saving, so that sums come out
     # bit for bit as before, and the file may go away.
@@ -123,7 +112,8 @@ def load_checkpoint(
     check_finite(path, tensors)
     model.load_state_dict(tensors, strict=True, assign=True)
     model.statistics_source = "checkpoint"
-    return model.to(device).eval().requires_grad_(False)
+    frozen: Any = model.to(device).eval().requires_grad_(False)
+    return frozen
 
 
 def read_header(path: Path) -> Header:
@@ -236,8 +226,15 @@ def _parse_header(path: Path, text: str) -> Header:
             f"{__version__}, which reads up to {SCHEMA_VERSION}. Install a newer "
             "lewm-probe."
         )
+    meta = raw.get("meta") if isinstance(raw, dict) else None
+    family = str(meta.get("family")) if isinstance(meta, dict) else "lewm"
+    if family not in FAMILIES:  # looked up, never imported by what a file says
+        raise UserError(
+            f"{path} is a checkpoint of the family {family[:100]!r}, which is not known here "
+            f"(known: {', '.join(FAMILIES.names())}). Install the package that brings it along."
+        )
     try:
-        return parse(raw, Header, f"The header of {path}")
+        return parse(raw, _header(FAMILIES.get(family).model_config), f"The header of {path}")
     except UsageError as error:
         raise UserError(str(error)) from error
 
@@ -253,3 +250,47 @@ def _unreadable(path: Path) -> UserError:
 def _plain(tensor: Tensor) -> Tensor:
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.is_floating_point() else tensor).contiguous()
+
+
+class NativeFormat:
+    """Our run folders and ``.safetensors`` files."""
+
+    def locate(self, path: Path, name: str | None, hint: str) -> Located | None:
+        """A run's folder or file; a ``.safetensors`` without configuration can only be ours."""
+        if path.is_dir():
+            return self._in_run(path, name or folder_name(path))
+        foreign = there(path.parent / CONFIG) and not is_ours(path)
+        if path.suffix != ".safetensors" or foreign:
+            return None
+        run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+        return Located(path, NATIVE, None, None, (), name or folder_name(path.parent), run)
+
+    def _in_run(self, folder: Path, name: str) -> Located | None:
+        kept = folder / "checkpoints"
+        steps = kept.is_dir() and any(kept.glob("step_*.safetensors"))
+        final = folder / "model.safetensors"
+        if not steps and not (final.is_file() and not (folder / CONFIG).exists()):
+            return None
+        found = run_checkpoints(folder) if steps else []
+        for path in (*found, *([final] if final.exists() else [])):
+            regular_file(inside(folder, path))
+        weights = final if final.is_file() else found[-1]
+        return Located(weights, NATIVE, None, None, tuple(found), name, folder)
+
+    def read(self, located: Located, choice: Choice, *, need_statistics: bool) -> Loaded:
+        """Header and tensors; it carries its statistics."""
+        given = given_statistics(choice.action_stats, choice.dataset)
+        header = read_header(located.weights)
+        choice.check_family(located.weights, header.meta.family)
+        model = load_checkpoint(located.weights, resize=choice.resize)
+        own = model.action_statistics
+        settle(located.weights, own, given, model.spec.action_width, insist=choice.insist)
+        facts = {"header": header.model_dump(mode="json")}
+        return Loaded(located, header.meta, model, model.config, facts, own, *parts_of(model))
+
+    def origin(self, located: Located) -> Origin:
+        """As the header says."""
+        return read_header(located.weights).meta
+
+
+FORMAT = NativeFormat()

@@ -9,26 +9,6 @@ import torch
 from torch import Tensor
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.models.config import ModelConfig
-
-LEAST_PER_LAYER = 10
-"""Tensors of a layer at the least: 16 in the encoder, 11 in the predictor."""
-
-
-def check_depth(path: Path, config: ModelConfig, found: int, advice: str) -> None:
-    """Refuse more layers than the tensors can be of, before a model is made of them.
-
-    Making a thousand layers takes seconds, and a configuration may claim them for nothing.
-
-    Raises:
-        UserError: with the numbers.
-    """
-    layers = config.predictor.layers + (config.encoder.vit.layers if config.encoder.is_vit else 0)
-    if layers * LEAST_PER_LAYER > found:
-        raise UserError(
-            f"The configuration of {path} has {layers} layers in encoder and predictor, but the "
-            f"file has {found} tensors, too few for them. {advice}"
-        )
 
 
 def check_tensors(

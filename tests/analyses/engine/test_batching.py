@@ -11,7 +11,7 @@ from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.batching import in_batches, is_out_of_memory
 from lewm_probe.analyses.engine.imagination import imagine
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode
-from lewm_probe.analyses.rollout.measure import rollout
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe.surprise import surprise, teacher_forced
 from lewm_probe.core.errors import UserError
 
@@ -142,6 +142,8 @@ def test_numbers_are_the_same(small, oracle, trajectories):
 
 def test_a_whole_analysis_goes_on(small, oracle, short_suite):
     small.most = 2
-    found = rollout([checkpoint_from_model("oracle", small)], short_suite, cache=LatentCache())
-    expected = rollout([oracle], short_suite, cache=LatentCache())
+    found = run(
+        "rollout", [checkpoint_from_model("oracle", small)], short_suite, cache=LatentCache()
+    )
+    expected = run("rollout", [oracle], short_suite, cache=LatentCache())
     assert [m.value for m in found.metrics] == [m.value for m in expected.metrics]

@@ -7,9 +7,10 @@ from sklearn.linear_model import LinearRegression
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model, load_checkpoints
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.geometry.measure import geometry
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.core.errors import UserError
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.stats.spectrum import effective_rank, participation_ratio
 from lewm_probe.training import sigreg
 
@@ -29,7 +30,7 @@ def lewm(make_lewm):
 
 @pytest.fixture(scope="module")
 def result(lewm, suite, cache):
-    return geometry([lewm], suite, cache=cache)
+    return run("geometry", [lewm], suite, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_a_clock_is_all_time(doubles, suite, cache):
         def encode(self, model, pixels, actions=None):
             return super().encode(model, stamped)
 
-    found = geometry([checkpoint], suite, cache=Remembered())
+    found = run("geometry", [checkpoint], suite, cache=Remembered())
     assert pick(found, "r2", subject="time_index").value == pytest.approx(1)
 
 
@@ -101,7 +102,7 @@ def test_training_does_not_move_the_metric(lewm, suite, cache, result, monkeypat
     monkeypatch.setattr(sigreg, "KNOTS", 5)
     monkeypatch.setattr(sigreg, "RANGE", 1.0)
     monkeypatch.setattr(sigreg.sigreg, "__defaults__", (5, 1.0))
-    again = geometry([lewm], suite, cache=LatentCache())
+    again = run("geometry", [lewm], suite, cache=LatentCache())
     assert pick(again, "sigreg").value == pick(result, "sigreg").value
 
 
@@ -113,7 +114,7 @@ def test_gaussian_latents_reach_the_level(doubles, suite):
             return {"z": rng.normal(size=(*pixels.shape[:2], 24)).astype(np.float32)}
 
     checkpoint = checkpoint_from_model("normal", doubles["constant"](latent_width=24))
-    found = geometry([checkpoint], suite, cache=Normal())
+    found = run("geometry", [checkpoint], suite, cache=Normal())
     level = pick(found, "sigreg", control="gaussian").value
     assert pick(found, "sigreg").value == pytest.approx(level, rel=0.25)
     assert pick(found, "effective_rank").value > 23
@@ -138,7 +139,9 @@ def test_scatter_pairs_components_with_positions(result, z, suite):
 
 
 def test_collapse_shows(doubles, suite, cache):
-    found = geometry([checkpoint_from_model("flat", doubles["constant"]())], suite, cache=cache)
+    found = run(
+        "geometry", [checkpoint_from_model("flat", doubles["constant"]())], suite, cache=cache
+    )
     assert pick(found, "effective_rank").value == pytest.approx(1, abs=1e-3)
     assert pick(found, "trace_cov").value == pytest.approx(0, abs=1e-9)
     assert pick(found, "dimension_variance", window="max").value == pytest.approx(0, abs=1e-9)
@@ -149,16 +152,18 @@ def test_collapse_shows(doubles, suite, cache):
 
 def test_over_training(make_lewm, suite, tmp_path):
     for step in (0, 5, 10):
-        meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
+        meta = Origin(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
-    found = geometry(load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())
+    found = run(
+        "geometry", load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache()
+    )
     for metric in ("effective_rank", "participation_ratio", "trace_cov"):
         assert [m.step for m in found.metrics if m.metric == metric] == [10, 0, 5]
 
 
 def test_same_suite_same_numbers(lewm, suite, result):
-    again = geometry([lewm], suite, cache=LatentCache())
+    again = run("geometry", [lewm], suite, cache=LatentCache())
     assert list(again.metrics) == list(result.metrics)
 
 
@@ -168,7 +173,12 @@ def test_latents_that_are_not_finite(doubles, suite, cache):
             return super().encode(observation) * torch.nan
 
     with pytest.raises(UserError) as error:
-        geometry([checkpoint_from_model("broken", Broken(family="dino_wm"))], suite, cache=cache)
+        run(
+            "geometry",
+            [checkpoint_from_model("broken", Broken(family="dino_wm"))],
+            suite,
+            cache=cache,
+        )
     assert str(error.value) == (
         "The latents (z) of broken hold 800 NaN or infinite values of 800. Finite ones were "
         "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "

@@ -4,10 +4,11 @@ import torch
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model, load_checkpoints
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.probe import measure
-from lewm_probe.analyses.probe.measure import probe
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.results.result import Result
 
 MLP = {"hidden": (16,), "max_epochs": 4, "batch": 128, "seeds": 2}
@@ -46,7 +47,7 @@ def result(oracle, make_lewm, small, cache):
         oracle,
         checkpoint_from_model("lewm", make_lewm(0)),
     ]
-    return probe(checkpoints, small, cache=cache)
+    return run("probe", checkpoints, small, cache=cache)
 
 
 LINEAR = {"subject": "agent_position", "features": "z", "method": "linear"}
@@ -157,7 +158,7 @@ def test_rows_pair_by_trajectory_and_hold_the_scatter(result):
 
 
 def test_same_suite_same_numbers(oracle, small, result):
-    again = probe([oracle], small, cache=LatentCache())
+    again = run("probe", [oracle], small, cache=LatentCache())
     mine = [m for m in result.metrics if m.model == "oracle" and m.versus is None]
     assert [m for m in again.metrics if m.versus is None] == mine
 
@@ -165,7 +166,7 @@ def test_same_suite_same_numbers(oracle, small, result):
 def test_collapsed_latents_read_nothing(doubles, suite, cache):
     checkpoint = checkpoint_from_model("flat", doubles["constant"]())
     asked = with_probe(suite, train=10, validation=5, test=5, controls=())
-    found = probe([checkpoint], asked, cache=cache)
+    found = run("probe", [checkpoint], asked, cache=cache)
     r2 = one(found, metric="r2", **LINEAR)
     r = one(found, metric="pearson_r", **LINEAR)
     assert r2.value <= 0 and r.value is None
@@ -181,7 +182,7 @@ def test_on_request(oracle, small, cache):
         train_frames=(40, 100_000),
         held_out_region=True,
     )
-    found = probe([oracle], asked, cache=cache)
+    found = run("probe", [oracle], asked, cache=cache)
     imagined = one(
         found,
         subject="agent_position",
@@ -201,27 +202,31 @@ def test_on_request(oracle, small, cache):
 
 def test_over_training(make_lewm, small, tmp_path):
     for step in (0, 5, 10):
-        meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
+        meta = Origin(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
     asked = with_probe(small, quantities=("agent_position",), controls=())
-    found = probe(load_checkpoints([f"lewm={tmp_path / 'run'}"]), asked, cache=LatentCache())
+    found = run("probe", load_checkpoints([f"lewm={tmp_path / 'run'}"]), asked, cache=LatentCache())
     assert [m.step for m in pick(found, metric="pearson_r", **LINEAR)] == [10, 0, 5]
     assert {m.method for m in found.metrics if m.step in (0, 5)} == {"linear"}
-    without = probe(
-        load_checkpoints([f"lewm={tmp_path / 'run'}"]), asked, cache=LatentCache(), curve=False
+    without = run(
+        "probe",
+        load_checkpoints([f"lewm={tmp_path / 'run'}"]),
+        asked,
+        cache=LatentCache(),
+        curve=False,
     )
     assert {m.step for m in without.metrics} == {10}
 
 
 def test_unknown_names(oracle, suite, cache):
     with pytest.raises(UsageError) as error:
-        probe([oracle], with_probe(suite, quantities=("agent_angle",)), cache=cache)
+        run("probe", [oracle], with_probe(suite, quantities=("agent_angle",)), cache=cache)
     assert str(error.value) == (
         "Unknown quantity 'agent_angle'. Known: agent_position, agent_velocity, goal_position."
     )
     with pytest.raises(UsageError) as error:
-        probe([oracle], with_probe(suite, controls=("random_weight",)), cache=cache)
+        run("probe", [oracle], with_probe(suite, controls=("random_weight",)), cache=cache)
     assert str(error.value) == (
         "Unknown probe control 'random_weight'. Did you mean 'random_weights'? "
         "Known: mean, pixel_pca, random_weights, time_index."
@@ -234,7 +239,8 @@ def test_latents_that_are_not_finite(doubles, suite, cache):
             return super().encode(observation) * torch.nan
 
     with pytest.raises(UserError) as error:
-        probe(
+        run(
+            "probe",
             [checkpoint_from_model("broken", Broken(family="pldm"))],
             with_probe(suite, train=10, validation=5, test=5),
             cache=cache,
@@ -270,7 +276,7 @@ def test_the_paper_row_of_an_angle(oracle, suite, monkeypatch):
     monkeypatch.setattr(measure, "probe_trajectories", with_bearing)
     assert suite_trajectories  # the real ones are asked, only their state is extended
     asked = with_probe(suite, quantities=("bearing",), train=30, validation=8, test=10, controls=())
-    found = probe([oracle], asked, cache=LatentCache())
+    found = run("probe", [oracle], asked, cache=LatentCache())
     degrees = one(found, subject="bearing", features="z", method="linear", metric="angle_error_deg")
     assert degrees.unit == "deg" and 0 < degrees.value < 45
     raw = one(found, subject="bearing_raw", features="z", method="linear", metric="rmse")

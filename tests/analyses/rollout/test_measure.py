@@ -5,7 +5,8 @@ import torch
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.rollout.measure import PLACES, rollout
+from lewm_probe.analyses.engine.run import run
+from lewm_probe.analyses.rollout.measure import PLACES
 from lewm_probe.core.errors import UsageError, UserError
 
 SIZE = 64
@@ -18,7 +19,7 @@ def pick(result, metric, **keys):
 
 @pytest.fixture(scope="module")
 def result(oracle, make_lewm, suite, cache):
-    return rollout([oracle, checkpoint_from_model("lewm", make_lewm())], suite, cache=cache)
+    return run("rollout", [oracle, checkpoint_from_model("lewm", make_lewm())], suite, cache=cache)
 
 
 def test_horizons_that_fit_and_a_note_for_the_rest(result):
@@ -85,7 +86,7 @@ def test_several_places_are_averaged_first(oracle, suite, cache):
     short = suite.model_copy(
         update={"rollout": suite.rollout.model_copy(update={"horizons": (1, 2)})}
     )
-    found = rollout([oracle], short, cache=cache)
+    found = run("rollout", [oracle], short, cache=cache)
     z = cache.encode(oracle.model, suite_trajectories(suite, SIZE, "disjoint").pixels)["z"]
     ends = np.linspace(1, 7, PLACES).round().astype(int)
     expected = np.square(z[:, ends + 1] - z[:, ends]).mean()
@@ -94,20 +95,27 @@ def test_several_places_are_averaged_first(oracle, suite, cache):
 
 
 def test_collapse_has_no_ratio(doubles, suite, cache):
-    found = rollout([checkpoint_from_model("flat", doubles["constant"]())], suite, cache=cache)
+    found = run(
+        "rollout", [checkpoint_from_model("flat", doubles["constant"]())], suite, cache=cache
+    )
     (mse,) = pick(found, "mse", horizon=1)
     (ratio,) = pick(found, "mse_over_copy_last", horizon=1)
     assert mse.value == 0.0 and ratio.value is None
 
 
 def test_same_suite_same_numbers(oracle, suite, result):
-    again = rollout([oracle], suite, cache=LatentCache())
+    again = run("rollout", [oracle], suite, cache=LatentCache())
     assert list(again.metrics) == [m for m in result.metrics if m.model == "oracle"]
 
 
 def test_a_model_that_diverges(doubles, suite, cache):
     with pytest.raises(UserError) as error:
-        rollout([checkpoint_from_model("diverged", doubles["diverged"]())], suite, cache=cache)
+        run(
+            "rollout",
+            [checkpoint_from_model("diverged", doubles["diverged"]())],
+            suite,
+            cache=cache,
+        )
     assert str(error.value) == (
         "The imagined latents of diverged hold 640 NaN or infinite values of 640. Finite ones were "
         "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "
@@ -118,7 +126,7 @@ def test_a_model_that_diverges(doubles, suite, cache):
 def test_trajectories_shorter_than_a_history(doubles, suite, cache):
     checkpoint = checkpoint_from_model("long", doubles["oracle"]("long", history=10))
     with pytest.raises(UserError) as error:
-        rollout([checkpoint], suite, cache=cache)
+        run("rollout", [checkpoint], suite, cache=cache)
     assert str(error.value) == (
         "Trajectories of 10 frames are too short to imagine 1 blocks ahead with long, which first "
         "sees 10 frames: at least 11 are needed. Raise voe.frames (or probe.frames) in the suite, "
@@ -129,7 +137,7 @@ def test_trajectories_shorter_than_a_history(doubles, suite, cache):
 def test_an_unknown_quantity(oracle, suite, cache):
     probe = suite.probe.model_copy(update={"quantities": ("block_angle",)})
     with pytest.raises(UsageError) as error:
-        rollout([oracle], suite.model_copy(update={"probe": probe}), cache=cache)
+        run("rollout", [oracle], suite.model_copy(update={"probe": probe}), cache=cache)
     assert str(error.value) == (
         "Unknown quantity 'block_angle'. Known: agent_position, agent_velocity, goal_position."
     )
@@ -141,7 +149,7 @@ def test_models_keep_their_own_measure_of_error(doubles, suite, cache):
             return 2 * super().surprise(predicted, target)
 
     plain, doubled = (
-        rollout([checkpoint_from_model("m", kind("same"))], suite, cache=cache)
+        run("rollout", [checkpoint_from_model("m", kind("same"))], suite, cache=cache)
         for kind in (doubles["oracle"], Doubled)
     )
     for first, second in zip(pick(plain, "mse"), pick(doubled, "mse"), strict=True):

@@ -5,10 +5,11 @@ import torch
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model, load_checkpoints
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.straightness.measure import straightness
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.straightness.paths import noise_straightness, straightness_of
 from lewm_probe.core.errors import UserError
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.stats.spectrum import effective_rank
 
 SIZE = 64
@@ -21,7 +22,9 @@ def pick(result, metric, **keys):
 
 @pytest.fixture(scope="module")
 def result(oracle, make_lewm, suite, cache):
-    return straightness([oracle, checkpoint_from_model("lewm", make_lewm())], suite, cache=cache)
+    return run(
+        "straightness", [oracle, checkpoint_from_model("lewm", make_lewm())], suite, cache=cache
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +118,7 @@ def test_models_differ_on_the_same_trajectories(result):
 
 def test_collapse_is_masked(doubles, suite, cache):
     checkpoint = checkpoint_from_model("flat", doubles["constant"]())
-    found = straightness([checkpoint], suite, cache=cache)
+    found = run("straightness", [checkpoint], suite, cache=cache)
     (cosine,) = pick(found, "cosine", method="encoded", stride=1)
     (masked,) = pick(found, "masked_share", method="encoded", stride=1)
     assert (cosine.value, cosine.n) == (None, 0)
@@ -125,7 +128,7 @@ def test_collapse_is_masked(doubles, suite, cache):
 
 
 def test_contact_is_told_from_free_motion(oracle, suite, monkeypatch):
-    from lewm_probe.analyses.straightness import measure as module
+    from lewm_probe.analyses.engine import context
 
     def touching(suite, size, purpose):
         found = suite_trajectories(suite, size, purpose)
@@ -133,8 +136,8 @@ def test_contact_is_told_from_free_motion(oracle, suite, monkeypatch):
         contact[:, :4] = 1
         return type(found)(**{**vars(found), "state": {**found.state, "contact": contact}})
 
-    monkeypatch.setattr(module, "suite_trajectories", touching)
-    found = straightness([oracle], suite, cache=LatentCache())
+    monkeypatch.setattr(context, "suite_trajectories", touching)
+    found = run("straightness", [oracle], suite, cache=LatentCache())
     keys = {"method": "encoded", "stride": 1}
     z = LatentCache().encode(oracle.model, suite_trajectories(suite, SIZE, "disjoint").pixels)["z"]
     # Turns at frames 1 … 3 are in contact, at 4 … 8 free.
@@ -146,10 +149,12 @@ def test_contact_is_told_from_free_motion(oracle, suite, monkeypatch):
 
 def test_over_training(make_lewm, suite, tmp_path):
     for step in (0, 5, 10):
-        meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
+        meta = Origin(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
-    found = straightness(load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache())
+    found = run(
+        "straightness", load_checkpoints([f"lewm={tmp_path / 'run'}"]), suite, cache=LatentCache()
+    )
     for method in ("encoded", "imagined"):
         assert [m.step for m in pick(found, "cosine", method=method, stride=1)] == [10, 0, 5]
     assert [m.step for m in pick(found, "effective_rank")] == [10, 0, 5]
@@ -163,7 +168,12 @@ def test_latents_that_are_not_finite(doubles, suite, cache):
             return super().encode(observation) * torch.inf
 
     with pytest.raises(UserError) as error:
-        straightness([checkpoint_from_model("broken", Broken(family="pldm"))], suite, cache=cache)
+        run(
+            "straightness",
+            [checkpoint_from_model("broken", Broken(family="pldm"))],
+            suite,
+            cache=cache,
+        )
     assert str(error.value) == (
         "The latents (z) of broken hold 800 NaN or infinite values of 800. Finite ones were "
         "expected: the checkpoint diverged in training or is damaged. Give an earlier checkpoint "

@@ -8,9 +8,9 @@ from sklearn.metrics import roc_auc_score
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe.doses import write_doses
 from lewm_probe.analyses.voe.metrics import Resamples
-from lewm_probe.analyses.voe.run import voe
 from lewm_probe.analyses.voe.settings import DoseResponse
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.seeding import stream
@@ -79,7 +79,9 @@ def test_doses_without_cases_are_left_out(suite):
 def table(suite, doubles):
     asked = suite.voe.model_copy(update={"dose_response": (TELEPORT, COLOR)})
     oracle = checkpoint_from_model("oracle", doubles["oracle"]())
-    frame = voe([oracle], suite.model_copy(update={"voe": asked}), cache=LatentCache()).frame()
+    frame = run(
+        "voe", [oracle], suite.model_copy(update={"voe": asked}), cache=LatentCache()
+    ).frame()
     return frame[frame.dose.notna() | (frame.metric == "first_dose_over_copy_last")]
 
 
@@ -100,7 +102,9 @@ def test_scoring_windows_gives_what_scoring_whole_trajectories_gives(suite, doub
         update={"dose_response": (TELEPORT,), "conditions": (*suite.voe.conditions, condition)}
     )
     oracle = checkpoint_from_model("oracle", doubles["oracle"]())
-    frame = voe([oracle], suite.model_copy(update={"voe": asked}), cache=LatentCache()).frame()
+    frame = run(
+        "voe", [oracle], suite.model_copy(update={"voe": asked}), cache=LatentCache()
+    ).frame()
     frame = frame[(frame.window == "onset") & (frame.metric == "auroc")]
     frame = frame.assign(control=frame.control.fillna("model")).set_index("control")
     whole = frame[frame.subject == condition.name]

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
-from lewm_probe.analyses.rollout.measure import rollout
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe.preflight import action_warnings, ratio_of_means, warnings
-from lewm_probe.analyses.voe.run import voe
 from lewm_probe.stats.bootstrap import Estimate, resamples
 
 GOOD_RATIO = Estimate(0.3, 0.2, 0.4, 50)
@@ -89,13 +88,13 @@ def test_models_without_actions_are_told_of_instead_of_warned(doubles, short_sui
             return latents
 
     checkpoint = checkpoint_from_model("still", Still("still", action_kind="none", action_width=0))
-    result = voe([checkpoint], short_suite, cache=cache)
+    result = run("voe", [checkpoint], short_suite, cache=cache)
     notes = [note for p in result.provenance for note in p.notes if note.startswith("Preflight")]
     assert [note for note in notes if "rank" not in note] == [
         "Preflight, still: this model takes no actions, so that swapped actions are nothing to be "
         "surprised by; conditions of actions say nothing about it."
     ]
-    found = rollout([checkpoint], short_suite, cache=cache)
+    found = run("rollout", [checkpoint], short_suite, cache=cache)
     ratios = [m.value for m in found.metrics if m.metric == "mse_over_copy_last"]
     assert ratios == pytest.approx([1.0] * len(ratios))
 

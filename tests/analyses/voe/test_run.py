@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.voe.run import voe
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.jepa import JEPA
@@ -23,7 +23,7 @@ def result(suite, cache, doubles, make_lewm):
         checkpoint_from_model("constant", constant(family="pldm")),
         checkpoint_from_model("untrained", make_lewm()),
     ]
-    return voe(checkpoints, suite, cache=cache)
+    return run("voe", checkpoints, suite, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_scaling_latents_leaves_ranks_and_normalised_surprise_alone(short_suite,
         checkpoint_from_model("plain", oracle()),
         checkpoint_from_model("scaled", oracle("scaled", scale=64.0)),
     ]
-    table = voe(checkpoints, short_suite, cache=cache).frame()
+    table = run("voe", checkpoints, short_suite, cache=cache).frame()
     plain, scaled = (table[table.model == n] for n in ("plain", "scaled"))
     keys = ["subject", "window", "control", "horizon", "versus", "metric"]
     same = ["auroc", "auroc_whitened", "pairwise_accuracy", "detection_at_5fp"]
@@ -256,13 +256,13 @@ def test_scaling_latents_leaves_ranks_and_normalised_surprise_alone(short_suite,
 
 def test_the_same_question_twice_gives_the_same_answer(short_suite, cache, doubles):
     checkpoint = checkpoint_from_model("oracle", doubles["oracle"]())
-    first = voe([checkpoint], short_suite, cache=cache)
+    first = run("voe", [checkpoint], short_suite, cache=cache)
     before = cache.misses
-    second = voe([checkpoint], short_suite, cache=cache)
+    second = run("voe", [checkpoint], short_suite, cache=cache)
     assert first.metrics == second.metrics
     pd.testing.assert_frame_equal(first.rows, second.rows)
     again = LatentCache()
-    assert voe([checkpoint], short_suite, cache=again).metrics == first.metrics
+    assert run("voe", [checkpoint], short_suite, cache=again).metrics == first.metrics
     assert again.misses > 0
     assert cache.misses == before
 
@@ -273,7 +273,7 @@ def test_methods_with_several_seeds_are_compared_over_seeds(short_suite, cache, 
         for name in ("lewm", "pldm")
         for seed in (1, 2)
     ]
-    result = voe(checkpoints, short_suite, cache=cache)
+    result = run("voe", checkpoints, short_suite, cache=cache)
     table = result.frame()
     found = table[table.metric == "auroc_difference"]
     assert set(found["model"]) == {"lewm"}
@@ -296,7 +296,7 @@ def test_models_of_different_image_sizes_and_histories_see_the_same_cases(
         checkpoint_from_model("large", oracle()),
         checkpoint_from_model("small", oracle(image_size=32, history=1)),
     ]
-    result = voe(checkpoints, short_suite, cache=cache)
+    result = run("voe", checkpoints, short_suite, cache=cache)
     large, small = (rows_of(result, n, "teleport_agent", 0) for n in ("large", "small"))
     assert large.index.tolist() == small.index.tolist()
     assert np.corrcoef(np.log(large), np.log(small))[0, 1] > 0.95
@@ -355,7 +355,7 @@ def test_every_metric_row_is_distinct(table):
 def test_a_model_that_predicts_nan_is_named(suite, cache, doubles):
     checkpoint = checkpoint_from_model("broken", doubles["diverged"](train_seed=4))
     with pytest.raises(UserError) as error:
-        voe([checkpoint], suite, cache=cache)
+        run("voe", [checkpoint], suite, cache=cache)
     assert str(error.value) == (
         "The predicted latents of broken, training seed 4 hold 640 NaN or infinite values of 640. "
         "Finite ones were expected: the checkpoint diverged in training or is damaged. Give an "
@@ -366,7 +366,7 @@ def test_a_model_that_predicts_nan_is_named(suite, cache, doubles):
 def test_names_in_the_suite_are_checked_before_any_work(suite, cache, oracle):
     statistics = suite.statistics.model_copy(update={"confirmatory": ("teleport_agnet",)})
     with pytest.raises(UsageError) as error:
-        voe([oracle], suite.model_copy(update={"statistics": statistics}), cache=cache)
+        run("voe", [oracle], suite.model_copy(update={"statistics": statistics}), cache=cache)
     assert str(error.value) == (
         "Unknown confirmatory condition 'teleport_agnet'. Did you mean 'teleport_agent'? Known: "
         "action_swap, background_color, blur, brightness, color_agent, frozen_agent, pixel_noise, "
@@ -374,7 +374,7 @@ def test_names_in_the_suite_are_checked_before_any_work(suite, cache, oracle):
     )
     asked = suite.voe.model_copy(update={"baselines": ("copylast",)})
     with pytest.raises(UsageError) as error:
-        voe([oracle], suite.model_copy(update={"voe": asked}), cache=cache)
+        run("voe", [oracle], suite.model_copy(update={"voe": asked}), cache=cache)
     assert str(error.value) == (
         "Unknown baseline 'copylast'. Did you mean 'copy_last'? Known: copy_last, "
         "linear_extrapolation, pixel_difference, random_encoder."
@@ -388,7 +388,7 @@ def test_statistics_that_do_not_fit_the_world_are_told(short_suite, tiny_config)
         suite = short_suite.model_copy(
             update={"voe": short_suite.voe.model_copy(update={"baselines": ()})}
         )
-        result = voe([checkpoint_from_model("x", model)], suite, cache=LatentCache())
+        result = run("voe", [checkpoint_from_model("x", model)], suite, cache=LatentCache())
         sizes = {m.window: m.value for m in result.metrics if m.metric == "scaled_action_sd"}
         notes = [n for n in result.provenance[0].notes if "action statistics do not fit" in n]
         return sizes, notes

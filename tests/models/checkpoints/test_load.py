@@ -17,8 +17,9 @@ from lewm_probe.data.formats.hdf5.episodes import EpisodeFile
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.load import Choice, LoadOptions, examine, load_model
 from lewm_probe.models.checkpoints.locate import locate
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
-from lewm_probe.models.checkpoints.swm_export import export_swm
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.checkpoints.swm.export import export_swm
+from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -235,7 +236,7 @@ def test_the_frame_skip_follows_from_the_statistics(released: Path) -> None:
 
 def test_a_checkpoint_of_ours_keeps_its_statistics(tmp_path: Path, small: JEPA) -> None:
     path = tmp_path / "a.safetensors"
-    save_checkpoint(path, small, meta=CheckpointMeta(family="lewm"))
+    save_checkpoint(path, small, meta=Origin(family="lewm"))
     assert load_model(path).statistics_source == "checkpoint"
     same = load_model(path, action_stats=small.action_statistics)
     assert (same.statistics_source, same.fingerprint) == ("checkpoint", small.fingerprint)

@@ -10,7 +10,8 @@ import torch
 from lewm_probe.core.errors import UserError
 from lewm_probe.models.checkpoints.load import load_model
 from lewm_probe.models.checkpoints.locate import locate
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 
 
@@ -26,7 +27,7 @@ def refused(path: Path) -> str:
 def test_a_run_folder_of_ours(tmp_path: Path, small: JEPA) -> None:
     for step in (0, 20):
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
-        save_checkpoint(path, small, meta=CheckpointMeta(family="lewm", step=step))
+        save_checkpoint(path, small, meta=Origin(family="lewm", step=step))
     located = locate(tmp_path / "run")
     assert (located.weights, located.name, located.ours) == (path, "run", True)
     assert [p.stem for p in located.run_checkpoints] == ["step_0000000", "step_0000020"]

@@ -15,7 +15,6 @@ import lewm_probe
 from lewm_probe.core.errors import UserError
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.native import (
-    CheckpointMeta,
     load_checkpoint,
     read_header,
     resolve_checkpoint,
@@ -23,9 +22,10 @@ from lewm_probe.models.checkpoints.native import (
     save_checkpoint,
 )
 from lewm_probe.models.config import EncoderConfig, ModelConfig
+from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 
-META = CheckpointMeta(
+META = Origin(
     family="pldm",
     world="two-room",
     seed=3,

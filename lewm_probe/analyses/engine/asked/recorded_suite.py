@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lewm_probe.analyses.engine.asked.suite import StatisticsSettings, Suite
-from lewm_probe.analyses.probe.settings import ProbeSettings
-from lewm_probe.analyses.voe.settings import Condition, VoeSettings
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.core.config import parse
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.recorded import LEAST, RecordedWorld
 from lewm_probe.worlds import make_world
@@ -28,6 +27,14 @@ FRAMES = (10, 20)
 """Fewest and most frames of a trajectory: 10 are the 3H + 1 that surprise with H = 3 needs."""
 MOST_EPISODES = 0.8
 """Share of the episodes that the length of trajectories is chosen for."""
+
+CONDITIONS: tuple[dict[str, object], ...] = (
+    {"name": "action_swap", "kind": "action_swap", "expected": "action"},
+    {"name": "brightness", "kind": "brightness", "amount": 0.7, "expected": "appearance"},
+    {"name": "pixel_noise", "kind": "noise", "amount": 10.0, "expected": "appearance"},
+    {"name": "blur", "kind": "blur", "amount": 4.0, "expected": "appearance"},
+)
+"""Those that need no simulator."""
 
 
 def recorded_suite(world_name: str, seed: int = 7) -> Suite:
@@ -58,28 +65,24 @@ def recorded_suite(world_name: str, seed: int = 7) -> Suite:
             f"{len(recording.episodes)} there are {found}. Give more or longer episodes, or a "
             "smaller frame-skip."
         )
-    return Suite(
-        world=world_name,
-        seed=seed,
-        probe=ProbeSettings(
-            quantities=tuple(world.quantities),
-            train=sizes["probe-train"],
-            validation=sizes["probe-validation"],
-            test=sizes["probe-test"],
-            frames=frames,
-            policy="recorded",
-        ),
-        voe=VoeSettings(
-            trajectories=sizes["voe"],
-            disjoint=sizes["disjoint"],
-            frames=frames,
-            policy="recorded",
-            conditions=(
-                Condition(name="action_swap", kind="action_swap", expected="action"),
-                Condition(name="brightness", kind="brightness", amount=0.7, expected="appearance"),
-                Condition(name="pixel_noise", kind="noise", amount=10.0, expected="appearance"),
-                Condition(name="blur", kind="blur", amount=4.0, expected="appearance"),
-            ),
-        ),
-        statistics=StatisticsSettings(confirmatory=("action_swap",)),
-    )
+    asked = {
+        "world": world_name,
+        "seed": seed,
+        "probe": {
+            "quantities": list(world.quantities),
+            "train": sizes["probe-train"],
+            "validation": sizes["probe-validation"],
+            "test": sizes["probe-test"],
+            "frames": frames,
+            "policy": "recorded",
+        },
+        "voe": {
+            "trajectories": sizes["voe"],
+            "disjoint": sizes["disjoint"],
+            "frames": frames,
+            "policy": "recorded",
+            "conditions": CONDITIONS,
+        },
+        "statistics": {"confirmatory": ["action_swap"]},
+    }
+    return parse(asked, Suite, f"the suite of {world_name}")

@@ -22,7 +22,7 @@ from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import Snapshot, World
 
 Mode = Literal["fixed", "goal"]
-Purpose = Literal["probe-train", "probe-validation", "probe-test", "voe", "disjoint"]
+Purpose = Literal["probe-train", "probe-validation", "probe-test", "voe", "disjoint", "clean"]
 
 REDRAWS = 100
 """Times a too short goal-ending episode is drawn again before the length is called impossible."""
@@ -96,16 +96,18 @@ class Trajectories:
 def suite_trajectories(suite: Suite, size: int, purpose: Purpose) -> Trajectories:
     """The trajectories that a suite asks for, for one purpose, at one image size.
 
-    ``disjoint`` (thresholds, normalisation, straightness, rollouts, geometry) and ``voe`` (matched
-    cases) are always of fixed length; the probe's follow the suite's ``probe.episodes``.
+    ``clean`` (straightness, rollouts, geometry), ``disjoint`` (thresholds and normalisation of
+    surprise) and ``voe`` (matched pairs) are always of fixed length; the probe's follow the suite's
+    ``probe.episodes``. The first two are the same trajectories, as many as each section says.
     """
-    probe, voe = suite.probe, suite.voe
+    probe, voe, clean = suite.probe, suite.voe, suite.clean
     asked: dict[Purpose, tuple[int, int, Mode, str]] = {
         "probe-train": (probe.train, probe.frames, probe.episodes, probe.policy),
         "probe-validation": (probe.validation, probe.frames, probe.episodes, probe.policy),
         "probe-test": (probe.test, probe.frames, probe.episodes, probe.policy),
         "voe": (voe.trajectories, voe.frames, "fixed", voe.policy),
         "disjoint": (voe.disjoint, voe.frames, "fixed", voe.policy),
+        "clean": (clean.trajectories, clean.frames, "fixed", clean.policy),
     }
     count, frames, mode, policy = asked[purpose]
     return collect_trajectories(
@@ -114,7 +116,7 @@ def suite_trajectories(suite: Suite, size: int, purpose: Purpose) -> Trajectorie
         frames,
         size=size,
         seed=suite.seed,
-        purpose=purpose,
+        purpose="disjoint" if purpose == "clean" else purpose,
         mode=mode,
         policy=policy,
     )

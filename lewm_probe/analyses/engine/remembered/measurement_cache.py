@@ -9,11 +9,11 @@ all the same.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,16 +21,14 @@ import pandas as pd
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode_code
+from lewm_probe.comparison.difference import Key, Sample, Statistic
 from lewm_probe.core.errors import NotWritten, UsageError, UserError, brief
 from lewm_probe.core.files import content_hash, file_hash
 from lewm_probe.results.provenance import code_version, packages
 from lewm_probe.results.schema import Metric
 from lewm_probe.worlds import make_world
 
-Keys = tuple[tuple[str, Any], ...]
-"""Keys of ``Metric``, as pairs."""
-
-Values = Mapping[Keys, np.ndarray]
+Samples = Mapping[Key, Sample]
 """What comparisons between checkpoints need of a measurement: numbers of each trajectory."""
 
 _TOLD = "portion"
@@ -55,7 +53,7 @@ def blaming(checkpoint: Checkpoint) -> Iterator[None]:
     Raises:
         UsageError, NotWritten: as they were raised: what was asked is wrong, or the cache cannot be
             written, whoever is asked.
-        SubjectFailed: for everything else.
+        CheckpointFailed: for everything else.
     """
     try:
         yield
@@ -113,7 +111,7 @@ class MeasurementCache:
         """Whether ``of`` would compute nothing."""
         return self._cache.recall(self.key(checkpoint)) is not None
 
-    def of(self, checkpoint: Checkpoint, compute: Callable[[ResultRecorder], Values]) -> Values:
+    def of(self, checkpoint: Checkpoint, compute: Callable[[ResultRecorder], Samples]) -> Samples:
         """Copy a checkpoint's measurement into the recorder, by ``compute`` if it is not known.
 
         Args:
@@ -123,29 +121,32 @@ class MeasurementCache:
 
         Raises:
             UsageError: something was asked for that does not exist.
-            SubjectFailed: ``compute`` failed otherwise.
+            CheckpointFailed: ``compute`` failed otherwise.
         """
         key = self.key(checkpoint)
         arrays = self._cache.recall(key)
         if arrays is None:
             own = ResultRecorder(self._recorder.analysis, self._recorder.suite)
             with blaming(checkpoint):
-                values = compute(own)
-            arrays = self._cache.keep(key, _packed(own, values))
-        metrics, rows, notes, values = _unpacked(arrays)
+                samples = compute(own)
+            arrays = self._cache.keep(key, _packed(own, samples))
+        metrics, rows, notes, samples = _unpacked(arrays)
         self._recorder.take(metrics, rows, notes)
-        return values
+        return samples
 
 
-def _packed(recorder: ResultRecorder, values: Values) -> dict[str, np.ndarray]:
+def _packed(recorder: ResultRecorder, samples: Samples) -> dict[str, np.ndarray]:
     """Everything as arrays, which the cache stores: metrics as JSON, rows as Parquet."""
     reported = {
         "metrics": [metric.model_dump(exclude_none=True) for metric in recorder.metrics],
         "notes": list(recorder.notes),
-        "values": [list(key) for key in values],
+        "samples": [
+            {"key": key, "statistic": _name(sample.statistic), "ids": list(sample.values.index)}
+            for key, sample in samples.items()
+        ],
     }
     arrays = {_TOLD: _bytes(json.dumps(reported, allow_nan=False).encode())}
-    arrays |= {f"value {i}": array for i, array in enumerate(values.values())}
+    arrays |= {f"sample {i}": one.values.to_numpy() for i, one in enumerate(samples.values())}
     rows = recorder.table()
     if rows is not None:
         buffer = io.BytesIO()
@@ -156,17 +157,40 @@ def _packed(recorder: ResultRecorder, values: Values) -> dict[str, np.ndarray]:
 
 def _unpacked(
     arrays: Mapping[str, np.ndarray],
-) -> tuple[list[Metric], pd.DataFrame | None, list[str], Values]:
+) -> tuple[list[Metric], pd.DataFrame | None, list[str], Samples]:
     reported = json.loads(arrays[_TOLD].tobytes())
     metrics = [Metric.model_validate({"value": None, **metric}) for metric in reported["metrics"]]
     rows = None
     if "rows" in arrays:
         rows = pd.read_parquet(io.BytesIO(arrays["rows"].tobytes()))
-    values = {
-        tuple((name, value) for name, value in key): arrays[f"value {i}"]
-        for i, key in enumerate(reported["values"])
+    samples = {
+        tuple((name, value) for name, value in one["key"]): Sample(
+            pd.DataFrame(arrays[f"sample {i}"], index=one["ids"]), _statistic(one["statistic"])
+        )
+        for i, one in enumerate(reported["samples"])
     }
-    return metrics, rows, reported["notes"], values
+    return metrics, rows, reported["notes"], samples
+
+
+def _name(statistic: str | Statistic) -> str:
+    """A function goes by its place: "module:function"."""
+    if isinstance(statistic, str):
+        return statistic
+    name = f"{statistic.__module__}:{statistic.__qualname__}"
+    if "<" in name:
+        raise UserError(
+            f"The statistic {name} of a sample cannot be found again. Put the function at the top "
+            "of a module."
+        )
+    return name
+
+
+def _statistic(name: str) -> str | Statistic:
+    module, _, function = name.partition(":")
+    found: Statistic | str = (
+        getattr(importlib.import_module(module), function) if function else name
+    )
+    return found
 
 
 def _bytes(data: bytes) -> np.ndarray:

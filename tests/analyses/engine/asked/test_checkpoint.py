@@ -17,7 +17,8 @@ from lewm_probe.analyses.engine.asked.checkpoint import (
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.models.checkpoints.load import LoadOptions
 from lewm_probe.models.checkpoints.locate import locate
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 from lewm_probe.worlds import make_world
 
 GOLDEN = Path(__file__).parents[3] / "golden"
@@ -26,7 +27,7 @@ GOLDEN = Path(__file__).parents[3] / "golden"
 def write(path, model, **meta):
     seed, step = model.spec.train_seed, model.spec.step
     keys = {"family": model.spec.family, "world": "two-room", "seed": seed, "step": step, **meta}
-    save_checkpoint(path, model, meta=CheckpointMeta(**keys))
+    save_checkpoint(path, model, meta=Origin(**keys))
 
 
 @pytest.mark.parametrize(

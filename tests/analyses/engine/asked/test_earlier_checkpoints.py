@@ -11,7 +11,8 @@ from lewm_probe.analyses.engine.asked.earlier_checkpoints import (
     thinned,
 )
 from lewm_probe.models.checkpoints.load import LoadOptions
-from lewm_probe.models.checkpoints.native import CheckpointMeta, save_checkpoint
+from lewm_probe.models.checkpoints.native import save_checkpoint
+from lewm_probe.models.family import Origin
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "lewm-tiny"
 
@@ -19,7 +20,7 @@ GOLDEN = Path(__file__).parents[3] / "golden" / "lewm-tiny"
 @pytest.fixture
 def run(tmp_path, make_lewm):
     for step in (0, 10, 20, 30):
-        meta = CheckpointMeta(family="lewm", world="two-room", seed=1, step=step)
+        meta = Origin(family="lewm", world="two-room", seed=1, step=step)
         path = tmp_path / "run" / "checkpoints" / f"step_{step:07d}.safetensors"
         save_checkpoint(path, make_lewm(step), meta=meta)
     return tmp_path / "run"

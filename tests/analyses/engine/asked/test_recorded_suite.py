@@ -13,12 +13,8 @@ from lewm_probe.analyses.engine.asked.recorded_suite import MOST, recorded_suite
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories, suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.geometry.measure import geometry
-from lewm_probe.analyses.probe.measure import probe
-from lewm_probe.analyses.rollout.measure import rollout
-from lewm_probe.analyses.straightness.measure import straightness
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe.matched_pairs import matched_pairs
-from lewm_probe.analyses.voe.run import voe
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.collect import collect
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
@@ -112,15 +108,15 @@ def test_the_sham_check_passes_and_conditions_start_at_onset(recorded: Suite) ->
         assert (actions != cases.reference.actions).any() == swapped
 
 
-@pytest.mark.parametrize("analysis", [geometry, straightness, rollout, probe])
-def test_analyses_run(analysis, recorded: Suite, make_lewm) -> None:
+@pytest.mark.parametrize("analysis", ["geometry", "straightness", "rollout", "probe"])
+def test_analyses_run(analysis: str, recorded: Suite, make_lewm) -> None:
     checkpoint = checkpoint_from_model("tiny", make_lewm())
-    result = analysis([checkpoint], recorded, cache=LatentCache())
+    result = run(analysis, [checkpoint], recorded, cache=LatentCache())
     values = [m.value for m in result.metrics if m.value is not None]
     assert len(values) > 8
     assert np.isfinite(values).all()
     assert {m.world for m in result.metrics} == {"robot-recorded"}
-    if analysis is straightness:
+    if analysis == "straightness":
         (own,) = [
             m.value
             for m in result.metrics
@@ -131,14 +127,14 @@ def test_analyses_run(analysis, recorded: Suite, make_lewm) -> None:
         along = (step[:, 1:] * step[:, :-1]).sum(-1)
         length = np.linalg.norm(step, axis=-1)
         assert own == pytest.approx((along / length[:, 1:] / length[:, :-1]).mean(1).mean())
-    if analysis is probe:
+    if analysis == "probe":
         assert {"agent_position", "agent_velocity"} <= {m.subject for m in result.metrics}
 
 
 def test_another_trajectory_s_actions_are_noticed_by_one_who_knows_physics(
     recorded: Suite, oracle
 ) -> None:
-    result = voe([oracle], recorded, cache=LatentCache())
+    result = run("voe", [oracle], recorded, cache=LatentCache())
     rows = {
         (m.subject, m.window, m.control): m.value for m in result.metrics if m.metric == "auroc"
     }

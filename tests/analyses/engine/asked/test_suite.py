@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.asked.suite import CleanSettings, Suite
+from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.voe.conditions import CONDITIONS
 from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.config import load_yaml, parse
@@ -86,4 +89,47 @@ def test_two_conditions_of_one_name_are_refused():
         "suite s.yaml: 'voe' is {'conditions': [{'name': 'x', 'kind': 'action_swap', 'expected': "
         "'action'}, {'name': 'x', 'kind': 'action_swap', 'expected': 'action'}]}. two "
         "conditions have the same name. Fix this value."
+    )
+
+
+RAW: dict[str, Any] = {"world": "w", "probe": {"quantities": []}, "voe": {"conditions": []}}
+
+
+def test_suites_without_clean_trajectories_say_them_in_voe() -> None:
+    voe = {"conditions": [], "disjoint": 30, "frames": 12, "policy": "random"}
+    suite = parse({**RAW, "voe": voe}, Suite, "suite s.yaml")
+    assert suite.clean == CleanSettings(trajectories=30, frames=12, policy="random")
+    stated = parse({**RAW, "voe": voe, "clean": {"frames": 9}}, Suite, "suite s.yaml")
+    assert stated.clean == CleanSettings(trajectories=200, frames=9, policy="expert")
+    assert Suite.model_validate_json(suite.model_dump_json()) == suite
+
+
+def test_clean_and_disjoint_trajectories_are_the_same(suite: Suite) -> None:
+    one, other = (suite_trajectories(suite, 16, purpose) for purpose in ("clean", "disjoint"))
+    assert one.ids == other.ids
+    fewer = suite.model_copy(update={"clean": suite.clean.model_copy(update={"trajectories": 5})})
+    assert suite_trajectories(fewer, 16, "clean").ids == one.ids[:5]
+
+
+def test_the_settings_of_one_analysis_are_changed_and_checked() -> None:
+    suite = parse(RAW, Suite, "suite s.yaml")
+    assert suite.changed("rollout", {"horizons": [1, 2]}).rollout.horizons == (1, 2)
+    assert suite.changed("rollout", {}) is suite
+    with pytest.raises(UsageError) as error:
+        suite.changed("rollout", {"horizon": 3})
+    assert str(error.value) == (
+        "what rollout is to ask has an unknown key 'horizon'. Did you mean 'horizons'? Known keys "
+        "there: horizons."
+    )
+
+
+def test_a_section_that_is_needed() -> None:
+    with pytest.raises(UsageError) as error:
+        parse({"world": "w", "probe": {"quantities": []}}, Suite, "suite s.yaml")
+    assert str(error.value) == "suite s.yaml lacks the key 'voe'. Add it."
+    with pytest.raises(UsageError) as error:
+        parse(RAW, Suite, "suite s.yaml").section("plans")
+    assert str(error.value) == (
+        "The suite of w has no section 'plans', which says what the analysis plans is to ask. Add "
+        "it, or copy the suite and add it there."
     )

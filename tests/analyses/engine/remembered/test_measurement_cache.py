@@ -14,14 +14,11 @@ from lewm_probe.analyses.engine.remembered.measurement_cache import (
     MeasurementCache,
     blaming,
 )
-from lewm_probe.analyses.geometry.measure import geometry
-from lewm_probe.analyses.probe.measure import probe
-from lewm_probe.analyses.rollout.measure import rollout
-from lewm_probe.analyses.straightness.measure import straightness
-from lewm_probe.analyses.voe.run import voe
+from lewm_probe.analyses.engine.run import run
+from lewm_probe.comparison.difference import Sample
 from lewm_probe.core.errors import NotWritten, UsageError, UserError
 
-ANALYSES = (probe, voe, straightness, rollout, geometry)
+ANALYSES = ("probe", "voe", "straightness", "rollout", "geometry")
 
 
 @pytest.fixture
@@ -36,6 +33,10 @@ def named(name, doubles, **changes):
     return checkpoint_from_model(name, doubles["oracle"](name, **changes))
 
 
+def first_of_all(values, weights):
+    return float(values[0, 0]), weights @ values[:, 0]
+
+
 def reported(recorder):
     return [m.model_dump() for m in recorder.metrics], recorder.table(), list(recorder.notes)
 
@@ -43,22 +44,29 @@ def reported(recorder):
 def test_a_portion_is_computed_once_and_comes_back_whole(suite, doubles, tmp_path):
     checkpoint = named("a", doubles)
     numbers = np.array([0.1, np.nan, 1 / 3])
-    key = (("subject", "agent_position"), ("stride", 2), ("control", None))
+    key = (("subject", "agent_position"), ("stride", 2), ("metric", "mse"))
+    ids = ["x", "y", "z"]
+    samples = {
+        key: Sample.of(ids, numbers, statistic="mean"),
+        (*key, ("method", "mlp")): Sample.of(ids, numbers, numbers, statistic=first_of_all),
+    }
     calls = []
 
     def compute(own):
         calls.append(own)
         own.metric(checkpoint, "mse", 1 / 3, subject="agent_position", horizon=2)
         own.metric(checkpoint, "r2", np.nan)
-        own.rows(checkpoint, "mse", numbers, ["x", "y", "z"], np.arange(3), features="z")
+        own.rows(checkpoint, "mse", numbers, ids, np.arange(3), features="z")
         own.note("mind this")
-        return {key: numbers}
+        return samples
 
     first, second = ResultRecorder("probe", suite), ResultRecorder("probe", suite)
     for recorder in (first, second):
-        values = MeasurementCache(recorder, LatentCache(tmp_path), "cpu").of(checkpoint, compute)
-        assert list(values) == [key]
-        np.testing.assert_array_equal(values[key], numbers)
+        found = MeasurementCache(recorder, LatentCache(tmp_path), "cpu").of(checkpoint, compute)
+        assert list(found) == list(samples)
+        for one, other in zip(found.values(), samples.values(), strict=True):
+            pd.testing.assert_frame_equal(one.values, other.values)
+            assert one.statistic == other.statistic
     assert len(calls) == 1
     (metrics, rows, notes), (again, same_rows, same_notes) = reported(first), reported(second)
     assert metrics == again
@@ -66,6 +74,17 @@ def test_a_portion_is_computed_once_and_comes_back_whole(suite, doubles, tmp_pat
     pd.testing.assert_frame_equal(rows, same_rows)
     assert rows["value"].tolist() == pytest.approx([0.1, 1 / 3])
     assert notes == same_notes == ["mind this"]
+
+
+def test_a_statistic_that_cannot_be_found_again_is_refused(suite, doubles):
+    measurements = MeasurementCache(ResultRecorder("probe", suite), LatentCache(), "cpu")
+    sample = Sample.of(["x"], np.ones(1), statistic=lambda values, weights: (0.0, weights[:, 0]))
+    with pytest.raises(UserError) as error:
+        measurements.of(named("a", doubles), lambda own: {(("metric", "m"),): sample})
+    assert str(error.value) == (
+        f"The statistic {__name__}:test_a_statistic_that_cannot_be_found_again_is_refused.<locals>."
+        "<lambda> of a sample cannot be found again. Put the function at the top of a module."
+    )
 
 
 def test_the_key_covers_what_a_portion_follows_from(suite, doubles, cache):
@@ -93,13 +112,13 @@ def test_a_further_checkpoint_costs_only_itself(analysis, small_suite, doubles, 
     """The result is the one of asking all at once; nothing of the first is computed again."""
     first, second = checkpoint_from_model("a", make_lewm(seed=1)), named("b", doubles)
     cache, alone = LatentCache(), LatentCache()
-    analysis([first], small_suite, cache=cache)
+    run(analysis, [first], small_suite, cache=cache)
     asked = []
     first.model.encode = first.model.embed_features = asked.append
-    cached = analysis([first, second], small_suite, cache=cache)
+    cached = run(analysis, [first, second], small_suite, cache=cache)
     assert asked == []
     del first.model.encode, first.model.embed_features
-    fresh = analysis([first, second], small_suite, cache=alone)
+    fresh = run(analysis, [first, second], small_suite, cache=alone)
     assert cached.metrics == fresh.metrics
     pd.testing.assert_frame_equal(cached.rows, fresh.rows)
     assert cached.provenance[0].notes == fresh.provenance[0].notes
@@ -116,14 +135,14 @@ def test_one_that_fails_is_named_and_loses_nothing(analysis, small_suite, double
     good = [named("a", doubles), named("b", doubles)]
     cache = LatentCache()
     with pytest.raises(CheckpointFailed) as failed:
-        analysis([good[0], bad, good[1]], small_suite, cache=cache)
+        run(analysis, [good[0], bad, good[1]], small_suite, cache=cache)
     assert failed.value.checkpoint is bad
     assert str(failed.value) == (
         "The analysis of bad ended in an error (RuntimeError: no encoder today). If it is a model "
         "of your own, try `check_world_model` on it; --debug shows where it happened."
     )
     misses = cache.misses
-    analysis(good[:1], small_suite, cache=cache)
+    run(analysis, good[:1], small_suite, cache=cache)
     assert cache.misses == misses
 
 
@@ -166,13 +185,13 @@ def test_what_is_kept_is_plain(suite, doubles):
     checkpoint = named("a", doubles)
     measurements.of(checkpoint, lambda own: {})
     stored = cache.recall(measurements.key(checkpoint))
-    assert json.loads(stored["portion"].tobytes()) == {"metrics": [], "notes": [], "values": []}
+    assert json.loads(stored["portion"].tobytes()) == {"metrics": [], "notes": [], "samples": []}
 
 
-@pytest.mark.parametrize("analysis", [probe, straightness])
+@pytest.mark.parametrize("analysis", ["probe", "straightness"])
 def test_a_control_that_cannot_be_made_is_told(analysis, small_suite, doubles, make_lewm):
     checkpoints = [named("a", doubles), checkpoint_from_model("b", make_lewm(seed=1))]
-    notes = analysis(checkpoints, small_suite, cache=LatentCache()).provenance[0].notes
+    notes = run(analysis, checkpoints, small_suite, cache=LatentCache()).provenance[0].notes
     assert [note for note in notes if "random_weights" in note] == [
         "a: the control random_weights is missing, because this kind of model cannot be built anew "
         "with random weights."

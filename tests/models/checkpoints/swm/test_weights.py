@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.models.checkpoints.load import load_model
-from lewm_probe.models.checkpoints.swm_weights import published_name, read_weights
+from lewm_probe.models.checkpoints.swm.weights import published_name, read_weights
 
 
 def state(folder: Path) -> dict[str, Tensor]:

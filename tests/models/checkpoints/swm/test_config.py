@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.models.checkpoints.swm_config import (
+from lewm_probe.models.checkpoints.swm.config import (
     MODELS,
     VIT_FIXED,
     VIT_HARMLESS,
@@ -16,7 +16,7 @@ from lewm_probe.models.checkpoints.swm_config import (
 )
 from lewm_probe.models.config import ModelConfig
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[3] / "golden"
 
 
 def published(size: str = "tiny", width: int = 192) -> dict[str, Any]:

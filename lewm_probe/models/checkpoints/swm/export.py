@@ -20,8 +20,8 @@ from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_text
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.checkpoints.native import CheckpointMeta
 from lewm_probe.models.config import ModelConfig
+from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 
 SIDECAR_VERSION = 1
@@ -47,7 +47,7 @@ class Sidecar(Config):
 
     schema_version: int
     written_by: str
-    meta: CheckpointMeta
+    meta: Origin
     action_mean: tuple[float, ...]
     action_std: tuple[float, ...]
     action_source: str | None = None
@@ -58,7 +58,7 @@ class Sidecar(Config):
         return ActionStatistics(mean=self.action_mean, std=self.action_std)
 
 
-def export_swm(folder: Path, model: JEPA, *, meta: CheckpointMeta | None = None) -> None:
+def export_swm(folder: Path, model: JEPA, *, meta: Origin | None = None) -> None:
     """Write ``config.json``, ``weights.pt`` and ``lewm_probe.json`` into ``folder``.
 
     The same model gives the same bytes.
@@ -81,7 +81,7 @@ def export_swm(folder: Path, model: JEPA, *, meta: CheckpointMeta | None = None)
             "holds one run. Choose another folder."
         )
     spec = model.spec
-    meta = meta or CheckpointMeta(
+    meta = meta or Origin(
         family=spec.family, world=spec.world, seed=spec.train_seed, step=spec.step
     )
     sidecar = Sidecar(

@@ -12,12 +12,12 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.load import Choice, examine, load_model
 from lewm_probe.models.checkpoints.locate import locate
-from lewm_probe.models.checkpoints.native import CheckpointMeta
-from lewm_probe.models.checkpoints.swm_export import export_swm, released_tree
+from lewm_probe.models.checkpoints.swm.export import export_swm, released_tree
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[3] / "golden"
 STATISTICS = ActionStatistics(mean=(0.1, -1.0), std=(1.0 / 3.0, 0.25))
 
 UNEQUAL = ModelConfig(
@@ -56,7 +56,7 @@ def test_round_trip_is_identity(
 
 
 def test_all_that_is_known_of_it_comes_back(tmp_path: Path) -> None:
-    meta = CheckpointMeta(
+    meta = Origin(
         family="lewm", world="push-t", seed=1, step=5, epoch=2, data_fingerprint="a", recipe="r"
     )
     export_swm(tmp_path, JEPA(UNEQUAL, STATISTICS), meta=meta)

@@ -1,0 +1,62 @@
+"""What separates the checkpoints that were measured together: every two names, every number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
+from lewm_probe.analyses.engine.context import Context
+from lewm_probe.analyses.engine.recorder import ResultRecorder
+from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
+from lewm_probe.comparison.difference import Key, Sample, Weights, difference
+from lewm_probe.core.seeding import stream
+
+Measured = Sequence[tuple[Checkpoint, Samples]]
+"""Checkpoints and what comparisons need of them."""
+
+
+def write_differences(measured: Measured, context: Context, recorder: ResultRecorder) -> None:
+    """Write one name minus another, for each two names and each sample that both have.
+
+    With several training seeds the metric carries none, and no step.
+    """
+    grouped: dict[str, dict[Key, list[Sample]]] = {}
+    for checkpoint, samples in measured:
+        for key, sample in samples.items():
+            grouped.setdefault(checkpoint.name, {}).setdefault(key, []).append(sample)
+    for first, second in combinations(grouped, 2):
+        owner = next(checkpoint for checkpoint, _ in measured if checkpoint.name == first)
+        for key, ours in grouped[first].items():
+            theirs = grouped[second].get(key)
+            if theirs is None:
+                continue
+            rng = stream(context.suite.seed, recorder.analysis, "training seeds")
+            found = difference(
+                ours,
+                theirs,
+                weights=among(list(ours[0].values.index), context),
+                seeds=(rng, rng),
+                confidence=context.suite.statistics.confidence,
+            )
+            keys = dict(key) | {"versus": second}
+            if len(ours) + len(theirs) > 2:
+                keys |= {"train_seed": None, "step": None}
+            recorder.metric(owner, keys.pop("metric"), found.estimate, **keys)
+
+
+def among(everyone: Sequence[str], context: Context) -> Weights:
+    """The resamples of all trajectories, of which some are left out in each resample too."""
+    whole = context.resamples(len(everyone))  # (R, N)
+    place: Mapping[str, int] = {one: i for i, one in enumerate(everyone)}
+
+    def weights(ids: Sequence[str], side: str) -> np.ndarray:
+        if len(ids) == len(everyone):
+            return whole
+        kept = whole[:, [place[i] for i in ids]]
+        total = kept.sum(axis=1, keepdims=True)
+        return np.divide(kept, total, out=np.full_like(kept, np.nan), where=total > 0)
+
+    return weights

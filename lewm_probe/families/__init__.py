@@ -1,0 +1,1 @@
+"""Families of trainable world models: a model and its objective, a file or folder each."""

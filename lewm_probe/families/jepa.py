@@ -1,0 +1,94 @@
+"""What LeWM and PLDM share: one architecture, and what their objectives are given of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lewm_probe.core.config import Config
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.config import ModelConfig
+from lewm_probe.models.family import Origin, Terms, Trainee
+from lewm_probe.models.images import Resize
+from lewm_probe.models.jepa import JEPA
+from lewm_probe.results.cards import Card
+
+LEAST_PER_LAYER = 10
+"""Tensors of a layer at the least: 16 in the encoder, 11 in the predictor."""
+
+
+class Objective(Protocol):
+    """What a window batch is scored by."""
+
+    def __call__(
+        self, latents: Tensor, predicted: Tensor, actions: Tensor, generator: torch.Generator
+    ) -> Terms:
+        """Latents z (B, T, D), ẑ (B, T − 1, D) of z[:, 1:], scaled actions (B, T, A) → terms."""
+
+
+def prediction_loss(latents: Tensor, predicted: Tensor) -> Tensor:
+    """Mean squared error of every predicted position; gradients flow through the target too."""
+    return (predicted - latents[:, 1:]).square().mean()
+
+
+class JEPATrainee(Trainee):
+    """A JEPA and one of its objectives."""
+
+    model: JEPA
+
+    def __init__(self, model: JEPA, objective: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(
+        self, batch: Mapping[str, Tensor], generator: torch.Generator
+    ) -> tuple[Terms, Tensor]:
+        """uint8 (B, T, H, W, C), raw (B, T, A) → terms, latents (B, T, D)."""
+        latents = self.model.embed(batch["pixels"])
+        scaled = self.model.scale_actions(batch["action"])
+        predicted = self.model.predict_scaled(latents[:, :-1], scaled[:, :-1])
+        terms: Terms = self.objective(latents, predicted, scaled, generator)
+        return terms, latents.detach()
+
+
+class JEPAFamily:
+    """The architecture of models/jepa.py; a family adds card and objective."""
+
+    card: Card
+    model_config: type[Config] = ModelConfig
+    objective_config: type[Config]
+    columns: tuple[str, ...] = ()
+
+    def build(
+        self,
+        config: ModelConfig,
+        statistics: ActionStatistics,
+        origin: Origin,
+        *,
+        resize: Resize | None = None,
+    ) -> JEPA:
+        """The untrained model."""
+        return JEPA(
+            config,
+            statistics,
+            family=origin.family,
+            world=origin.world,
+            train_seed=origin.seed,
+            step=origin.step,
+            resize=resize,
+        )
+
+    def check_claims(self, config: ModelConfig, tensors: int) -> str:
+        """More layers than the tensors can be of: making a thousand takes seconds."""
+        vit = config.encoder.vit.layers if config.encoder.is_vit else 0
+        layers = config.predictor.layers + vit
+        if layers * LEAST_PER_LAYER <= tensors:
+            return ""
+        return (
+            f"has {layers} layers in encoder and predictor, but the file has {tensors} tensors, "
+            "too few for them"
+        )

@@ -1,0 +1,1 @@
+"""The released shapes: what stable-worldmodel and stable-pretraining save."""

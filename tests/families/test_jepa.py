@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lewm_probe.core.errors import UsageError
+from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+from lewm_probe.models.family import FAMILIES, ModelFamily, Origin
+
+STATISTICS = ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0))
+TERMS = {
+    "lewm": {"prediction", "sigreg", "loss"},
+    "pldm": {
+        "prediction",
+        "variance",
+        "covariance",
+        "smoothness",
+        "temporal_variance",
+        "temporal_covariance",
+        "inverse_dynamics",
+        "loss",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def config() -> ModelConfig:
+    return ModelConfig(
+        image_size=16,
+        latent_width=4,
+        projector_hidden=8,
+        encoder=EncoderConfig(name="cnn", channels=(4, 4), width=8),
+        predictor=PredictorConfig(layers=1, heads=1, head_width=4, mlp_width=8),
+    )
+
+
+def test_the_families_that_are_built_in() -> None:
+    assert FAMILIES.names() == ("lewm", "pldm")
+    cards = {name: family.card for name, family in FAMILIES.all().items()}
+    assert {name: card.label for name, card in cards.items()} == {"lewm": "LeWM", "pldm": "PLDM"}
+
+
+def test_an_unknown_family_names_the_nearest() -> None:
+    with pytest.raises(UsageError) as error:
+        FAMILIES.get("plmd")
+    assert str(error.value) == "Unknown family 'plmd'. Did you mean 'pldm'? Known: lewm, pldm."
+
+
+@pytest.mark.parametrize("name", ["lewm", "pldm"])
+def test_a_batch_becomes_terms_and_latents(name: str, config: ModelConfig) -> None:
+    family = FAMILIES.get(name)
+    assert isinstance(family, ModelFamily)
+    assert family.columns == ()
+    model = family.build(config, STATISTICS, Origin(family=name, world="two-room", seed=3))
+    assert (model.spec.family, model.spec.world, model.spec.train_seed) == (name, "two-room", 3)
+    trainee = family.trainee(model, family.objective_config(name=name))
+    assert trainee.model is model
+    pixels = torch.randint(0, 256, (6, 4, 16, 16, 3), dtype=torch.uint8)
+    batch = {"pixels": pixels, "action": torch.randn(6, 4, 10)}
+    terms, latents = trainee(batch, torch.Generator().manual_seed(0))
+    assert terms.keys() == TERMS[name]
+    assert latents.shape == (6, 4, 4)
+    assert not latents.requires_grad
+    terms["loss"].backward()
+    assert all(p.grad is not None for p in model.encoder.parameters())
+
+
+@pytest.mark.parametrize("name", ["lewm", "pldm"])
+def test_more_layers_than_there_can_be(name: str) -> None:
+    family = FAMILIES.get(name)
+    assert family.check_claims(ModelConfig(), 303) == ""
+    assert family.check_claims(ModelConfig(), 179) == (
+        "has 18 layers in encoder and predictor, but the file has 179 tensors, too few for them"
+    )
