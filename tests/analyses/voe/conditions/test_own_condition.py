@@ -11,10 +11,10 @@ import pytest
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe import conditions
 from lewm_probe.analyses.voe.conditions import CONDITIONS
 from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, matched_pairs
-from lewm_probe.analyses.voe.run import voe
 from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.config import load_yaml, parse
 from lewm_probe.core.errors import UsageError
@@ -101,19 +101,15 @@ def test_worlds_that_cannot_are_told_so(plugin: Path, world: str) -> None:
     )
 
 
-def test_frames_are_equal_before_t0_and_the_ball_rises_from_it_on(pairs: MatchedPairs) -> None:
-    changed = pairs.changed("gravity_flip")
+def test_the_ball_rises_where_it_would_fall(pairs: MatchedPairs) -> None:
+    changed, pixels = pairs.changed("gravity_flip"), pairs.condition("gravity_flip")[0]
     assert changed.kept.mean() > 0.8
-    pixels, actions = pairs.condition("gravity_flip")
-    np.testing.assert_array_equal(actions, pairs.reference.actions)
-    differs = (pixels != pairs.reference.pixels).any((2, 3, 4))  # (N, T)
-    rises = np.zeros(len(pairs))
-    for case in np.flatnonzero(changed.kept):
-        onset = changed.onset[case]
-        assert not differs[case, :onset].any()
-        assert differs[case, onset:].all()
-        rises[case] = row_of(pairs.reference.pixels[case, onset]) - row_of(pixels[case, onset])
-    assert (rises[changed.kept] > 0).mean() > 0.9  # at the ceiling it may bounce back
+    rises = [
+        row_of(pairs.reference.pixels[case, onset]) - row_of(pixels[case, onset])
+        for case, onset in enumerate(changed.onset)
+        if changed.kept[case]
+    ]
+    assert np.mean(np.array(rises) > 0) > 0.9  # at the ceiling it may bounce back
 
 
 def row_of(image: np.ndarray) -> float:
@@ -133,7 +129,8 @@ def test_a_model_that_knows_gravity_is_surprised(suite: Suite, plugin: Path, dou
             return latents + speed + latents.new_tensor((0.0, fall))
 
     newton = Newton("newton", world="falling-ball", image_size=SIZE)
-    found = voe([checkpoint_from_model("newton", newton)], suite, cache=LatentCache()).frame()
+    checkpoint = checkpoint_from_model("newton", newton)
+    found = run("voe", [checkpoint], suite, cache=LatentCache()).frame()
     found = found[found["control"].isna() & found["versus"].isna() & (found["window"] == "onset")]
     auroc = found[found["metric"] == "auroc"].set_index("subject")["value"]
     assert auroc["gravity_flip"] > 0.8
