@@ -11,10 +11,10 @@ import pytest
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
+from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe import conditions
 from lewm_probe.analyses.voe.conditions import CONDITIONS
 from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, matched_pairs
-from lewm_probe.analyses.voe.run import voe
 from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.config import load_yaml, parse
 from lewm_probe.core.errors import UsageError
@@ -133,7 +133,9 @@ def test_a_model_that_knows_gravity_is_surprised(suite: Suite, plugin: Path, dou
             return latents + speed + latents.new_tensor((0.0, fall))
 
     newton = Newton("newton", world="falling-ball", image_size=SIZE)
-    found = voe([checkpoint_from_model("newton", newton)], suite, cache=LatentCache()).frame()
+    found = run(
+        "voe", [checkpoint_from_model("newton", newton)], suite, cache=LatentCache()
+    ).frame()
     found = found[found["control"].isna() & found["versus"].isna() & (found["window"] == "onset")]
     auroc = found[found["metric"] == "auroc"].set_index("subject")["value"]
     assert auroc["gravity_flip"] > 0.8
