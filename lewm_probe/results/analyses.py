@@ -104,7 +104,13 @@ def in_order(left_out: Callable[[str, UserError], None] = lambda *_: None) -> li
     found = []
     for name in ANALYSES.names():
         try:
-            found.append(ANALYSES.get(name))
+            analysis = ANALYSES.get(name)
+            if analysis.name != name:
+                raise UserError(
+                    f"The analysis '{name}' calls itself '{analysis.name}'. Fix the package that "
+                    "registers it."
+                )
+            found.append(analysis)
         except UserError as error:
             if ANALYSES.is_built_in(name):
                 raise

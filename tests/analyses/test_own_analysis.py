@@ -113,12 +113,16 @@ def test_one_that_is_broken_spoils_nothing(tmp_path: Path) -> None:
     info = tmp_path / "broken-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    lines = ["cracked = broken:CRACKED", "train = broken_too:TRAIN", "lost = nowhere:LOST"]
+    lines = ["cracked = broken:CRACKED", "lost = nowhere:LOST", "train = broken_too:TRAIN"]
+    lines += ["seeds = broken_too:SEEDS", "other = broken_too:TRAIN"]
     (info / "entry_points.txt").write_text("\n".join(["[lewm_probe.analyses]", *lines]))
     (tmp_path / "broken.py").write_text("CRACKED = 1 / 0\n")
-    named = 'Analysis("train", "help", Card("Training"), settings="x:Y", measure="x:z")'
+    named = """
+TRAIN = Analysis("train", "help", Card("Training"), settings="x:Y", measure="x:z")
+SEEDS = Analysis("seeds", "help", Card("Seeds"), settings="x:Y", options={"--seed": "seed"})
+"""
     imports = [f"from lewm_probe.results.{m} import *" for m in ("analyses", "cards")]
-    (tmp_path / "broken_too.py").write_text("\n".join([*imports, f"TRAIN = {named}"]))
+    (tmp_path / "broken_too.py").write_text("\n".join([*imports, named]))
     answer = command("--help", site=tmp_path)
     assert answer.returncode == 0
     assert " voe " in answer.stdout and "cracked" not in answer.stdout
@@ -128,5 +132,8 @@ def test_one_that_is_broken_spoils_nothing(tmp_path: Path) -> None:
         "registers it.",
         "Note: Analysis 'lost' is registered as nowhere:LOST, which cannot be loaded: No module "
         "named 'nowhere'. Install what it needs, or remove the package that registers it.",
+        "Note: The analysis 'other' calls itself 'train'. Fix the package that registers it.",
+        "Note: The analysis 'seeds' has no command (UsageError: its flag --seed is one of every "
+        "command).",
         "Note: The analysis 'train' has the name of a command, and has none itself.",
     ]
