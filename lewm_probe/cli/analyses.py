@@ -13,7 +13,7 @@ from lewm_probe.auditing.request import EvaluationRequest, prepare, report_failu
 from lewm_probe.auditing.run import ask
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible
-from lewm_probe.core.errors import brief
+from lewm_probe.core.errors import UsageError, brief
 from lewm_probe.results.analyses import ANALYSES, Analysis, in_order
 
 
@@ -44,6 +44,8 @@ def _note(text: str) -> None:
 def command(analysis: Analysis) -> Callable[..., None]:
     """The command of one analysis: the options of every request, and those of its settings."""
     keys = {_name(flag): key for flag, key in analysis.options.items()}
+    if taken := [flag for flag in analysis.options if _name(flag) in options.REQUEST]:
+        raise UsageError(f"its flag {taken[0]} is one of every command")
 
     def run(
         request: EvaluationRequest, out: Path | None, console: Console, **settings: Any

@@ -25,7 +25,7 @@ class Analysis:
         help: a sentence for ``--help``.
         card: how readers see it, and in which order.
         settings: schema of the suite's section of its name.
-        report: a ``ReportPart``.
+        report: a ``ReportPart``; without one its metrics are a plain table.
         measure: (checkpoint, context, recorder) → key → sample: what one checkpoint contributes.
         needs: sets of trajectories that it asks for by purpose, and ``simulator`` or ``goals``.
         options: flag of the command → key of the settings.
@@ -42,7 +42,7 @@ class Analysis:
     help: str
     card: Card
     settings: str
-    report: str
+    report: str | None = None
     measure: str | None = None
     needs: frozenset[str] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict)
@@ -104,7 +104,13 @@ def in_order(left_out: Callable[[str, UserError], None] = lambda *_: None) -> li
     found = []
     for name in ANALYSES.names():
         try:
-            found.append(ANALYSES.get(name))
+            analysis = ANALYSES.get(name)
+            if analysis.name != name:
+                raise UserError(
+                    f"The analysis '{name}' calls itself '{analysis.name}'. Fix the package that "
+                    "registers it."
+                )
+            found.append(analysis)
         except UserError as error:
             if ANALYSES.is_built_in(name):
                 raise

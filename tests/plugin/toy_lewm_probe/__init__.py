@@ -1,1 +1,1 @@
-"""What another package may bring along: a world, and a way to break an expectation in it."""
+"""What another package may bring along: a world, a condition in it, an analysis."""
