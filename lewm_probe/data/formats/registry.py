@@ -20,7 +20,7 @@ from lewm_probe.core.registry import Registry
 from lewm_probe.data.episodes import Episodes
 
 Part = tuple[dict[str, np.ndarray], Iterator[np.ndarray]]
-"""An episode: its columns but for ``pixels``, (T, …) each, and its images in blocks (T, H, W, C)."""
+"""An episode: its columns but for ``pixels``, each (T, …), and its images in blocks."""
 Attrs = Mapping[str, str | int | float]
 """What a data set says of itself (``Episodes.attrs``)."""
 
@@ -122,9 +122,7 @@ def writable(path: Path) -> WritableFormat:
     """
     name, kind = format_of(path)
     if not isinstance(kind, WritableFormat):
-        known = [
-            other for other in FORMATS.names() if isinstance(FORMATS.get(other), WritableFormat)
-        ]
+        known = [n for n, other in FORMATS.all().items() if isinstance(other, WritableFormat)]
         raise UserError(
             f"{path} cannot be written: data sets of the format '{name}' can only be read. Choose "
             f"a name of one that can be written: {', '.join(known)}."
@@ -133,8 +131,7 @@ def writable(path: Path) -> WritableFormat:
 
 
 def open_episodes(path: Path | str) -> Episodes:
-    """Open a data set: an HDF5 file, a Lance table (``.lance``), a folder with a CSV file, or what
-    another package's format reads.
+    """Open a data set: an HDF5 file, a Lance table, a folder with a CSV file, or another format's.
 
     Raises:
         UserError: nothing is there, it is damaged or of another layout, or Lance is not installed.
