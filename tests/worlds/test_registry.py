@@ -29,6 +29,11 @@ def test_every_world_is_made_and_knows_its_name() -> None:
         assert make_world(name).name == name
 
 
+def test_cards_say_how_papers_write_a_world() -> None:
+    labels = {name: world.card and world.card.label for name, world in WORLDS.all().items()}
+    assert labels == {"push-t": "Push-T", "push-t-gym": None, "two-room": "TwoRoom"}
+
+
 def test_unknown_world_answers_with_the_nearest_name() -> None:
     with pytest.raises(UsageError) as error:
         make_world("two-rooms")
