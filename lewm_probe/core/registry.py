@@ -128,7 +128,7 @@ class Registry(Generic[T]):
         title = f"{self.what[:1].upper()}{self.what[1:]} '{name}'"
         try:
             thing = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # other people's modules may raise anything
             missing = isinstance(error, ImportError | AttributeError)
             raise UserError(
                 f"{title} is registered as {entry.value}, which cannot be loaded: "

@@ -17,15 +17,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import reduce
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from lewm_probe.core.checks import kind
-from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.registry import Registry
 from lewm_probe.models.base import ModelSpec, WorldModel
 
-GROUP = "lewm_probe.models"
+MODELS: Registry[Callable[..., Any]] = Registry("lewm_probe.models", Callable, {}, what="model")  # type: ignore[arg-type]
+"""Factories that other packages registered, by name."""
 
 _TEXT = re.compile(r"(?:(?P<name>[^=:@]*)=)?(?P<target>[^=@]+)(?:@(?P<path>.+))?", re.DOTALL)
 
@@ -34,7 +35,7 @@ _EXAMPLE = "Write for example mine=my_package.my_module:factory@weights.pt"
 
 def model_names() -> tuple[str, ...]:
     """The names that other packages registered, sorted."""
-    return tuple(sorted(entry.name for entry in entry_points(group=GROUP)))
+    return MODELS.names()
 
 
 def make_model(text: str) -> tuple[str | None, WorldModel]:
@@ -86,36 +87,22 @@ def _imported(target: str) -> Callable[..., Any]:
             f"The module {module_name} ({_file(module)}) has nothing called '{attribute}', named "
             f"in '{target}'.{hint} Name a function or class that makes the model."
         ) from error
-    return _callable(target, found)
-
-
-def _registered(name: str) -> Callable[..., Any]:
-    """What a package registered under a name."""
-    known = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if not known:
-        raise UsageError(
-            f"Unknown model '{name}': no package that is installed registers any. {_EXAMPLE}."
-        )
-    if name not in known:
-        raise unknown_name("model", name, known)
-    entry = known[name]
-    try:
-        found = entry.load()
-    except (Exception, SystemExit) as error:  # an untrusted module may raise anything
-        raise UserError(
-            f"The model '{name}' is registered as {entry.value}, which cannot be loaded: "
-            f"{kind(error)}. Install what it needs, or fix the package that registers it."
-        ) from error
-    return _callable(name, found)
-
-
-def _callable(target: str, found: object) -> Callable[..., Any]:
     if not callable(found):
         raise UserError(
             f"'{target}' is {kind(found)}, which cannot be called. Expected a function or class "
             "that makes the model."
         )
-    return found
+    factory: Callable[..., Any] = found
+    return factory
+
+
+def _registered(name: str) -> Callable[..., Any]:
+    """What a package registered under a name."""
+    if not MODELS.names():
+        raise UsageError(
+            f"Unknown model '{name}': no package that is installed registers any. {_EXAMPLE}."
+        )
+    return MODELS.get(name)
 
 
 def _called(target: str, factory: Callable[..., Any], path: str | None) -> object:

@@ -21,6 +21,7 @@ import numpy as np
 
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.core.files import content_hash
+from lewm_probe.results.cards import Card
 
 Snapshot = dict[str, np.ndarray]
 """A full simulator state as named arrays; ``restore`` gives back exactly what was saved."""
@@ -72,6 +73,8 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
 
     name: ClassVar[str]
     """As registered."""
+    card: ClassVar[Card | None] = None
+    """How readers see it; without one by its name. A subclass of another name has another one."""
     quantities: ClassVar[Mapping[str, Quantity]]
     """What ``physical_state`` gives. Those of a body are named ``<body>_position`` and so on."""
     action_space: gym.spaces.Box

@@ -14,7 +14,7 @@ import pytest
 
 from lewm_probe.data.collect import collect
 from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
-from lewm_probe.worlds import registry
+from lewm_probe.worlds.registry import WORLDS
 
 Columns = dict[str, np.ndarray]
 
@@ -93,7 +93,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
 @pytest.fixture
 def own_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worlds registered in a test are forgotten after it."""
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(WORLDS, "_own", {})
 
 
 COLUMNS = {

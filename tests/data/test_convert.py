@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.data import convert as converting
 from lewm_probe.data.check.run import check_file
 from lewm_probe.data.convert import Converted, convert
 from lewm_probe.data.episodes import Episodes
+from lewm_probe.data.formats.folder import format as folder_format
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
 from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.sampling.windows import Windows
@@ -264,7 +264,7 @@ def test_a_full_disk(collected: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(converting, "_exact", full)
+    monkeypatch.setattr(folder_format, "_exact", full)
     with pytest.raises(UserError) as error:
         convert(collected, tmp_path / "t")
     assert str(error.value) == (

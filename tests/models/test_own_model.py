@@ -29,12 +29,11 @@ from lewm_probe.auditing.request import Evaluation
 from lewm_probe.cli.main import app
 from lewm_probe.core.errors import UserError
 from lewm_probe.data.collect import record_episode
-from lewm_probe.models import ModelSpec, WorldModel, check_world_model
+from lewm_probe.models import ModelSpec, WorldModel, check_world_model, user_models
 from lewm_probe.models.images import fit_pixels, take_pixels
-from lewm_probe.models.user_models import GROUP
 from lewm_probe.results.result import Result
 from lewm_probe.worlds import Quantity, World, check_world, make_world
-from lewm_probe.worlds import registry as worlds
+from lewm_probe.worlds.registry import WORLDS
 
 README = Path(lewm_probe.models.__file__).with_name("README.md").read_text(encoding="utf-8")
 SIDE = 16
@@ -211,7 +210,7 @@ def _grid() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         module = SimpleNamespace(Grid=Grid)
         patch.setitem(sys.modules, "my_worlds_of_choices", module)
-        patch.setitem(worlds._BUILT_IN, "grid", "my_worlds_of_choices:Grid")
+        patch.setitem(WORLDS._built_in, "grid", "my_worlds_of_choices:Grid")
         yield
 
 
@@ -357,4 +356,6 @@ def test_the_command_of_the_readme_is_one() -> None:
 
 def test_the_group_of_the_readme_is_that_of_the_registry() -> None:
     (toml,) = blocks("toml")
-    assert tomllib.loads(toml)["project"]["entry-points"] == {GROUP: {"mine": "my_models:load"}}
+    assert tomllib.loads(toml)["project"]["entry-points"] == {
+        user_models.MODELS.group: {"mine": "my_models:load"}
+    }

@@ -247,13 +247,13 @@ def registered(here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
     site = here / "site"
     site.mkdir()
     (here / "their_model.py").rename(site / "their_model.py")
-    monkeypatch.syspath_prepend(site)
 
     def register(name: str, value: str) -> None:
         info = site / "their_package-1.0.dist-info"
         info.mkdir(exist_ok=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[lewm_probe.models]\n{name} = {value}\n")
+        monkeypatch.syspath_prepend(site)
 
     return register
 
@@ -274,7 +274,17 @@ def test_registered_and_not_there(registered: Callable[[str, str], None]) -> Non
     with pytest.raises(UserError) as error:
         make_model("dreamer")
     assert str(error.value) == (
-        "The model 'dreamer' is registered as their_model:Nobody, which cannot be loaded: "
-        "AttributeError: module 'their_model' has no attribute 'Nobody'. Install what it needs, or "
-        "fix the package that registers it."
+        "Model 'dreamer' is registered as their_model:Nobody, which cannot be loaded: module "
+        "'their_model' has no attribute 'Nobody'. Install what it needs, or remove the package "
+        "that registers it."
+    )
+
+
+def test_registered_and_no_factory(registered: Callable[[str, str], None]) -> None:
+    registered("dreamer", "their_model:number")
+    with pytest.raises(UserError) as error:
+        make_model("dreamer")
+    assert str(error.value) == (
+        "Model 'dreamer' is registered as their_model:number, which is not an instance of "
+        "collections.abc.Callable. Fix the package that registers it."
     )

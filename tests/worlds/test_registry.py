@@ -4,15 +4,16 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from lewm_probe.core import registry
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.worlds import World, make_world, registry, world_names
-from lewm_probe.worlds.registry import register_world
+from lewm_probe.worlds import World, make_world, world_names
+from lewm_probe.worlds.registry import WORLDS, register_world
 from lewm_probe.worlds.two_room.env import TwoRoom
 
 
 def register(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    entry = EntryPoint(name, value, registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: {registry.GROUP: [entry]}[group])
+    entry = EntryPoint(name, value, WORLDS.group)
+    monkeypatch.setattr(registry, "_installed", lambda group, path: {WORLDS.group: (entry,)}[group])
 
 
 def test_two_room_by_name() -> None:
@@ -26,6 +27,11 @@ def test_two_room_by_name() -> None:
 def test_every_world_is_made_and_knows_its_name() -> None:
     for name in world_names():
         assert make_world(name).name == name
+
+
+def test_cards_say_how_papers_write_a_world() -> None:
+    labels = {name: world.card and world.card.label for name, world in WORLDS.all().items()}
+    assert labels == {"push-t": "Push-T", "push-t-gym": None, "two-room": "TwoRoom"}
 
 
 def test_unknown_world_answers_with_the_nearest_name() -> None:
@@ -65,12 +71,12 @@ def test_an_entry_point_that_is_no_world(monkeypatch: pytest.MonkeyPatch) -> Non
         make_world("my-maze")
     assert str(error.value) == (
         "World 'my-maze' is registered as lewm_probe.core.errors:UserError, which is not a "
-        "subclass of lewm_probe.worlds.World. Fix the package that registers it."
+        "subclass of lewm_probe.worlds.base.World. Fix the package that registers it."
     )
 
 
 def test_a_shipped_world_whose_simulator_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry._BUILT_IN, "push-t", "no_such_simulator:PushT")
+    monkeypatch.setitem(WORLDS._built_in, "push-t", "no_such_simulator:PushT")
     with pytest.raises(UserError) as error:
         make_world("push-t")
     assert str(error.value) == (
@@ -87,7 +93,7 @@ class Elsewhere(TwoRoom):
 
 
 def test_a_world_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(WORLDS, "_own", {})
     register_world("elsewhere", Elsewhere)
     register_world("elsewhere", Elsewhere)  # the same one again changes nothing
     assert type(make_world("elsewhere")) is Elsewhere

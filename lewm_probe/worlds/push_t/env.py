@@ -25,6 +25,7 @@ import gymnasium as gym
 import numpy as np
 
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.results.cards import Card
 from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World, checked_color
 from lewm_probe.worlds.push_t import shapes
 from lewm_probe.worlds.push_t.image import NATIVE, PAINT, SCREEN, Drawing, default_colors
@@ -49,6 +50,7 @@ class PushT(World):
     """
 
     name: ClassVar[str] = "push-t"
+    card: ClassVar[Card | None] = Card("Push-T", 2)
     bodies: ClassVar[tuple[str, ...]] = ("agent", "block")
     scenery: ClassVar[tuple[str, ...]] = tuple(PAINT)[2:]
     permeable: ClassVar[tuple[str, ...]] = ("block",)
@@ -337,6 +339,7 @@ class GymPushT(PushT):
     """The same with gym-pusht's own conventions: absolute targets, 96 px, success by coverage."""
 
     name: ClassVar[str] = "push-t-gym"
+    card: ClassVar[Card | None] = None  # a name of ours, which no paper writes in another way
     native_size: ClassVar[int] = 96
     reset_options: ClassVar[tuple[str, ...]] = ("state",)
 

@@ -24,6 +24,7 @@ import gymnasium as gym
 import numpy as np
 
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
+from lewm_probe.results.cards import Card
 from lewm_probe.worlds.base import Policy, Quantity, Snapshot, World, checked_color
 from lewm_probe.worlds.two_room import places
 from lewm_probe.worlds.two_room.floor import DOOR_CENTRE, HIGH, IMAGE, LOW, WALL_CENTRE, slide
@@ -48,6 +49,7 @@ class TwoRoom(World):
     """
 
     name: ClassVar[str] = "two-room"
+    card: ClassVar[Card | None] = Card("TwoRoom", 1)
     bodies: ClassVar[tuple[str, ...]] = ("agent",)
     scenery: ClassVar[tuple[str, ...]] = ("background", "wall")
     permeable: ClassVar[tuple[str, ...]] = ("agent",)

@@ -19,7 +19,7 @@ from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.collect import collect
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
 from lewm_probe.data.recorded import register_recorded
-from lewm_probe.worlds import registry
+from lewm_probe.worlds.registry import WORLDS
 
 SIZE = 64
 
@@ -35,7 +35,7 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def world(data_set: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_registered", {})
+        patch.setattr(WORLDS, "_own", {})
         yield register_recorded(data_set)
 
 
