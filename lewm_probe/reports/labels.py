@@ -138,12 +138,6 @@ def condition(name: str, cards: Cards | None = None) -> str:
     return sentence(plain(name.removeprefix(DOSED)))
 
 
-def expectation(name: str, cards: Cards | None = None) -> str:
-    """What a condition violates: ``violation``, ``action``, ``appearance`` or unknown (empty)."""
-    kind = condition_kind(name, cards)
-    return _conditions(cards)[kind].expects if kind else ""
-
-
 def kind_order(name: str, cards: Cards | None = None) -> tuple[float, str]:
     """Sort key: known kinds of conditions first, then the rest."""
     kind = condition_kind(name, cards)

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-Text = Annotated[str, Field(max_length=2000)]
-"""Results may be untrusted: a name is no book."""
+Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line: results may be untrusted, and a name is no book."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -66,6 +66,9 @@ Kind = Literal["family", "world", "condition", "analysis"]
 
 Cards = Mapping[Kind, Mapping[str, Card]]
 """Kind of thing → name → card, as results store them."""
+
+Name = Annotated[str, Field(max_length=200)]
+"""Of what a card is of."""
 
 MOST_CARDS = 1000
 """Of a kind in one result: a report has fewer conditions, and results may be untrusted."""

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_error, write_text
-from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, joined, plain
+from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined, plain
 from lewm_probe.results.schema import (
     ROW_COLUMNS,
     SCHEMA_VERSION,
@@ -36,7 +36,7 @@ class _Stored(Record):
     provenance: list[Provenance]
     models: list[ModelEntry]
     metrics: list[Metric]
-    cards: dict[Kind, Annotated[dict[str, Card], Field(max_length=MOST_CARDS)]] = Field(
+    cards: dict[Kind, Annotated[dict[Name, Card], Field(max_length=MOST_CARDS)]] = Field(
         default_factory=dict
     )
 

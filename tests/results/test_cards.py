@@ -63,6 +63,8 @@ def test_a_later_card_replaces_one_of_the_same_name() -> None:
     ("cards", "where"),
     [
         ({"condition": {"x": {"label": "a" * 3000}}}, "cards.condition.x.label"),
+        ({"condition": {"x": {"label": "a\n# b"}}}, "cards.condition.x.label"),
+        ({"condition": {"x" * 201: {"label": "a"}}}, "cards.condition."),
         ({"condition": {"x": {"label": "a", "mine": 1}}}, "cards.condition.x.mine"),
         ({"family": {"x": {"label": "a", "color": "red;}"}}}, "cards.family.x.color"),
         ({"nothing": {"x": {"label": "a"}}}, "cards.nothing"),
