@@ -205,13 +205,18 @@ class Episodes(ABC):
             _fingerprints[key] = content_hash(*parts)
         return _fingerprints[key]
 
-    @abstractmethod
     def stored_bytes(self) -> int:
         """Bytes on disk."""
+        return sum(file.lstat().st_size for file in self._files() if file.is_file())
 
-    @abstractmethod
     def _stamp(self) -> tuple[object, ...]:
         """Something that differs when the stored bytes may have changed."""
+        facts = [(str(file), *_size_and_time(file)) for file in self._files()]
+        return str(self.path.resolve()), content_hash(*facts)
+
+    def _files(self) -> list[Path]:
+        """The file, which may be a link to one, or all that is in the folder."""
+        return sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path.resolve()]
 
     def known_column(self, column: str) -> None:
         """Check a name.
@@ -223,3 +228,8 @@ class Episodes(ABC):
             raise UserError(
                 f"{self.path} has no column '{column}'. It has: {', '.join(self.columns)}."
             )
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    facts = file.lstat()
+    return facts.st_size, facts.st_mtime_ns

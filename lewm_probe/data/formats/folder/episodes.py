@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import content_hash
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.folder.frames import Frames, Video, find_frames
-from lewm_probe.data.formats.folder.table import TABLE, read_table
+from lewm_probe.data.formats.folder.table import read_table
 
 VIDEO_NOTE = "images come from compressed videos: numbers differ from those on the originals"
 _OPEN_VIDEOS = 8
@@ -108,13 +107,3 @@ class FolderEpisodes(Episodes):
                 "must have one size: resize them and write them again."
             )
         return image
-
-    def stored_bytes(self) -> int:
-        """Bytes on disk."""
-        return sum(p.lstat().st_size for p in self.path.rglob("*") if p.is_file())
-
-    def _stamp(self) -> tuple[object, ...]:
-        facts = [
-            (str(p), p.lstat().st_size, p.lstat().st_mtime_ns) for p in sorted(self.path.rglob("*"))
-        ]
-        return str(self.path.resolve()), TABLE, content_hash(*facts)

@@ -93,14 +93,6 @@ class EpisodeFile(Episodes):
         dataset = self._dataset(column)
         return guarded(self.path, lambda: dataset[index])
 
-    def stored_bytes(self) -> int:
-        """Bytes on disk."""
-        return self.path.stat().st_size
-
-    def _stamp(self) -> tuple[object, ...]:
-        facts = self.path.stat()
-        return str(self.path.resolve()), facts.st_size, facts.st_mtime_ns
-
     def copy_pixels_to(self, target: h5py.Dataset, first: int) -> None:
         """Copy all frames, still compressed, to the rows of ``target`` from ``first`` on.
 

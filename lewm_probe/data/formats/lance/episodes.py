@@ -22,7 +22,6 @@ from pydantic import Field, ValidationError
 
 from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import content_hash
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
 from lewm_probe.data.formats.images import BadImage, decode
@@ -213,16 +212,6 @@ class LanceEpisodes(Episodes):
             f"{self.path} is damaged or was not written as a table of episodes: {what}. Fetch or "
             "convert it again."
         )
-
-    def stored_bytes(self) -> int:
-        """Bytes on disk."""
-        return sum(p.lstat().st_size for p in self.path.rglob("*") if p.is_file())
-
-    def _stamp(self) -> tuple[object, ...]:
-        facts = [
-            (str(p), p.lstat().st_size, p.lstat().st_mtime_ns) for p in sorted(self.path.rglob("*"))
-        ]
-        return str(self.path.resolve()), content_hash(*facts)
 
 
 def write_lance(
