@@ -14,7 +14,6 @@ from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.cli import options
 from lewm_probe.cli.console import Console, interruptible, table
 from lewm_probe.core.errors import UsageError
-from lewm_probe.core.names import split_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -162,6 +161,7 @@ def _gate(path: Path | None) -> Gate | None:
 
 def _others(against: Sequence[str]) -> dict[str, Result]:
     """Results of others by the name they go by: given, or their folder's."""
+    from lewm_probe.core.config import split_name
     from lewm_probe.results.result import Result
 
     found: dict[str, Result] = {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.console import Console
+from lewm_probe.reports.formatting import duration
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -144,20 +145,6 @@ def sparkline(course: list[float], width: int = TRAIL) -> str:
     blocks = "▁▂▃▄▅▆▇█"
     scale = (len(blocks) - 1) / (high - low) if high > low else 0.0
     return "".join(blocks[round((value - low) * scale)] for value in course)
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> duration(42), duration(200), duration(8000)
-    ('42 s', '3 min 20 s', '2 h 13 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _progress(record: Mapping[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from lewm_probe.core.errors import brief
+from lewm_probe.core.errors import UserError, brief
 
 Bench = TypeVar("Bench")
 
@@ -71,30 +71,76 @@ class Conformance:
         return "\n".join([f"{self.name}: {head}", *map(str, self.findings)])
 
 
-def findings(checks: Checks[Bench], bench: Bench, what: str) -> Iterator[Finding]:
-    """Try all checks in order; ``what`` is examined, e.g. ``the world``."""
-    found: dict[str, Finding] = {}
-    for name, (check, needs) in checks.items():
-        found[name] = _finding(name, check, bench, what, [found[need] for need in needs])
-        yield found[name]
+@dataclass(frozen=True)
+class Suite(Generic[Bench]):
+    """The checks of one interface.
+
+    Attributes:
+        checks: in order.
+        what: is examined, e.g. ``world``.
+        it: the same in findings, e.g. ``the world``.
+        before: what it has to pass before, e.g. ``it is audited``.
+        call: name of the public function, for messages.
+    """
+
+    checks: Checks[Bench]
+    what: str
+    it: str
+    before: str
+    call: str
+
+    def run(self, name: str, bench: Bench, *, failed: set[str], report_only: bool) -> Conformance:
+        """Try all on something of that name; checks that failed are added to ``failed`` at once.
+
+        Raises:
+            UserError: a check failed, unless ``report_only``; every failure is named.
+        """
+        found: dict[str, Finding] = {}
+        for check, (function, needs) in self.checks.items():
+            found[check] = self._finding(check, function, bench, [found[need] for need in needs])
+            if found[check].outcome == "failed":
+                failed.add(check)
+        report = Conformance(name, tuple(found.values()))
+        if failed and not report_only:
+            lines = "".join(f"\n  {f.check}: {f.detail}." for f in report.failed)
+            raise UserError(
+                f"The {self.what} {name} fails {len(failed)} of {len(found)} checks:{lines}\nFix "
+                f"it and check again, before {self.before}. What was skipped for these is in the "
+                f"report that {self.call} gives with report_only=True."
+            )
+        return report
+
+    def _finding(
+        self, name: str, check: Callable[[Bench], str], bench: Bench, needs: list[Finding]
+    ) -> Finding:
+        for need in needs:
+            if need.outcome == "failed":
+                return Finding(name, "skipped", f"it needs '{need.check}', which failed")
+            if need.outcome == "skipped":
+                return Finding(name, "skipped", need.detail)
+        try:
+            return Finding(name, "ok", check(bench))
+        except Fails as found:
+            return Finding(name, "failed", str(found))
+        except Skips as found:
+            return Finding(name, "skipped", str(found))
+        except Exception as error:  # noqa: BLE001 an untrusted class may raise anything
+            return Finding(name, "failed", f"{self.it} raised {kind(error)}")
 
 
-def _finding(
-    name: str, check: Callable[[Bench], str], bench: Bench, what: str, needs: list[Finding]
-) -> Finding:
-    for need in needs:
-        if need.outcome == "failed":
-            return Finding(name, "skipped", f"it needs '{need.check}', which failed")
-        if need.outcome == "skipped":
-            return Finding(name, "skipped", need.detail)
+def refused(call: str, attempt: Callable[[], object], wanted: type[UserError] = UserError) -> None:
+    """Check that something is answered with a readable error.
+
+    Raises:
+        Fails: it is not.
+    """
     try:
-        return Finding(name, "ok", check(bench))
-    except Fails as found:
-        return Finding(name, "failed", str(found))
-    except Skips as found:
-        return Finding(name, "skipped", str(found))
-    except Exception as error:  # noqa: BLE001 an untrusted class may raise anything
-        return Finding(name, "failed", f"{what} raised {kind(error)}")
+        attempt()
+    except wanted:
+        return
+    except Exception as error:  # an untrusted code may raise anything
+        raise Fails(f"{call} raised {kind(error)}; expected a {wanted.__name__}") from error
+    raise Fails(f"{call} was taken; expected a {wanted.__name__}")
 
 
 def kind(value: object) -> str:

@@ -184,3 +184,15 @@ def _has_tag(model: type[BaseModel], tag: str) -> bool:
 def _type_name(value: Any) -> str:
     names = {type(None): "nothing", list: "a list", str: "a string", bool: "true or false"}
     return names.get(type(value), "a number")
+
+
+def split_name(text: str) -> tuple[str | None, str]:
+    """``NAME=VALUE`` as people type it, for a checkpoint or a result: the name and the value.
+
+    The name is None for a value without one; spaces around them do not count.
+
+    >>> split_name("lewm = runs/lewm"), split_name("runs/lewm"), split_name("=runs/lewm")
+    (('lewm', 'runs/lewm'), (None, 'runs/lewm'), ('', 'runs/lewm'))
+    """
+    name, equals, value = text.partition("=")
+    return (name.strip(), value.strip()) if equals else (None, text)

@@ -8,7 +8,7 @@ from rich.console import Console as RichConsole
 
 from lewm_probe.cli import training_table as module
 from lewm_probe.cli.console import Console
-from lewm_probe.cli.training_table import TrainingTable, duration, sparkline
+from lewm_probe.cli.training_table import TrainingTable, sparkline
 
 
 def record(step: int, split: str = "train", **changes: Any) -> dict[str, Any]:
@@ -121,11 +121,3 @@ def test_a_course_goes_from_its_least_to_its_greatest(course: list[float], drawn
 
 def test_long_courses_fill_the_width() -> None:
     assert all(len(sparkline([float(i) for i in range(n)], 24)) == 24 for n in range(24, 200, 7))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (9000, "2 h 30 min")],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

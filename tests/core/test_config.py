@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from lewm_probe.core.config import Config, load_yaml, parse, read_yaml
+from lewm_probe.core.config import Config, load_yaml, parse, read_yaml, split_name
 from lewm_probe.core.errors import UsageError
 
 
@@ -219,3 +219,19 @@ def test_aliases_are_not_unfolded(tmp_path: Path) -> None:
         f"{path} is not a YAML file that can be read (ConstructorError in line 2: aliases (*name) "
         "can unfold without end; write the value out). Fix its syntax."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a=b", ("a", "b")),
+        (" a = b ", ("a", "b")),
+        ("a=b=c", ("a", "b=c")),  # a path may hold one too
+        ("=b", ("", "b")),
+        ("a=", ("a", "")),
+        ("b", (None, "b")),
+        (" b ", (None, " b ")),  # a path as it was typed
+    ],
+)
+def test_names_and_values(text: str, expected: tuple[str | None, str]) -> None:
+    assert split_name(text) == expected

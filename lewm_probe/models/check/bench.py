@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from lewm_probe.core.checks import Fails, kind
-from lewm_probe.core.errors import UserError
 from lewm_probe.core.seeding import stream
 from lewm_probe.models.base import ModelSpec, Observation, WorldModel, device_of
 
@@ -174,14 +173,3 @@ def spread(values: Tensor) -> float:
 def apart(one: Tensor, other: Tensor, scale: float) -> bool:
     """Whether two tensors differ by more than rounding, in units of their scale."""
     return not bool(((one - other).abs() <= TOLERANCE * scale).all())
-
-
-def refused(what: str, attempt: Callable[[], object]) -> None:
-    """Check that something is answered with a UserError."""
-    try:
-        attempt()
-    except UserError:
-        return
-    except Exception as error:  # an untrusted code may raise anything
-        raise Fails(f"{what} raised {kind(error)}; expected a UserError") from error
-    raise Fails(f"{what} was taken; expected a UserError")

@@ -9,13 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lewm_probe.core.checks import Fails, Skips, kind
+from lewm_probe.core.checks import Fails, Skips, kind, refused
 from lewm_probe.models.base import ModelSpec, spec_fault
 from lewm_probe.models.check.bench import (
     Bench,
     apart,
     check_tensor,
-    refused,
     spread,
 )
 

@@ -1,19 +1,20 @@
 """Checks of ``check_world_model``: what predictions see, and what is made of them.
 
-As in ``conformance_checks``: each returns what it saw, or raises ``Fails`` or ``Skips``.
+As in ``latents``: each returns what it saw, or raises ``Fails`` or ``Skips``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from lewm_probe.core.checks import Fails, Skips, kind
+from lewm_probe.core.checks import Fails, Skips, kind, refused
 from lewm_probe.models.check.bench import (
     Bench,
     apart,
     check_tensor,
-    refused,
     spread,
 )
 
@@ -67,15 +68,9 @@ def causal(bench: Bench) -> str:
     """Position t sees no latent and no block after t."""
     scale, full = spread(bench.predicted[:, bench.full]), bench.full
     for cut in (bench.frames - 1, bench.frames // 2 + 1):
-        latents, blocks = bench.latents.clone(), bench.actions.clone()
-        latents[:, cut:] = bench.other_latents(latents[:, cut:], "causal", cut)
-        blocks[:, cut:] = bench.other_actions(blocks[:, cut:])
         before = full & (torch.arange(bench.frames) < cut)
-        for z, a, what in (
-            (latents, bench.actions, "latents"),
-            (bench.latents, blocks, "action blocks"),
-        ):
-            if apart(bench.predict(z, a)[:, before], bench.predicted[:, before], scale):
+        for found, what in _with_others(bench, slice(cut, None), "causal", cut):
+            if apart(found[:, before], bench.predicted[:, before], scale):
                 raise Fails(
                     f"predictions change with later {what}; expected position t to see up to t"
                 )
@@ -87,14 +82,8 @@ def history(bench: Bench) -> str:
     length, scale = bench.spec.history, spread(bench.predicted[:, bench.full])
     at = bench.frames - 1
     oldest = at - length + 1  # the first frame that position ``at`` sees
-    latents, blocks = bench.latents.clone(), bench.actions.clone()
-    latents[:, :oldest] = bench.other_latents(latents[:, :oldest], "history")
-    blocks[:, :oldest] = bench.other_actions(blocks[:, :oldest])
-    for z, a, what in (
-        (latents, bench.actions, "latents"),
-        (bench.latents, blocks, "action blocks"),
-    ):
-        if apart(bench.predict(z, a)[:, at], bench.predicted[:, at], scale):
+    for found, what in _with_others(bench, slice(oldest), "history"):
+        if apart(found[:, at], bench.predicted[:, at], scale):
             raise Fails(
                 f"predictions change with {what} more than {length} frames back, the declared "
                 "history; slide over windows of it (lewm_probe.models.sliding.slide), or declare "
@@ -111,6 +100,15 @@ def history(bench: Bench) -> str:
     if torch.equal(bench.predict(latents, bench.actions)[:, at], bench.predicted[:, at]):
         return f"nothing before the last {length}; the oldest of them has no effect either"
     return f"exactly the last {length}"
+
+
+def _with_others(bench: Bench, frames: slice, *purpose: str | int) -> Iterator[tuple[Tensor, str]]:
+    """Predictions with other latents in some frames, then with other blocks, and what is other."""
+    latents, blocks = bench.latents.clone(), bench.actions.clone()
+    latents[:, frames] = bench.other_latents(latents[:, frames], *purpose)
+    blocks[:, frames] = bench.other_actions(blocks[:, frames])
+    yield bench.predict(latents, bench.actions), "latents"
+    yield bench.predict(bench.latents, blocks), "action blocks"
 
 
 def actions(bench: Bench) -> str:

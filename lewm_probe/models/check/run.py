@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lewm_probe.core.checks import Checks, Conformance, findings
-from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.checks import Conformance, Suite
+from lewm_probe.core.errors import UsageError
 from lewm_probe.models.base import WorldModel, device_of
 from lewm_probe.models.check import latents as checks
-from lewm_probe.models.check import predictions as predictions
+from lewm_probe.models.check import predictions
 from lewm_probe.models.check.bench import Bench, clips
 from lewm_probe.models.user_models import make_model
 
-CHECKS: Checks[Bench] = {
+CHECKS = {
     "declaration": (checks.declaration, ()),
     "encode": (checks.encode, ("declaration",)),
     "batch": (checks.batch, ("encode",)),
@@ -53,6 +53,8 @@ CHECKS: Checks[Bench] = {
     "fingerprint": (checks.fingerprint, ("memory",)),
 }
 """Each check and those that have to pass first."""
+
+_SUITE = Suite(CHECKS, "model", "it", "it is audited", "check_world_model")
 
 
 def check_world_model(
@@ -86,19 +88,11 @@ def check_world_model(
     made = _made(model)
     bench = Bench(made, seed, *_clips(made, pixels, actions, seed))
     device = device_of(made)
+    family = getattr(getattr(made, "spec", None), "family", None)
+    name = f"{type(made).__name__} ({family or 'no family'})"
     # In training mode, which one check tries, dropout draws from the stream that training uses.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        found = list(findings(CHECKS, bench, "it"))
-    family = getattr(getattr(made, "spec", None), "family", None)
-    report = Conformance(f"{type(made).__name__} ({family or 'no family'})", tuple(found))
-    if report.failed and not report_only:
-        lines = "".join(f"\n  {f.check}: {f.detail}." for f in report.failed)
-        raise UserError(
-            f"The model {report.name} fails {len(report.failed)} of {len(found)} checks:{lines}"
-            "\nFix it and check again, before it is audited. What was skipped for these is in the "
-            "report that check_world_model gives with report_only=True."
-        )
-    return report
+        return _SUITE.run(name, bench, failed=set(), report_only=report_only)
 
 
 def _made(model: str | WorldModel | Callable[[], WorldModel]) -> WorldModel:

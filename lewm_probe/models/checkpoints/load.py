@@ -17,8 +17,8 @@ from typing import Any, get_args
 
 import torch
 
+from lewm_probe.core.config import split_name
 from lewm_probe.core.errors import UsageError, unknown_name
-from lewm_probe.core.names import split_name
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.locate import locate
 from lewm_probe.models.checkpoints.registry import CHECKPOINT_FORMATS, Choice, Loaded, Located

@@ -12,7 +12,8 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 
-from lewm_probe.core.checks import Fails, kind
+from lewm_probe.core.checks import Fails, kind, refused
+from lewm_probe.core.errors import UsageError
 from lewm_probe.worlds.base import Quantity, are_choices
 from lewm_probe.worlds.check.bench import (
     Bench,
@@ -20,7 +21,6 @@ from lewm_probe.worlds.check.bench import (
     check_numbers,
     copied,
     kept_apart,
-    refused,
     same,
     steps_of,
 )
@@ -148,7 +148,8 @@ def policies(bench: Bench) -> str:
                     "that policy() is given, and from nothing else"
                 )
             world.step(action)
-    refused("policy('no such policy')", lambda: world.policy("no such policy", bench.rng()))
+    unknown = "no such policy"
+    refused(f"policy('{unknown}')", lambda: world.policy(unknown, bench.rng()), UsageError)
     return ", ".join(world.policies)
 
 
@@ -164,7 +165,7 @@ def errors(bench: Bench) -> str:
         "pass_through": lambda: world.pass_through(NOBODY),
     }
     for name, call in calls.items():
-        refused(f"{name}() of '{NOBODY}'", call)
+        refused(f"{name}() of '{NOBODY}'", call, UsageError)
     return "unknown names are refused with a UsageError"
 
 
@@ -191,8 +192,9 @@ def images(bench: Bench) -> str:
     world.render()
     kept_apart("render()", [given])
     for wrong in (0, -1):
-        refused(f"render({wrong})", partial(world.render, wrong))
-    refused("render(camera='no such camera')", lambda: world.render(camera="no such camera"))
+        refused(f"render({wrong})", partial(world.render, wrong), UsageError)
+    camera = "no such camera"
+    refused(f"render(camera='{camera}')", lambda: world.render(camera=camera), UsageError)
     return f"uint8, {', '.join(map(str, bench.sizes))} px; other sizes and cameras are refused"
 
 

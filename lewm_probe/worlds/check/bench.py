@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from lewm_probe.core.checks import Fails, Skips, kind
-from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.errors import UserError
 from lewm_probe.core.seeding import stream
 from lewm_probe.worlds.base import NotOffered, Policy, Snapshot, World
 
@@ -175,17 +175,6 @@ def each(names: Iterable[str], check: Callable[[str], None], what: str) -> str:
     if not done:
         raise Skips(missing)
     return ", ".join(done)
-
-
-def refused(call: str, attempt: Callable[[], object]) -> None:
-    """Check that something is answered with a UsageError."""
-    try:
-        attempt()
-    except UsageError:
-        return
-    except Exception as error:  # an untrusted code may raise anything
-        raise Fails(f"{call} raised {kind(error)}; expected a UsageError") from error
-    raise Fails(f"{call} was taken; expected a UsageError")
 
 
 def check_numbers(what: str, value: object, shape: tuple[int, ...]) -> np.ndarray:

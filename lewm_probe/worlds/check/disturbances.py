@@ -1,16 +1,16 @@
 """Checks of ``check_world``: teleports, paint, freezes, and frames matched around them.
 
-As in ``conformance_checks``; a world that offers none of these passes by being skipped.
+As in ``basics``; a world that offers none of these passes by being skipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
-from lewm_probe.core.checks import Fails, Skips
+from lewm_probe.core.checks import Fails, Skips, refused
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.worlds.base import NotOffered, World
 from lewm_probe.worlds.check.bench import (
@@ -19,7 +19,6 @@ from lewm_probe.worlds.check.bench import (
     changed,
     check_numbers,
     each,
-    refused,
     repaint,
     same,
     shown,
@@ -145,20 +144,11 @@ def teleport_direction(bench: Bench) -> str:
 
 def teleport_shows(bench: Bench) -> str:
     """A teleported body is seen elsewhere."""
-    run, world = bench.record(), bench.world
 
-    def check(who: str) -> None:
-        for size in {world.native_size, bench.small}:
-            for number, moment in enumerate(bench.moments(run)):
-                world.restore(moment)
-                before = world.render(size).copy()
-                moved = _teleported(world, who, bench.rng("shows", who, number))
-                if moved and not same(before, world.render(size)):
-                    break
-            else:
-                raise Fails(f"of '{who}' changes nothing in the image at {size} px")
+    def disturb(who: str, number: int) -> bool:
+        return _teleported(bench.world, who, bench.rng("shows", who, number))
 
-    return f"{each(world.bodies, check, 'bodies')} at {_sizes(bench)}"
+    return _shows(bench, bench.world.bodies, "bodies", disturb)
 
 
 def recolor(bench: Bench) -> str:
@@ -180,7 +170,8 @@ def recolor(bench: Bench) -> str:
                 )
         if tuple(world.color(who)) != rgb:
             raise Fails(f"of '{who}' does not last: later color() says {world.color(who)}")
-        refused(f"of '{who}' to (256, 0, 0)", lambda: world.recolor(who, (256, 0, 0)))
+        wrong = (256, 0, 0)
+        refused(f"of '{who}' to {wrong}", lambda: world.recolor(who, wrong), UsageError)
 
     painted = each((*world.bodies, *world.scenery), check, "bodies and no scenery")
     return f"paints {painted}, and nothing moves otherwise"
@@ -188,21 +179,13 @@ def recolor(bench: Bench) -> str:
 
 def recolor_shows(bench: Bench) -> str:
     """Paint is seen."""
-    run, world = bench.record(), bench.world
 
-    def check(who: str) -> None:
-        for size in {world.native_size, bench.small}:
-            for moment in bench.moments(run):
-                world.restore(moment)
-                before = world.render(size).copy()
-                repaint(world, who)
-                if not same(before, world.render(size)):
-                    break
-            else:
-                raise Fails(f"of '{who}' changes nothing in the image at {size} px")
+    def disturb(who: str, number: int) -> bool:
+        repaint(bench.world, who)
+        return True
 
-    painted = each((*world.bodies, *world.scenery), check, "bodies and no scenery")
-    return f"{painted} at {_sizes(bench)}"
+    painted = (*bench.world.bodies, *bench.world.scenery)
+    return _shows(bench, painted, "bodies and no scenery", disturb)
 
 
 def freeze(bench: Bench) -> str:
@@ -240,7 +223,8 @@ def pass_through(bench: Bench) -> str:
 
     each(world.permeable, check, "permeable bodies")
     for who in set(world.bodies) - set(world.permeable):
-        refused(f"of '{who}', which is not permeable,", partial(world.pass_through, who))
+        attempt = partial(world.pass_through, who)
+        refused(f"of '{who}', which is not permeable,", attempt, UsageError)
     return ", ".join(seen)
 
 
@@ -355,7 +339,22 @@ def _named(labels: list[str]) -> str:
     return "; ".join(f"{what} of {', '.join(who)}" for what, who in kinds.items()) or "nothing"
 
 
-def _sizes(bench: Bench) -> str:
-    return " and ".join(
-        f"{size} px" for size in dict.fromkeys([bench.world.native_size, bench.small])
-    )
+def _shows(
+    bench: Bench, names: Sequence[str], what: str, disturb: Callable[[str, int], bool]
+) -> str:
+    """Check that a disturbance changes the image, at some moment, in each size."""
+    run, world = bench.record(), bench.world
+    sizes = tuple(dict.fromkeys([world.native_size, bench.small]))
+
+    def check(who: str) -> None:
+        for size in sizes:
+            for number, moment in enumerate(bench.moments(run)):
+                world.restore(moment)
+                before = world.render(size).copy()
+                if disturb(who, number) and not same(before, world.render(size)):
+                    break
+            else:
+                raise Fails(f"of '{who}' changes nothing in the image at {size} px")
+
+    shown_in = " and ".join(f"{size} px" for size in sizes)
+    return f"{each(names, check, what)} at {shown_in}"

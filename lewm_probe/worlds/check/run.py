@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lewm_probe.core.checks import Checks, Conformance, Finding, findings
-from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.checks import Conformance, Suite
+from lewm_probe.core.errors import UsageError
 from lewm_probe.worlds.base import World
 from lewm_probe.worlds.check import basics as checks
 from lewm_probe.worlds.check import disturbances as disturbances
@@ -25,7 +25,7 @@ STEPS = 40
 """Environment steps of the episode that is examined; a check plays it a few times."""
 LEAST_STEPS = 10
 
-CHECKS: Checks[Bench] = {
+CHECKS = {
     "declaration": (checks.declaration, ()),
     "quantities": (checks.quantities, ("declaration",)),
     "columns": (checks.columns, ("declaration",)),
@@ -51,6 +51,8 @@ CHECKS: Checks[Bench] = {
     "reset": (disturbances.reset, ("determinism", "matched frames")),
 }
 """Each check and those that have to pass first: one fault is told once, at its root."""
+
+_SUITE = Suite(CHECKS, "world", "the world", "data are collected in it", "check_world")
 
 
 def check_world(
@@ -82,20 +84,8 @@ def check_world(
             f"are needed. Leave steps out for {STEPS}."
         )
     bench = _bench(world, seed, steps)
-    found: list[Finding] = []
-    for finding in findings(CHECKS, bench, "the world"):
-        found.append(finding)
-        if finding.outcome == "failed":
-            bench.failed.add(finding.check)
-    report = Conformance(str(bench.world.name), tuple(found))
-    if report.failed and not report_only:
-        lines = "".join(f"\n  {f.check}: {f.detail}." for f in report.failed)
-        raise UserError(
-            f"The world {report.name} fails {len(report.failed)} of {len(found)} checks:{lines}"
-            "\nFix it and check again, before data are collected in it. What was skipped for "
-            "these is in the report that check_world gives with report_only=True."
-        )
-    return report
+    name = str(bench.world.name)
+    return _SUITE.run(name, bench, failed=bench.failed, report_only=report_only)
 
 
 def _bench(world: str | World | Callable[[], World], seed: int, steps: int) -> Bench:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from lewm_probe.models.check.run import CHECKS
 from lewm_probe.models.images import fit_pixels, take_pixels
 from lewm_probe.models.jepa import JEPA
 from lewm_probe.models.sliding import slide
+from tests.fixtures.conformance import Mutants, altered
 
 SIDE = 12
 SPEC = ModelSpec("own", 2, 3, SIDE, "continuous", 6, 5)
@@ -164,17 +164,104 @@ def test_what_is_told_of_good_models() -> None:
 
 # Mutants: the check that finds each, and what it says ---------------------------------------------
 
-MUTANTS: dict[str, tuple[type[WorldModel], str]] = {}
+MUTANTS = Mutants(
+    {
+        "declaration: spec.history is 0; expected a whole number from 1 up": altered(
+            Good, spec=replace(SPEC, history=0)
+        ),
+        "declaration: spec.action_width is 6, which is no multiple of "
+        "spec.frame_skip, 4; a block holds the actions of that many environment steps": altered(
+            Good, spec=replace(SPEC, frame_skip=4)
+        ),
+        "declaration: spec.action_kind is 'both'; expected one of ('continuous', "
+        "'discrete', 'none')": altered(Good, spec=replace(SPEC, action_kind="both")),
+        "encode: encode() is of type int64; expected floats": altered(
+            Good, encode=lambda z, *_: z.long()
+        ),
+        "encode: encode() is a float32 array; expected a tensor": altered(
+            Good, encode=lambda z, *_: z.numpy()
+        ),
+        "encode: encode() carries a gradient; compute it under torch.no_grad()": altered(
+            Good, encode=lambda z, *_: z.requires_grad_()
+        ),
+        "encode: encode() holds NaN or infinite numbers for ordinary input": altered(
+            Good, look=lambda z, *_: z / 0
+        ),
+        "encode: encode() twice of the same images gave two different latents": altered(
+            Good, look=lambda z, *_: z + torch.randn(z.shape)
+        ),
+        "batch: a clip alone has other latents; nothing may be computed over the "
+        "batch (batch norm in eval mode, no normalising by the batch)": altered(
+            Good, encode=lambda z, *_: z - z.mean((0, 1))
+        ),
+        "frames: a frame alone has another latent than within its clip; declare "
+        "spec.recurrent if earlier frames are to matter": altered(
+            Good, encode=lambda z, *_: z.cumsum(1)
+        ),
+        "frames: latents change with later images; expected them to see the past only": altered(
+            Recurrent, remember=lambda z, seen, _: z + seen.flip(1).cumsum(1).flip(1)
+        ),
+        "frames: latents change with blocks that come after them; block t leads from "
+        "frame t to frame t + 1, so that frame t follows blocks before t only": altered(
+            Recurrent, remember=lambda z, seen, done: seen.cumsum(1) + done.cumsum(1)
+        ),
+        "features: features() has latent; expected 'z', the view that everything is "
+        "read from": altered(Good, features=lambda _, z: {"latent": z}),
+        "features: features()['z'] is 3 wide, but spec.latent_width is 5": altered(
+            Good, features=lambda _, z: {"z": z[..., :3]}
+        ),
+        "features: features()['z'] has the shape (3, 6, 2, 5); expected (3, 6, D)": altered(
+            Tokens, features=lambda _, z: {"z": z}
+        ),
+        "full context: full_context(6) is [True, True, True, True, True, True]; "
+        "expected [False, True, True, True, True, True] for a history of 2": altered(
+            Good, full_context=lambda _, frames: torch.ones(frames, dtype=torch.bool)
+        ),
+        "predict: predict() has the shape (3, 1, 5); expected that of the latents, "
+        "(3, 6, 5): the next one at every position": altered(Good, predict=lambda z, *_: z[:, -1:]),
+        "predict: predict() twice of the same latents gave two different predictions": altered(
+            Good, window=lambda z, *_: nn.functional.dropout(z, 0.5, training=True)
+        ),
+        "predict batch: a clip alone has other predictions; nothing may go over the batch": altered(
+            Good, window=lambda found, z, a: found - z.mean(0)
+        ),
+        "causal: predictions change with later latents; expected position t to see "
+        "up to t": altered(Good, predict=lambda found, z, a: found + 0.1 * z.roll(-1, 1)),
+        "history: the last 2 latents and blocks alone give another prediction than "
+        "at the end of a longer clip; count positions anew in every window": altered(
+            Good, predict=lambda z, *_: z + torch.arange(z.shape[1])[:, None]
+        ),
+        "actions: spec.action_kind is 'none', but other actions give other predictions": altered(
+            NoActions, predict=lambda found, z, a: found + a[..., :1]
+        ),
+        "missing actions: a missing block (NaN) at the end of one clip changes other "
+        "predictions": altered(Good, predict=lambda found, z, a: found + 0 * a.sum()),
+        "rollout: plan 0 is imagined in another way than by predict() step after "
+        "step; leave rollout() to WorldModel, or fix it": altered(
+            Good, rollout=lambda z, *_: z + 0.1
+        ),
+        "rollout: rollout() has the shape (3, 2, 5); expected (3, 2, 3, 5)": altered(
+            Good, rollout=lambda z, *_: z[:, :, -1]
+        ),
+        "surprise: surprise() is -1 somewhere; expected numbers from 0 up": altered(
+            Good, surprise=lambda found, *_: -torch.ones(found.shape)
+        ),
+        "surprise: surprise() is greater where exactly what was predicted came; "
+        "expected 0 there": altered(Good, surprise=lambda found, *_: 1 / (1 + found)),
+        "surprise: surprise() of a frame alone is another than within its clip": altered(
+            Good, surprise=lambda found, *_: found / found.shape[1]
+        ),
+        "surprise: surprise() has the shape (3,); expected (3, 4)": altered(
+            Good, surprise=lambda found, *_: found.sum(1)
+        ),
+        "goal cost: goal_cost() of several plans is another than of each: (B, S, T, "
+        "…) → (B, S, T)": altered(
+            Good, goal_cost=lambda _, z, goal: (z - goal).square().flatten(2).sum(-1)
+        ),
+    }
+)
 
-
-def finds(check: str, detail: str) -> Callable[[type[WorldModel]], type[WorldModel]]:
-    def register(mutant: type[WorldModel]) -> type[WorldModel]:
-        assert check in CHECKS
-        assert mutant.__name__ not in MUTANTS
-        MUTANTS[mutant.__name__] = mutant, f"{check}: {detail}."
-        return mutant
-
-    return register
+finds = MUTANTS.finds
 
 
 @finds("declaration", "spec is a NoneType; expected a lewm_probe.models.ModelSpec")
@@ -182,34 +269,6 @@ class NoSpec(Good):
     def __init__(self) -> None:
         super().__init__()
         del self.spec
-
-
-@finds("declaration", "spec.history is 0; expected a whole number from 1 up")
-class NoHistory(Good):
-    def __init__(self) -> None:
-        super().__init__()
-        self.spec = replace(SPEC, history=0)
-
-
-@finds(
-    "declaration",
-    "spec.action_width is 6, which is no multiple of spec.frame_skip, 4; a block holds the actions "
-    "of that many environment steps",
-)
-class NoMultiple(Good):
-    def __init__(self) -> None:
-        super().__init__()
-        self.spec = replace(SPEC, frame_skip=4)
-
-
-@finds(
-    "declaration",
-    "spec.action_kind is 'both'; expected one of ('continuous', 'discrete', 'none')",
-)
-class BothKinds(Good):
-    def __init__(self) -> None:
-        super().__init__()
-        self.spec = replace(SPEC, action_kind="both")  # type: ignore[arg-type]
 
 
 @finds("encode", "encode() has the shape (18, 5); expected (3, 6, D)")
@@ -224,78 +283,10 @@ class NoTokens(Tokens):
         return Good.look(self, frames)
 
 
-@finds("encode", "encode() is of type int64; expected floats")
-class Whole(Good):
-    def encode(self, observation):
-        return super().encode(observation).long()
-
-
-@finds("encode", "encode() is a float32 array; expected a tensor")
-class Array(Good):
-    def encode(self, observation):
-        return super().encode(observation).numpy()
-
-
-@finds("encode", "encode() carries a gradient; compute it under torch.no_grad()")
-class Gradient(Good):
-    def encode(self, observation):
-        return super().encode(observation).requires_grad_()
-
-
-@finds("encode", "encode() holds NaN or infinite numbers for ordinary input")
-class Infinite(Good):
-    def look(self, frames):
-        return super().look(frames) / 0
-
-
-@finds("encode", "encode() twice of the same images gave two different latents")
-class Chance(Good):
-    def look(self, frames):
-        z = super().look(frames)
-        return z + torch.randn(z.shape)
-
-
 @finds("encode", "it raised KeyError: 'pixels'")
 class Raising(Good):
     def encode(self, observation):
         return {}["pixels"]
-
-
-@finds(
-    "batch",
-    "a clip alone has other latents; nothing may be computed over the batch (batch norm in eval "
-    "mode, no normalising by the batch)",
-)
-class Centred(Good):
-    def encode(self, observation):
-        z = super().encode(observation)
-        return z - z.mean((0, 1))
-
-
-@finds(
-    "frames",
-    "a frame alone has another latent than within its clip; declare spec.recurrent if earlier "
-    "frames are to matter",
-)
-class Smoothed(Good):
-    def encode(self, observation):
-        return super().encode(observation).cumsum(1)
-
-
-@finds("frames", "latents change with later images; expected them to see the past only")
-class Bidirectional(Recurrent):
-    def remember(self, seen, done):
-        return super().remember(seen, done) + seen.flip(1).cumsum(1).flip(1)
-
-
-@finds(
-    "frames",
-    "latents change with blocks that come after them; block t leads from frame t to frame t + 1, "
-    "so that frame t follows blocks before t only",
-)
-class EarlyActions(Recurrent):
-    def remember(self, seen, done):
-        return seen.cumsum(1) + done.cumsum(1)
 
 
 @finds("image size", "images of 20 px was taken; expected a UserError")
@@ -303,62 +294,6 @@ class AnySize(Good):
     def encode(self, observation):
         pixels = observation[:, :, :SIDE, :SIDE]
         return super().encode(pixels)
-
-
-@finds("features", "features() has latent; expected 'z', the view that everything is read from")
-class OtherName(Good):
-    def features(self, latents):
-        return {"latent": latents}
-
-
-@finds("features", "features()['z'] is 3 wide, but spec.latent_width is 5")
-class Narrow(Good):
-    def features(self, latents):
-        return {"z": latents[..., :3]}
-
-
-@finds("features", "features()['z'] has the shape (3, 6, 2, 5); expected (3, 6, D)")
-class NotPooled(Tokens):
-    def features(self, latents):
-        return {"z": latents}
-
-
-@finds(
-    "full context",
-    "full_context(6) is [True, True, True, True, True, True]; expected [False, True, True, True, "
-    "True, True] for a history of 2",
-)
-class Boastful(Good):
-    def full_context(self, frames):
-        return torch.ones(frames, dtype=torch.bool)
-
-
-@finds(
-    "predict",
-    "predict() has the shape (3, 1, 5); expected that of the latents, (3, 6, 5): the next one at "
-    "every position",
-)
-class LastOnly(Good):
-    def predict(self, latents, actions):
-        return super().predict(latents, actions)[:, -1:]
-
-
-@finds("predict", "predict() twice of the same latents gave two different predictions")
-class Dropout(Good):
-    def window(self, z, a):
-        return nn.functional.dropout(super().window(z, a), 0.5, training=True)
-
-
-@finds("predict batch", "a clip alone has other predictions; nothing may go over the batch")
-class BatchMean(Good):
-    def window(self, z, a):
-        return super().window(z, a) - z.mean(0)
-
-
-@finds("causal", "predictions change with later latents; expected position t to see up to t")
-class Oracle(Good):
-    def predict(self, latents, actions):
-        return super().predict(latents, actions) + 0.1 * latents.roll(-1, 1)
 
 
 @finds("causal", "predictions change with later action blocks; expected position t to see up to t")
@@ -378,23 +313,6 @@ class Endless(Good):
         return latents.cumsum(1) + torch.nan_to_num(actions[..., :5])
 
 
-@finds(
-    "history",
-    "the last 2 latents and blocks alone give another prediction than at the end of a longer clip; "
-    "count positions anew in every window",
-)
-class Absolute(Good):
-    def predict(self, latents, actions):
-        place = torch.arange(latents.shape[1])[:, None]
-        return super().predict(latents, actions) + place
-
-
-@finds("actions", "spec.action_kind is 'none', but other actions give other predictions")
-class Secretive(NoActions):
-    def predict(self, latents, actions):
-        return super().predict(latents, actions) + actions[..., :1]
-
-
 @finds("action width", "action blocks of width 7 was taken; expected a UserError")
 class AnyWidth(Good):
     def predict(self, latents, actions):
@@ -411,12 +329,6 @@ class OtherError(Good):
             raise RuntimeError("no such width")
 
 
-@finds("missing actions", "a missing block (NaN) at the end of one clip changes other predictions")
-class Spreading(Good):
-    def predict(self, latents, actions):
-        return super().predict(latents, actions) + 0 * actions.sum()
-
-
 @finds("missing actions", "it raised ValueError: NaN")
 class Choosy(Good):
     def predict(self, latents, actions):
@@ -425,59 +337,10 @@ class Choosy(Good):
         return super().predict(latents, actions)
 
 
-@finds(
-    "rollout",
-    "plan 0 is imagined in another way than by predict() step after step; leave rollout() to "
-    "WorldModel, or fix it",
-)
-class Residual(Good):
-    def rollout(self, context, past_actions, future_actions):
-        return super().rollout(context, past_actions, future_actions) + 0.1
-
-
-@finds("rollout", "rollout() has the shape (3, 2, 5); expected (3, 2, 3, 5)")
-class LastStep(Good):
-    def rollout(self, context, past_actions, future_actions):
-        return super().rollout(context, past_actions, future_actions)[:, :, -1]
-
-
-@finds("surprise", "surprise() is -1 somewhere; expected numbers from 0 up")
-class Similarity(Good):
-    def surprise(self, predicted, target):
-        return -torch.ones(target.shape[:2])
-
-
-@finds("surprise", "surprise() is greater where exactly what was predicted came; expected 0 there")
-class Backwards(Good):
-    def surprise(self, predicted, target):
-        return 1 / (1 + super().surprise(predicted, target))
-
-
-@finds("surprise", "surprise() of a frame alone is another than within its clip")
-class Normalised(Good):
-    def surprise(self, predicted, target):
-        return super().surprise(predicted, target) / target.shape[1]
-
-
-@finds("surprise", "surprise() has the shape (3,); expected (3, 4)")
-class Summed(Good):
-    def surprise(self, predicted, target):
-        return super().surprise(predicted, target).sum(1)
-
-
 @finds("goal cost", "goal_cost() is greater at the goal itself than elsewhere")
 class Score(Good):
     def goal_cost(self, latents, goal):
         return -super().goal_cost(latents, goal)
-
-
-@finds(
-    "goal cost",
-    "goal_cost() of several plans is another than of each: (B, S, T, …) → (B, S, T)",
-)
-class OnePlan(Good):
-    def goal_cost(self, latents, goal):
-        return (latents - goal).square().flatten(2).sum(-1)
 
 
 @finds("inputs", "predict() changes the latents that it is given; work on a copy")
@@ -538,21 +401,21 @@ class Constant(Good):
     fingerprint = "own"  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_each_mutant_is_caught_by_its_own_check(name: str) -> None:
-    mutant, reported = MUTANTS[name]
+@pytest.mark.parametrize("said", MUTANTS)
+def test_each_mutant_is_caught_by_its_own_check(said: str) -> None:
+    mutant = MUTANTS[said]
     with pytest.raises(UserError) as error:
         check_world_model(mutant)
     family = "no family" if mutant is NoSpec else "own"
     assert str(error.value) == (
-        f"The model {name} ({family}) fails 1 of {len(CHECKS)} checks:\n  {reported}\nFix it and "
-        "check again, before it is audited. What was skipped for these is in the report that "
-        "check_world_model gives with report_only=True."
+        f"The model {mutant.__name__} ({family}) fails 1 of {len(CHECKS)} checks:\n  {said}.\nFix "
+        "it and check again, before it is audited. What was skipped for these is in the report "
+        "that check_world_model gives with report_only=True."
     )
 
 
 def test_every_check_has_a_mutant() -> None:
-    assert {reported.partition(":")[0] for _, reported in MUTANTS.values()} == set(CHECKS)
+    assert MUTANTS.checks() == set(CHECKS)
 
 
 def test_several_failures_are_told_together() -> None:

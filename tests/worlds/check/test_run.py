@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from lewm_probe.worlds import NotOffered, Quantity, World, check_world
 from lewm_probe.worlds.base import checked_color
 from lewm_probe.worlds.check.run import CHECKS
 from lewm_probe.worlds.two_room.env import TwoRoom
+from tests.fixtures.conformance import Mutants, altered
 
 STEPS = 16
 
@@ -137,49 +136,75 @@ class Balls(World):
 
 # Mutants: the check that finds each, and what it says ---------------------------------------------
 
-MUTANTS: dict[str, tuple[type[Balls], str]] = {}
+CHANCE = np.random.default_rng(0)
 
-
-def finds(check: str, detail: str) -> Callable[[type[Balls]], type[Balls]]:
-    def register(mutant: type[Balls]) -> type[Balls]:
-        assert check in CHECKS
-        assert mutant.__name__ not in MUTANTS
-        MUTANTS[mutant.__name__] = mutant, f"{check}: {detail}."
-        return mutant
-
-    return register
-
-
-@finds("declaration", "quantity 'red_position' has no unit; write '1' for a plain number")
-class NoUnit(Balls):
-    quantities = Balls.quantities | {"red_position": Quantity(" ", ("x", "y"))}
-
-
-@finds("declaration", "bodies is 'red'; expected a tuple of names, e.g. ('agent',)")
-class NoTuple(Balls):
-    bodies = "red"  # type: ignore[assignment]
-
-
-@finds(
-    "declaration",
-    "action_space is Discrete(3); expected a gymnasium Box of one axis with finite bounds",
+MUTANTS = Mutants(
+    {
+        "declaration: quantity 'red_position' has no unit; write '1' for a plain number": altered(
+            Balls, quantities=Balls.quantities | {"red_position": Quantity(" ", ("x", "y"))}
+        ),
+        "declaration: bodies is 'red'; expected a tuple of names, e.g. ('agent',)": altered(
+            Balls, bodies="red"
+        ),
+        "declaration: action_space is Discrete(3); expected a gymnasium Box of one "
+        "axis with finite bounds": altered(Balls, action_space=gym.spaces.Discrete(3)),
+        "quantities: 'red_position' at step 0 is a float32 array; expected a float64 "
+        "array": altered(
+            Balls, physical_state=lambda s: {n: v.astype(np.float32) for n, v in s.items()}
+        ),
+        "quantities: 'red_velocity' at step 0 has the shape (4,); expected (2,)": altered(
+            Balls, physical_state=lambda s: s | {"red_velocity": np.zeros(4)}
+        ),
+        "columns: 'pixels' is a name that data sets use themselves; choose another": altered(
+            Balls, columns=lambda _: {"pixels": np.zeros(3)}
+        ),
+        "policies: 'expert' at step 0 gave [2.0, 2.0], which is outside of Box(-1.0, "
+        "1.0, (2,), float32)": altered(
+            Balls, expert=lambda *_: lambda world: np.full(2, 2.0, np.float32)
+        ),
+        "policies: 'expert' at step 0 gave [0.5, 0.5]; expected whole numbers: choices": altered(
+            Balls,
+            action_space=gym.spaces.Box(-1, 1, (2,), np.int64),
+            expert=lambda *_: lambda world: np.full(2, 0.5, np.float32),
+        ),
+        "policies: 'expert' at step 0 gave a float64 array; expected a float32 array": altered(
+            Balls, expert=lambda _, rng: lambda world: rng.uniform(-1, 1, 2)
+        ),
+        "policies: 'expert' at step 0 gave another action for the same random "
+        "stream; draw from the rng that policy() is given, and from nothing else": altered(
+            Balls, expert=lambda *_: lambda world: CHANCE.uniform(-1, 1, 2).astype(np.float32)
+        ),
+        "images: render(96) gave the shape (96, 96, 4); expected (96, 96, 3)": altered(
+            Balls, render=lambda image, *_: np.concatenate([image, image[..., :1]], -1)
+        ),
+        "goal: restore() does not bring the goal back; put it into snapshot()": altered(
+            Balls, SAVED=tuple(name for name in Balls.SAVED if name != "target")
+        ),
+        "render batch: image 0 at 96 px is another than that of render()": altered(
+            Balls, render_batch=lambda images, *_: images[::-1]
+        ),
+        "position: of 'blue' is [0.0, 0.0], but the quantity 'blue_position' is "
+        "[0.51674, 0.311142]": altered(
+            Balls, position=lambda place, who: place * 0 if who == "blue" else place
+        ),
+        "teleport shows: of 'blue' changes nothing in the image at 96 px": altered(
+            Balls, drawn=lambda places: np.stack([places[0], np.full(2, 0.5)])
+        ),
+        "matched frames: after a run with recolor of 'red', going back to the start "
+        "gives another 'image' at step 0; restore() has to undo every disturbance": altered(
+            Balls, SAVED=tuple(name for name in Balls.SAVED if name != "paint")
+        ),
+        "disturbed snapshot: freeze of 'red' is not in the snapshot taken after it: "
+        "restored, 'red_position' is another 1 step later": altered(
+            Balls, snapshot=lambda kept: kept | {"frozen": np.zeros(2, bool)}
+        ),
+        "render batch: the world raised ZeroDivisionError: division by zero": altered(
+            Balls, render_batch=lambda *_: 1 / 0
+        ),
+    }
 )
-class Choices(Balls):
-    def __init__(self) -> None:
-        super().__init__()
-        self.action_space = gym.spaces.Discrete(3)  # type: ignore[assignment]
 
-
-@finds("quantities", "'red_position' at step 0 is a float32 array; expected a float64 array")
-class SinglePrecision(Balls):
-    def physical_state(self):
-        return {name: value.astype(np.float32) for name, value in super().physical_state().items()}
-
-
-@finds("quantities", "'red_velocity' at step 0 has the shape (4,); expected (2,)")
-class WrongShape(Balls):
-    def physical_state(self):
-        return super().physical_state() | {"red_velocity": self.speeds.ravel().copy()}
+finds = MUTANTS.finds
 
 
 @finds(
@@ -210,49 +235,6 @@ class Growing(Balls):
         return {"state": row if self.count <= 3 else row[:4]}
 
 
-@finds("columns", "'pixels' is a name that data sets use themselves; choose another")
-class Reserved(Balls):
-    def columns(self):
-        return {"pixels": np.zeros(3)}
-
-
-@finds(
-    "policies",
-    "'expert' at step 0 gave [2.0, 2.0], which is outside of Box(-1.0, 1.0, (2,), float32)",
-)
-class OutOfBounds(Balls):
-    def expert(self, rng):
-        return lambda world: np.full(2, 2.0, np.float32)
-
-
-@finds("policies", "'expert' at step 0 gave [0.5, 0.5]; expected whole numbers: choices")
-class HalfChoices(Balls):
-    def __init__(self) -> None:
-        super().__init__()
-        self.action_space = gym.spaces.Box(-1, 1, (2,), np.int64)
-
-    def expert(self, rng):
-        return lambda world: np.full(2, 0.5, np.float32)
-
-
-@finds("policies", "'expert' at step 0 gave a float64 array; expected a float32 array")
-class DoublePrecision(Balls):
-    def expert(self, rng):
-        return lambda world: rng.uniform(-1, 1, 2)
-
-
-@finds(
-    "policies",
-    "'expert' at step 0 gave another action for the same random stream; draw from the rng that "
-    "policy() is given, and from nothing else",
-)
-class OwnChance(Balls):
-    chance = np.random.default_rng(0)
-
-    def expert(self, rng):
-        return lambda world: self.chance.uniform(-1, 1, 2).astype(np.float32)
-
-
 @finds(
     "errors",
     "teleport() of 'no such body' raised KeyError: 'no such body'; expected a UsageError",
@@ -274,13 +256,6 @@ class Indulgent(Balls):
 class AnySize(Balls):
     def picture_size(self, size, camera=None):
         return 1 if size is not None and size < 1 else super().picture_size(size, camera)
-
-
-@finds("images", "render(96) gave the shape (96, 96, 4); expected (96, 96, 3)")
-class FourChannels(Balls):
-    def render(self, size=None, camera=None):
-        image = super().render(size, camera)
-        return np.concatenate([image, image[..., :1]], -1)
 
 
 @finds(
@@ -321,11 +296,6 @@ class SharedSnapshot(Balls):
         return super().snapshot() | {"speeds": self.speeds}
 
 
-@finds("goal", "restore() does not bring the goal back; put it into snapshot()")
-class LostGoal(Balls):
-    SAVED = tuple(name for name in Balls.SAVED if name != "target")
-
-
 @finds("goal", "success() gave an int at step 0; expected True or False")
 class Number(Balls):
     def success(self):
@@ -339,28 +309,12 @@ class LookingCounts(Balls):
         return super().render(size, camera)
 
 
-@finds("render batch", "image 0 at 96 px is another than that of render()")
-class Reversed(Balls):
-    def render_batch(self, snapshots, size=None, camera=None):
-        return super().render_batch(snapshots, size, camera)[::-1]
-
-
 @finds("render batch", "it changes 'places' of the world's own snapshot")
 class LeftElsewhere(Balls):
     def render_batch(self, snapshots, size=None, camera=None):
         images = super().render_batch(snapshots, size, camera)
         self.restore(snapshots[-1] | {"places": self.places + 0.01})
         return images
-
-
-@finds(
-    "position",
-    "of 'blue' is [0.0, 0.0], but the quantity 'blue_position' is [0.51674, 0.311142]",
-)
-class TwoTruths(Balls):
-    def position(self, who):
-        here = super().position(who)
-        return here * 0 if who == "blue" else here
 
 
 @finds("teleport", "of 'red' changes 'blue_position' too")
@@ -421,12 +375,6 @@ class Ahead(Balls):
         super().teleport(who, rng, distance, origin=origin)
 
 
-@finds("teleport shows", "of 'blue' changes nothing in the image at 96 px")
-class InvisibleBlue(Balls):
-    def drawn(self):
-        return np.stack([self.places[0], np.full(2, 0.5)])
-
-
 @finds("recolor", "of 'red' changes 'red_velocity' 0 steps later; expected paint alone")
 class HeavyPaint(Balls):
     def recolor(self, who, rgb):
@@ -464,25 +412,6 @@ class AllGhosts(Balls):
 
 
 @finds(
-    "matched frames",
-    "after a run with recolor of 'red', going back to the start gives another 'image' at step "
-    "0; restore() has to undo every disturbance",
-)
-class LastingPaint(Balls):
-    SAVED = tuple(name for name in Balls.SAVED if name != "paint")
-
-
-@finds(
-    "disturbed snapshot",
-    "freeze of 'red' is not in the snapshot taken after it: restored, 'red_position' is another 1 "
-    "step later",
-)
-class ForgetsFreezes(Balls):
-    def snapshot(self):
-        return super().snapshot() | {"frozen": np.zeros(2, bool)}
-
-
-@finds(
     "reset",
     "does not undo all of teleport of red, blue; recolor of red, blue, background; freeze of red, "
     "blue; pass through of red: 0 steps later 'image' is another than in an undisturbed episode "
@@ -508,19 +437,12 @@ class KeepsFreezes(Balls):
         self.frozen = self.frozen if frozen is None else frozen
 
 
-@finds("render batch", "the world raised ZeroDivisionError: division by zero")
-class Crashes(Balls):
-    def render_batch(self, snapshots, size=None, camera=None):
-        raise ZeroDivisionError("division by zero")
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-def test_each_mutant_fails_its_own_check_and_no_other(name: str) -> None:
-    mutant, expected = MUTANTS[name]
+@pytest.mark.parametrize("said", MUTANTS)
+def test_each_mutant_fails_its_own_check_and_no_other(said: str) -> None:
     with pytest.raises(UserError) as error:
-        check_world(mutant, steps=STEPS)
+        check_world(MUTANTS[said], steps=STEPS)
     assert str(error.value) == (
-        f"The world balls fails 1 of {len(CHECKS)} checks:\n  {expected}\n"
+        f"The world balls fails 1 of {len(CHECKS)} checks:\n  {said}.\n"
         "Fix it and check again, before data are collected in it. What was skipped for these is "
         "in the report that check_world gives with report_only=True."
     )
@@ -528,7 +450,7 @@ def test_each_mutant_fails_its_own_check_and_no_other(name: str) -> None:
 
 
 def test_every_check_finds_a_mutant() -> None:
-    assert {said.split(":")[0] for _, said in MUTANTS.values()} == set(CHECKS)
+    assert MUTANTS.checks() == set(CHECKS)
 
 
 # Worlds that keep their promises ------------------------------------------------------------------

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from lewm_probe.core.config import split_name
 from lewm_probe.core.errors import LONGEST, NotThere, UsageError, UserError, brief
-from lewm_probe.core.names import split_name
 from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.checkpoints.action_source import CHECKPOINT
 from lewm_probe.models.checkpoints.load import LoadOptions, load_located, origin_of

@@ -25,8 +25,7 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
 from lewm_probe.data.formats.images import BadImage, decode
-from lewm_probe.data.formats.lance.files import check_lance_files
-from lewm_probe.data.formats.lance.trial import try_lance
+from lewm_probe.data.formats.lance.guard import check_lance_files, guarded_lance, try_lance
 
 QUALITY = 95
 NOTE = f"images are stored as lossy JPEG (quality {QUALITY} as a rule): numbers differ from HDF5"
@@ -297,23 +296,6 @@ def import_lance(path: Path) -> ModuleType:
             "installed. Install it with `pip install 'lewm-probe[lance]'`."
         ) from error
     return lance
-
-
-def guarded_lance(path: Path, work: Callable[[], T]) -> T:
-    """Run a request to Lance and turn its complaints, panics included, into one readable error."""
-    try:
-        return work()
-    except UserError:
-        raise
-    except BaseException as error:
-        panic = type(error).__name__ == "PanicException"  # Rust's; not an Exception
-        if not isinstance(error, Exception) and not panic:
-            raise
-        reason = " ".join(str(error).split()).split(", /")[0][:160] or type(error).__name__
-        raise UserError(
-            f"{path} cannot be read as a Lance table ({reason}): it is truncated, damaged, or "
-            "something else. Fetch or convert it again."
-        ) from error
 
 
 def _jpeg(frame: np.ndarray) -> bytes:

@@ -1,21 +1,25 @@
-"""A Lance table is first opened in a helper process, which may die of it.
+"""What stands between a Lance table and this process, which could die of it.
 
 Lance is compiled code that believes a file's own numbers. A damaged or hostile table can make it
 ask for absurd memory or hit an assertion that ends the whole process (seen with pylance 14 in one
-of a hundred tables with some bytes changed), and no error can be caught then. So another process
-opens it first, reads its numbers and some images, and tells how it went; it is kept for the next
-table.
+of a hundred tables with some bytes changed), and no error can be caught then. So the counts and
+places that stand at the end of every file (Lance 2.x) must fit into the file; and another process
+opens the table first, reads its numbers and some images, and tells how it went. It is kept for the
+next table.
 """
 
 from __future__ import annotations
 
 import atexit
 import json
+import os
+import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lewm_probe
 from lewm_probe.core.errors import UserError
@@ -26,7 +30,71 @@ FEW_ROWS = 200_000
 """Up to so many rows all numbers are read, beyond that those that say where episodes are."""
 _SOME = 3  # images
 
+MAGIC = b"LANC"
+_FOOTER = struct.Struct("<QQQIIHH4s")
+"""Of a data file: where the first column's description, the table of columns and that of global
+buffers begin; how many buffers and columns; version; magic."""
+_MANIFEST = struct.Struct("<QHH4s")
+"""Of a list of files: where it begins; version; magic."""
+_PLACE = struct.Struct("<QQ")
+"""An entry of a table: position and size."""
+_FIRST_OF_2 = (0, 3)
+"""How files of Lance 2.0 call their version; older ones (0.1, 0.2) have no such tables."""
+
+T = TypeVar("T")
+
 _tried: set[tuple[object, ...]] = set()
+
+
+def check_lance_files(path: Path) -> None:
+    """Check all files of a table.
+
+    Raises:
+        UserError: a link, or a file that is broken off or claims what it has no room for.
+    """
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            file = Path(folder, name)
+            if file.is_symlink():
+                raise UserError(
+                    f"{path} holds the link {name}, and links in data sets are not followed. Fetch "
+                    "or copy the table with its files."
+                )
+            if name.endswith((".lance", ".manifest")) and file.is_file() and not _sound(file):
+                raise _unreadable(path, f"{file.relative_to(path)} is not whole")
+
+
+def _sound(file: Path) -> bool:
+    size = file.stat().st_size
+    if size < _MANIFEST.size:
+        return False
+    with open(file, "rb") as stored:
+
+        def at(place: int, length: int) -> bytes:
+            stored.seek(place)
+            return stored.read(length)
+
+        begins, major, minor, magic = _MANIFEST.unpack(at(size - _MANIFEST.size, _MANIFEST.size))
+        if magic != MAGIC:
+            return False
+        if file.suffix == ".manifest":
+            if begins + 4 > size - _MANIFEST.size:
+                return False
+            (length,) = struct.unpack("<I", at(begins, 4))
+            return bool(begins + 4 + length <= size - _MANIFEST.size)
+        if (major, minor) < _FIRST_OF_2:
+            return bool(begins < size)
+        if size < _FOOTER.size:
+            return False
+        end = size - _FOOTER.size
+        first, columns, buffers, n_buffers, n_columns, *_ = _FOOTER.unpack(at(end, _FOOTER.size))
+        if not first <= columns <= columns + _PLACE.size * n_columns <= buffers:
+            return False
+        if buffers + _PLACE.size * n_buffers > end:
+            return False
+        table = at(columns, buffers - columns)[: _PLACE.size * n_columns]
+        table += at(buffers, _PLACE.size * n_buffers)
+        return all(place + length <= end for place, length in _PLACE.iter_unpack(table))
 
 
 def try_lance(path: Path, stamp: tuple[object, ...]) -> None:
@@ -39,11 +107,33 @@ def try_lance(path: Path, stamp: tuple[object, ...]) -> None:
         return
     reason = _helper.ask(path)
     if reason is not None:
-        raise UserError(
-            f"{path} cannot be read as a Lance table ({reason}): it is truncated, damaged, or "
-            "something else. Fetch or convert it again."
-        )
+        raise _unreadable(path, reason)
     _tried.add(stamp)
+
+
+def guarded_lance(path: Path, work: Callable[[], T]) -> T:
+    """Run a request to Lance and turn its complaints, panics included, into one readable error."""
+    try:
+        return work()
+    except UserError:
+        raise
+    except BaseException as error:
+        panic = type(error).__name__ == "PanicException"  # Rust's; not an Exception
+        if not isinstance(error, Exception) and not panic:
+            raise
+        raise _unreadable(path, _reason(error)) from error
+
+
+def _unreadable(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} cannot be read as a Lance table ({reason}): it is truncated, damaged, or "
+        "something else. Fetch or convert it again."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """What Lance says, without the places in its own source."""
+    return " ".join(str(error).split()).split(", /")[0][:160] or type(error).__name__
 
 
 class _Helper:
@@ -112,7 +202,7 @@ def _wrong(path: str) -> str | None:
     try:
         _read(path)
     except BaseException as error:  # noqa: BLE001 - Rust's panics are no Exception
-        return " ".join(str(error).split()).split(", /")[0][:160] or type(error).__name__
+        return _reason(error)
     return None
 
 
