@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,34 +17,16 @@ from lewm_probe.reports.figures.style import (
     legend,
     thousands,
 )
+from lewm_probe.reports.page.brought import LEVELS, Panel
+from lewm_probe.reports.page.parts import parts
 from lewm_probe.reports.palette import MUTED
 from lewm_probe.reports.results_view import WorldView, means, sample
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.results.schema import Metric
 
-LEVELS: dict[str, tuple[str, Any]] = {
-    "random_weights": ("random weights", (0, (1, 1.2))),
-    "pixel_pca": ("pixel PCA", (0, (3, 1.2, 1, 1.2, 1, 1.2))),
-    "pixel_space": ("pixels", (0, (5, 2))),
-    "state_space": ("true state", (0, (8, 1.5, 1.5, 1.5))),
-}
-"""Controls drawn as grey levels."""
-
-
-@dataclass
-class Panel:
-    """A number over training, and its controls as levels."""
-
-    title: str
-    label: str
-    curves: dict[tuple[str, int | None], list[tuple[int, Metric]]]
-    levels: dict[str, float] = field(default_factory=dict)
-
 
 def training_plot(view: WorldView) -> Plot | None:
     """Curves over the checkpoints of each run, controls as grey levels."""
-    from lewm_probe.reports.page.parts import parts  # which names this module
-
     panels = [panel for part in parts() if part.curves for panel in part.curves(view)]
     panels = [panel for panel in panels if panel.curves]
     if not panels:
@@ -111,13 +91,3 @@ def _curves(ax: Axes, view: WorldView, model: str, panel: Panel) -> None:
         [mean.low for _, mean in shown],
         [mean.high for _, mean in shown],
     )
-
-
-def levels(view: WorldView, analysis: str, metric: str, **keys: Any) -> dict[str, float]:
-    """What controls reach, at the end of training."""
-    found = {}
-    for control in LEVELS:
-        rows = view.pick(analysis, metric, control=control, **keys)
-        for mean in means(rows):
-            found[control] = mean.value
-    return found

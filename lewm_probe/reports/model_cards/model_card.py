@@ -17,8 +17,9 @@ from typing import Any
 from lewm_probe._version import __version__
 from lewm_probe.core.files import content_hash, safe_name, write_text
 from lewm_probe.reports import formatting, labels
-from lewm_probe.reports.model_cards.headlines import Headline, headlines, task
+from lewm_probe.reports.model_cards.headlines import headlines, task
 from lewm_probe.reports.notes import folded
+from lewm_probe.reports.page.brought import Headline
 from lewm_probe.reports.page.parts import parts
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.plain import markdown

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lewm_probe.reports.figures.style import Plot
+from lewm_probe.reports.page.brought import Comparison, Headline, Measure, Panel
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.reports.verdicts.judging import VerdictQuestion
 from lewm_probe.results.analyses import in_order
 from lewm_probe.results.schema import Metric
-
-if TYPE_CHECKING:
-    from lewm_probe.reports.figures.over_training import Panel
-    from lewm_probe.reports.model_cards.headlines import Headline
-    from lewm_probe.reports.verdicts.methods import Comparison, Measure
 
 ByModel = Mapping[str, list[Metric]]
 """The metrics of one analysis at each model's final step."""

@@ -10,12 +10,13 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 
 from lewm_probe.reports import labels
+from lewm_probe.reports.page.brought import Compared, Comparison, Measure
+from lewm_probe.reports.page.parts import on_the_page
 from lewm_probe.reports.results_view import Mean, WorldView, means
 from lewm_probe.reports.tables.table import (
     Column,
@@ -28,7 +29,6 @@ from lewm_probe.reports.tables.table import (
     text,
 )
 from lewm_probe.reports.verdicts.judging import alpha
-from lewm_probe.results.schema import PAIRED, UNPAIRED, Metric
 from lewm_probe.stats.paired import holm
 from lewm_probe.stats.seeds import permutation_p, smallest_permutation_p
 
@@ -37,57 +37,6 @@ MOST_SPLITS = 20_000
 
 MOST_PAIRS = 6
 """Pairs of models compared in one report."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Something two models can be compared by.
-
-    Attributes:
-        ahead: how being ahead is said, e.g. "reads the agent position better".
-        higher: whether more is ahead.
-        rows: metrics of a model, one a checkpoint.
-        difference: metrics of the stored difference (first, second), if the analysis wrote it.
-    """
-
-    name: str
-    ahead: str
-    higher: bool
-    rows: Callable[[str], list[Metric]]
-    difference: Callable[[str, str], list[Metric]]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A pair by one measure; ``lead`` is the name of the model ahead in these checkpoints."""
-
-    measure: Measure
-    first: Mean
-    second: Mean
-    lead: str
-    separated: bool
-    p: float | None
-    p_holm: float | None
-    difference: Mean | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two models compared.
-
-    Attributes:
-        smallest: the smallest p these seeds can give; null below two seeds on a side.
-        shown: measures on which a difference between the methods is shown.
-        sentence: all of it in prose.
-        table: measure by measure.
-    """
-
-    first: str
-    second: str
-    smallest: float | None
-    shown: tuple[Compared, ...]
-    sentence: str
-    table: Table
 
 
 def _permutation_p(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -108,14 +57,7 @@ def comparisons(view: WorldView) -> list[Comparison]:
 
 def measures(view: WorldView) -> list[Measure]:
     """What models of this world can be compared by."""
-    from lewm_probe.reports.page.parts import on_the_page  # which names this module
-
     return [one for part in on_the_page() if part.measures for one in part.measures(view)]
-
-
-def stored(metric: str) -> tuple[str, ...]:
-    """What a difference is called: within one result, and against a published one."""
-    return metric, f"{metric}{PAIRED}", f"{metric}{UNPAIRED}"
 
 
 def _compare(view: WorldView, first: str, second: str) -> Comparison | None:

@@ -8,7 +8,7 @@ either way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -18,12 +18,10 @@ from lewm_probe.worlds.push_t.shapes import (
     COG,
     OUTLINE,
     SIZE,
+    Pose,
     gap,
     to_world,
 )
-
-if TYPE_CHECKING:
-    from lewm_probe.worlds.push_t.env import PushT
 
 STAND_OFF = 14.0
 """Units between disc and outline before a push."""
@@ -43,6 +41,20 @@ WALK, PUSH = 0.9, 0.45
 """Greatest action while walking and while pushing."""
 
 
+class Pushable(Protocol):
+    """What a policy asks of the world."""
+
+    def position(self, body: str) -> np.ndarray:
+        """Where a body is, (2,)."""
+
+    @property
+    def pose(self) -> Pose:
+        """The block's."""
+
+    def action_towards(self, target: np.ndarray) -> np.ndarray:
+        """The action that brings the agent nearest to a target (2,) in one step."""
+
+
 class Pusher:
     """Walks to a place of the block's outline, pushes, and chooses another.
 
@@ -59,7 +71,7 @@ class Pusher:
 
     def __call__(self, world: World) -> np.ndarray:
         """The next action, float32 (2,)."""
-        push_t = cast("PushT", world)
+        push_t = cast(Pushable, world)
         agent, pose = push_t.position("agent"), push_t.pose
         if self._place is None or self._left <= 0:
             self._choose(pose)
@@ -107,7 +119,7 @@ class BiasedWalk:
 
     def __call__(self, world: World) -> np.ndarray:
         """The next action, float32 (2,)."""
-        push_t = cast("PushT", world)
+        push_t = cast(Pushable, world)
         agent = push_t.position("agent")
         centre = to_world(np.array([COG]), push_t.pose)[0]
         off = centre - SIZE / 2

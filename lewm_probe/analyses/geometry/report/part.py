@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from lewm_probe.analyses.geometry.report.collapse import cautions
 from lewm_probe.analyses.geometry.report.figure import latents_plot
 from lewm_probe.analyses.geometry.report.tables import geometry_table
-from lewm_probe.reports.figures.over_training import Panel
-from lewm_probe.reports.model_cards.headlines import Headline
+from lewm_probe.reports.page.brought import Headline, Panel
 from lewm_probe.reports.page.parts import ByModel, ReportPart, Section, Summary, drawn, shown
 from lewm_probe.reports.page.summary import value
 from lewm_probe.reports.results_view import WorldView

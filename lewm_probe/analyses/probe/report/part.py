@@ -9,8 +9,7 @@ from lewm_probe.analyses.probe.report.questions import poses, questions
 from lewm_probe.analyses.probe.report.scatter import scatter_plots
 from lewm_probe.analyses.probe.report.tables import WHOLE, main_features, probe_tables, quantities
 from lewm_probe.reports import labels
-from lewm_probe.reports.figures.over_training import Panel, levels
-from lewm_probe.reports.model_cards.headlines import Headline
+from lewm_probe.reports.page.brought import Headline, Measure, Panel, levels, stored
 from lewm_probe.reports.page.parts import (
     ByModel,
     ReportPart,
@@ -22,7 +21,6 @@ from lewm_probe.reports.page.parts import (
 from lewm_probe.reports.page.summary import subjects, value
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.reports.verdicts.methods import Measure, stored
 from lewm_probe.results.schema import Metric
 
 

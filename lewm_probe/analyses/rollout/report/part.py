@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 from lewm_probe.analyses.rollout.report.figure import rollout_plot
 from lewm_probe.analyses.rollout.report.tables import rollout_table
-from lewm_probe.reports.model_cards.headlines import Headline
+from lewm_probe.reports.page.brought import Headline, Measure, stored
 from lewm_probe.reports.page.parts import ByModel, ReportPart, Section, Summary, drawn, shown
 from lewm_probe.reports.page.summary import value
 from lewm_probe.reports.results_view import ANY, WorldView
-from lewm_probe.reports.verdicts.methods import Measure, stored
 
 
 def sections(view: WorldView) -> list[Section]:

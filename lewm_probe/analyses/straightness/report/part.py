@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from lewm_probe.analyses.straightness.report.figure import straightness_plot
 from lewm_probe.analyses.straightness.report.questions import STRAIGHT, questions
 from lewm_probe.analyses.straightness.report.tables import straightness_table
-from lewm_probe.reports.figures.over_training import Panel, levels, training_plot
-from lewm_probe.reports.model_cards.headlines import Headline
+from lewm_probe.reports.figures.over_training import training_plot
+from lewm_probe.reports.page.brought import Headline, Measure, Panel, levels, stored
 from lewm_probe.reports.page.parts import ByModel, ReportPart, Section, Summary, drawn, shown
 from lewm_probe.reports.page.summary import value
 from lewm_probe.reports.results_view import WorldView
-from lewm_probe.reports.verdicts.methods import Measure, stored
 
 
 def sections(view: WorldView) -> list[Section]:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lewm_probe.analyses.voe.conditions.kind import NoSettings, Pair, Stimulus
+from lewm_probe.analyses.voe.conditions.kind import Condition, NoSettings, Pair, Stimulus
 from lewm_probe.results.cards import Card
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.voe.settings import Condition
     from lewm_probe.worlds.base import World
 
 

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from lewm_probe.analyses.voe.conditions.kind import OfBodies, Pair, Stimulus, bodies, check_known
+from lewm_probe.analyses.voe.conditions.kind import (
+    Condition,
+    OfBodies,
+    Pair,
+    Stimulus,
+    bodies,
+    check_known,
+)
 from lewm_probe.results.cards import Card
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.voe.settings import Condition
     from lewm_probe.worlds.base import World
 
 Rgb = tuple[int, int, int]

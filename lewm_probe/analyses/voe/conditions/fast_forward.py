@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from lewm_probe.analyses.voe.conditions.kind import (
+    Condition,
     Impossible,
     OfBodies,
     Pair,
@@ -18,7 +19,6 @@ from lewm_probe.analyses.voe.conditions.kind import (
 from lewm_probe.results.cards import AS_STEP, LEFT_OUT, Card
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.voe.settings import Condition
     from lewm_probe.worlds.base import World
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from lewm_probe.core.errors import unknown_name
 from lewm_probe.results.cards import Card
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.voe.settings import Condition
     from lewm_probe.worlds.base import Snapshot, World
 
 VISIBLE = 0.01
@@ -79,6 +78,37 @@ class Stimulus:
     from_state: bool = False
     images: np.ndarray | None = None
     actions: np.ndarray | None = None
+
+
+class Condition(Protocol):
+    """What a suite says of one condition; ``settings`` is of its kind's schema.
+
+    The other four are keys that several kinds read, None where they were not given.
+    """
+
+    @property
+    def name(self) -> str:
+        """Subject in the results."""
+
+    @property
+    def who(self) -> str | tuple[str, ...] | None:
+        """Whom it concerns."""
+
+    @property
+    def rgb(self) -> tuple[int, int, int] | None:
+        """Target colour, 0–255."""
+
+    @property
+    def amount(self) -> float | None:
+        """How much of it."""
+
+    @property
+    def dose(self) -> float | None:
+        """A share, of the arena or of the way."""
+
+    @property
+    def settings(self) -> Any:
+        """The kind's own keys."""
 
 
 @runtime_checkable

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lewm_probe.analyses.voe.conditions.kind import OfBodies, Pair, Stimulus, bodies, check_known
+from lewm_probe.analyses.voe.conditions.kind import (
+    Condition,
+    OfBodies,
+    Pair,
+    Stimulus,
+    bodies,
+    check_known,
+)
 from lewm_probe.results.cards import AS_STEP, LEFT_OUT, Card
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.voe.settings import Condition
     from lewm_probe.worlds.base import World
 
 

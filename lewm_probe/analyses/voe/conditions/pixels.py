@@ -9,12 +9,11 @@ import numpy as np
 from pydantic import Field
 from scipy.ndimage import gaussian_filter1d
 
-from lewm_probe.analyses.voe.conditions.kind import Pair, Stimulus
+from lewm_probe.analyses.voe.conditions.kind import Condition, Pair, Stimulus
 from lewm_probe.core.config import Config
 from lewm_probe.results.cards import Card
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.voe.settings import Condition
     from lewm_probe.worlds.base import World
 
 BLUR_REFERENCE = 224

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from lewm_probe.analyses.voe.conditions.kind import (
     VISIBLE,
+    Condition,
     Impossible,
     OfBodies,
     Pair,
@@ -20,7 +21,6 @@ from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.results.cards import Card
 
 if TYPE_CHECKING:
-    from lewm_probe.analyses.voe.settings import Condition
     from lewm_probe.worlds.base import World
 
 

@@ -19,7 +19,7 @@ from lewm_probe.analyses.voe.report.tables import (
     voe_tables,
 )
 from lewm_probe.reports import formatting
-from lewm_probe.reports.model_cards.headlines import Headline
+from lewm_probe.reports.page.brought import Headline, Measure, stored
 from lewm_probe.reports.page.parts import (
     ByModel,
     ReportPart,
@@ -32,7 +32,6 @@ from lewm_probe.reports.page.parts import (
 from lewm_probe.reports.page.summary import subjects, value
 from lewm_probe.reports.results_view import WorldView, preferred
 from lewm_probe.reports.tables.table import Table
-from lewm_probe.reports.verdicts.methods import Measure, stored
 from lewm_probe.results.schema import Metric
 
 
