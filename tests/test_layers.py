@@ -32,9 +32,6 @@ FLOORS = (
 )
 """Rooms from the ground up; each imports only itself and those before it."""
 
-WRONG = {("reports", "analyses")}
-"""Arrows up that are still there; may only shrink."""
-
 MOST_FILES = 12
 """Modules of a room or sub-room, beside its ``__init__``; ``cli`` has one a command."""
 

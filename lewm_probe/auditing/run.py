@@ -79,7 +79,14 @@ def _noted(result: Result, notes: Sequence[str]) -> Result:
 
     first, *others = result.provenance
     reported = first.model_copy(update={"notes": [*first.notes, *notes]})
-    return Result([reported, *others], result.models, result.metrics, result.rows, result.images)
+    return Result(
+        [reported, *others],
+        result.models,
+        result.metrics,
+        result.rows,
+        result.images,
+        result.cards,
+    )
 
 
 def _without_failing(

@@ -60,10 +60,10 @@ def _facts(examined: Loaded) -> dict[str, Any]:
         facts["checkpoints of the run"] = _some([path.name for path in located.run_checkpoints])
     return facts | {
         "picture": f"{config.image_size} px",
-        "history": f"{getattr(config, 'history', 1)} frames",
+        "history": f"{_of(model, config, 'history')} frames",
         "frame-skip": config.frame_skip if model else UNKNOWN,
-        "action block": config.action_width,
-        "latent width": config.latent_width,
+        "action block": _of(model, config, "action_width"),
+        "latent width": _of(model, config, "latent_width"),
         **({"encoder": config.encoder.name} if hasattr(config, "encoder") else {}),
         "action statistics": model.statistics_source if model else UNKNOWN,
         "action mean": " ".join(f"{v:.4g}" for v in known.mean) if known else UNKNOWN,
@@ -72,6 +72,12 @@ def _facts(examined: Loaded) -> dict[str, Any]:
         "parameters": f"{sum(examined.parts.values()):,}",
         **{f"  {name}": f"{count:,}" for name, count in examined.parts.items()},
     }
+
+
+def _of(model: Any, config: Any, size: str) -> int:
+    """A size of the model; of the configuration where statistics are missing, so that none is."""
+    found: int = getattr(config if model is None else model.spec, size)
+    return found
 
 
 def _plain(examined: Loaded) -> dict[str, Any]:

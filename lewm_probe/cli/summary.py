@@ -22,6 +22,7 @@ def summarize(result: Result) -> Group:
     from rich.table import Table
     from rich.text import Text
 
+    from lewm_probe.reports.page import generic
     from lewm_probe.results.analyses import in_order
 
     final = {(model.name, model.train_seed): model.step for model in result.models}
@@ -35,9 +36,9 @@ def summarize(result: Result) -> Group:
         by_analysis.setdefault(metric.analysis, {}).setdefault(label, []).append(metric)
     shown: list[Table | Text] = []
     for analysis in in_order():
-        build = analysis.load("report").summary
-        if build is not None and analysis.name in by_analysis:
-            columns, rows = build(by_analysis[analysis.name])
+        if analysis.name in by_analysis:
+            own = analysis.load("report").summary if analysis.report else None
+            columns, rows = (own or generic.summary)(by_analysis[analysis.name])
             shown.append(table(analysis.name, columns, rows))
     notes = dict.fromkeys(note for entry in result.provenance for note in entry.notes)
     shown += [Text(f"Note: {note}") for note in notes]

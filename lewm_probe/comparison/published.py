@@ -89,7 +89,7 @@ def renamed(published: Result, label: str) -> Result:
     ]
     rows = published.rows.copy()
     rows["model"] = rows["model"].map({name: own(name) for name in names}, na_action="ignore")
-    return Result(records, models, metrics, rows)
+    return Result(records, models, metrics, rows, cards=published.cards)
 
 
 def compare_with_published(

@@ -128,8 +128,8 @@ class Registry(Generic[T]):
         title = f"{self.what[:1].upper()}{self.what[1:]} '{name}'"
         try:
             thing = entry.load()
-        except UserError:  # which says itself what to do
-            raise
+        except UserError:
+            raise  # it says itself what is missing
         except (Exception, SystemExit) as error:  # other people's modules may raise anything
             missing = isinstance(error, ImportError | AttributeError)
             raise UserError(

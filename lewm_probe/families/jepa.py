@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lewm_probe.core.config import Config
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.models.family import Origin, Terms, Trainee
+from lewm_probe.models.family import Family, Origin, Terms, Trainee
 from lewm_probe.models.images import Resize
 from lewm_probe.models.jepa import JEPA
 from lewm_probe.results.cards import Card
@@ -39,11 +39,6 @@ class JEPATrainee(Trainee):
 
     model: JEPA
 
-    def __init__(self, model: JEPA, objective: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        self.objective = objective
-
     def forward(
         self, batch: Mapping[str, Tensor], generator: torch.Generator
     ) -> tuple[Terms, Tensor]:
@@ -55,13 +50,12 @@ class JEPATrainee(Trainee):
         return terms, latents.detach()
 
 
-class JEPAFamily:
+class JEPAFamily(Family):
     """The architecture of models/jepa.py; a family adds card and objective."""
 
     card: Card
     model_config: type[Config] = ModelConfig
     objective_config: type[Config]
-    columns: tuple[str, ...] = ()
 
     def build(
         self,

@@ -50,9 +50,12 @@ class Trainee(nn.Module):
 
     Attributes:
         model: what is saved.
+        objective: settings, or a module with parameters of its own.
     """
 
-    model: nn.Module
+    def __init__(self, model: Any, objective: Any) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
 
     def forward(self, batch: Mapping[str, Tensor], generator: Generator) -> tuple[Terms, Tensor]:
         """A batch of windows → loss terms, and latents (B, T, …) for diagnostics.
@@ -106,6 +109,16 @@ class ModelFamily(Protocol):
         Asked before a model is made: a file may claim thousands of layers for nothing. A clause
         after "The configuration of FILE".
         """
+
+
+class Family:
+    """What a family may leave out: it asks for no further columns, and believes configurations."""
+
+    columns: tuple[str, ...] = ()
+
+    def check_claims(self, config: Any, tensors: int) -> str:
+        """Nothing that takes long can be claimed."""
+        return ""
 
 
 FAMILIES: Registry[ModelFamily] = Registry(

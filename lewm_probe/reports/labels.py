@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
+from lewm_probe.results.analyses import known_cards
+from lewm_probe.results.cards import Card
+
 FAMILIES = {"lewm": "LeWM", "pldm": "PLDM", "dino_wm": "DINO-WM", "dreamer": "Dreamer"}
 """How model families are written in the papers; the order is the order of display."""
 
@@ -42,41 +48,16 @@ FEATURES = {
 
 _METHODS = {"linear": "linear", "mlp": "MLP"}
 
-_CONDITIONS = {
-    "reference": "Unperturbed",
-    "teleport": "Teleport",
-    "step_teleport": "Step-sized teleport",
-    "frozen": "Frozen",
-    "pass_through": "Pass-through",
-    "fast_forward": "Fast-forward",
-    "action_swap": "Swapped actions",
-    "color": "Recoloured",
-    "background_color": "Recoloured background",
-    "brightness": "Brightness",
-    "pixel_noise": "Pixel noise",
-    "noise": "Pixel noise",
-    "blur": "Blur",
-}
+_ALIASES = {"pixel_noise": "noise"}
+"""How suites may name a condition after its kind."""
 
 _BODIES = {"both": "agent and block"}
 
+REFERENCE = "reference"
+"""The condition in which nothing is disturbed."""
+
 DOSED = "dose_"
 """What the name of a condition with doses begins with."""
-
-_EXPECTED = {
-    "teleport": "violation",
-    "step_teleport": "violation",
-    "frozen": "violation",
-    "pass_through": "violation",
-    "fast_forward": "violation",
-    "action_swap": "action",
-    "color": "appearance",
-    "background_color": "appearance",
-    "brightness": "appearance",
-    "pixel_noise": "appearance",
-    "noise": "appearance",
-    "blur": "appearance",
-}
 
 EXPECTATIONS = {
     "violation": "violation of physics",
@@ -103,54 +84,64 @@ RAW = "_raw"
 """What the name of an angle ends with that is read as a scalar, not as sine and cosine."""
 
 
-def condition_kind(name: str) -> str:
+Cards = Mapping[str, Card]
+"""Name → card; here of kinds of conditions."""
+
+
+def _conditions(cards: Cards | None) -> Cards:
+    """Those given, or those that are known here: for results of schema 1."""
+    return known_cards().get("condition", {}) if cards is None else cards
+
+
+def condition_kind(name: str, cards: Cards | None = None) -> str:
     """The kind of a condition read off its name: ``teleport_agent`` → ``teleport``.
 
     >>> condition_kind("step_teleport_agent"), condition_kind("my_own")
     ('step_teleport', '')
-    >>> condition_kind("dose_teleport_agent")
-    'teleport'
+    >>> condition_kind("dose_teleport_agent"), condition_kind("pixel_noise")
+    ('teleport', 'noise')
     """
+    prefix = _prefix(name, cards)
+    return _ALIASES.get(prefix, prefix)
+
+
+def _prefix(name: str, cards: Cards | None) -> str:
+    """What of a condition's name says its kind."""
     name = name.removeprefix(DOSED)
-    kinds = [kind for kind in _CONDITIONS if name == kind or name.startswith(kind + "_")]
+    known = (*_conditions(cards), *_ALIASES)
+    kinds = [kind for kind in known if name == kind or name.startswith(kind + "_")]
     return max(kinds, key=len, default="")
 
 
-def body(name: str) -> str:
+def body(name: str, cards: Cards | None = None) -> str:
     """Whom a condition concerns; empty when its name does not say.
 
     >>> body("frozen_block"), body("teleport_both"), body("blur")
     ('block', 'agent and block', '')
     """
-    kind = condition_kind(name)
+    kind = _prefix(name, cards)
     who = name.removeprefix(DOSED).removeprefix(kind).strip("_") if kind else ""
     return _BODIES.get(who, plain(who))
 
 
-def condition(name: str) -> str:
+def condition(name: str, cards: Cards | None = None) -> str:
     """A condition as a reader says it, whether it has doses or not.
 
     >>> condition("color_agent"), condition("dose_teleport_agent"), condition("my_own")
     ('Recoloured agent', 'Teleport of agent', 'My own')
     """
-    kind, who = condition_kind(name), body(name)
-    if kind in ("color", "frozen") and who:
-        return f"{_CONDITIONS[kind]} {who}"
+    if name == REFERENCE:
+        return "Unperturbed"
+    kind = condition_kind(name, cards)
     if kind:
-        return f"{_CONDITIONS[kind]} of {who}" if who else _CONDITIONS[kind]
+        return _no_math(_conditions(cards)[kind].of(body(name, cards)))
     return sentence(plain(name.removeprefix(DOSED)))
 
 
-def expectation(name: str) -> str:
-    """What a condition violates: ``violation``, ``action``, ``appearance`` or unknown (empty)."""
-    return _EXPECTED.get(condition_kind(name), "")
-
-
-def kind_order(name: str) -> tuple[int, str]:
+def kind_order(name: str, cards: Cards | None = None) -> tuple[float, str]:
     """Sort key: known kinds of conditions first, then the rest."""
-    kinds = list(_CONDITIONS)
-    kind = condition_kind(name)
-    return (kinds.index(kind) if kind else len(kinds)), name
+    kind = condition_kind(name, cards)
+    return (_conditions(cards)[kind].order if kind else math.inf), name
 
 
 def control(name: str | None) -> str:
@@ -221,7 +212,14 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def model(name: str, family: str) -> str:
+def family(name: str, cards: Cards | None = None) -> str:
+    """A family as the papers write it, or as its card says."""
+    if cards and name in cards:
+        return _no_math(cards[name].label)
+    return FAMILIES.get(name, _no_math(name))
+
+
+def model(name: str, family: str, cards: Cards | None = None) -> str:
     """A model's display name: the family as the papers write it, and what the user added.
 
     >>> model("lewm", "lewm"), model("lewm-vit", "lewm"), model("mine", "lewm")
@@ -233,8 +231,8 @@ def model(name: str, family: str) -> str:
     """
     bare, bracket, whose = name.partition(" (")
     if bracket and whose.endswith(")"):  # of a published result
-        return f"{model(bare, family)}{bracket}{_no_math(whose)}"
-    known = FAMILIES.get(family)
+        return f"{model(bare, family, cards)}{bracket}{_no_math(whose)}"
+    known = _no_math(cards[family].label) if cards and family in cards else FAMILIES.get(family)
     folded = name.lower().replace("-", "_")
     if known is None or not (folded == family or folded.startswith(family + "_")):
         return _no_math(name)
@@ -247,6 +245,8 @@ def listing(items: list[str], last: str = "and") -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
-def world(name: str) -> str:
-    """A world as the papers write it."""
+def world(name: str, cards: Cards | None = None) -> str:
+    """A world as the papers write it, or as its card says."""
+    if cards and name in cards:
+        return _no_math(cards[name].label)
     return WORLDS.get(name, _no_math(name))

@@ -7,10 +7,11 @@ so that a black-and-white print still tells models apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lewm_probe.reports import labels
+from lewm_probe.results.cards import Card
 
 INK = "#1c1e21"
 MUTED = "#6a6f76"
@@ -62,13 +63,16 @@ class Look:
     dash: Dash
 
 
-def looks_of(models: Iterable[tuple[str, str]]) -> dict[str, Look]:
+def looks_of(
+    models: Iterable[tuple[str, str]], cards: Mapping[str, Card] | None = None
+) -> dict[str, Look]:
     """Identities of (name, family) pairs, in order of display: known families first, then names.
 
     A name gets the same look in every figure of a report. The shortest name of a family gets its
-    base colour.
+    base colour. ``cards`` of families say how others than the papers' are called, and their colour.
     """
     families = dict(models)
+    cards = cards or {}
     known = list(labels.FAMILIES)
 
     def order(name: str) -> tuple[int, str, int, str]:
@@ -80,19 +84,31 @@ def looks_of(models: Iterable[tuple[str, str]]) -> dict[str, Look]:
     used: dict[str, int] = {}
     for name in sorted(families, key=order):
         family = families[name]
-        pool = family if family in _FAMILY_COLORS else ""
+        own = family in cards and cards[family].color
+        pool = family if family in _FAMILY_COLORS or own else ""
         k = used.get(pool, 0)
         used[pool] = k + 1
         round_, lap = k // 3, k // 9
         looks[name] = Look(
             name=name,
-            label=labels.model(name, family),
+            label=labels.model(name, family, cards),
             family=family,
-            color=_FAMILY_COLORS[pool][k % 3],
-            marker=_MARKERS[pool][(k + round_) % 3],
-            dash=_DASH[pool][(k + 2 * round_ + lap) % 3],
+            color=_colors(pool, family, cards)[k % 3],
+            marker=_MARKERS.get(pool, _MARKERS[""])[(k + round_) % 3],
+            dash=_DASH.get(pool, _DASH[""])[(k + 2 * round_ + lap) % 3],
         )
     return looks
+
+
+def _colors(pool: str, family: str, cards: Mapping[str, Card]) -> tuple[str, ...]:
+    """Base colour and two tints; those of a family that is not drawn here by its card."""
+    if pool in _FAMILY_COLORS:
+        return _FAMILY_COLORS[pool]
+    base = str(cards[family].color)
+    levels = [int(base[i : i + 2], 16) for i in (1, 3, 5)]
+    light = "".join(f"{round(255 - 0.55 * (255 - level)):02x}" for level in levels)
+    dark = "".join(f"{round(0.6 * level):02x}" for level in levels)
+    return base, f"#{light}", f"#{dark}"
 
 
 def palette() -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from typing import Any
 
 from lewm_probe.reports import labels
 from lewm_probe.reports.palette import Look, looks_of
+from lewm_probe.results.analyses import known_cards
+from lewm_probe.results.cards import Card, Cards, joined
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
@@ -86,6 +88,7 @@ class WorldView:
             )
         )
         self.images = result.images
+        self.cards: Cards = joined(known_cards(), result.cards)
         self.provenance: tuple[Provenance, ...] = tuple(
             record for record in result.provenance if world_of(record) in (None, world)
         )
@@ -97,6 +100,11 @@ class WorldView:
     def models(self) -> list[str]:
         """Model names in order of display."""
         return list(self.looks)
+
+    @property
+    def analyses(self) -> list[str]:
+        """Analyses of which there are numbers, in order of appearance."""
+        return list(self._all)
 
     def label(self, model: str) -> str:
         """A model's display name."""
@@ -134,16 +142,51 @@ class WorldView:
         metrics = ("auroc", "surprise", "surprise_z", "delta_log_surprise")
         found = set(self.subjects("voe", metrics)) - {"reference", "preflight"}
         order = list(labels.EXPECTATIONS)
-        return sorted(found, key=lambda c: (order.index(self.expectation(c)), labels.kind_order(c)))
+        return sorted(found, key=lambda c: (order.index(self.expectation(c)), self.place(c)))
+
+    @property
+    def title(self) -> str:
+        """The world as readers see it."""
+        return labels.world(self.world, self.cards.get("world"))
+
+    def family_label(self, family: str) -> str:
+        """A family as readers see it."""
+        return labels.family(family, self.cards.get("family"))
+
+    def condition(self, name: str) -> str:
+        """A condition as readers see it."""
+        if name == labels.REFERENCE:
+            return labels.condition(name)
+        card, kinds = self.card(name), self.cards["condition"]
+        if card is None or labels.condition_kind(name, kinds):
+            return labels.condition(name, kinds)
+        return labels.sentence(labels.plain(name))  # its name does not say its kind
+
+    def body(self, name: str) -> str:
+        """Whom a condition concerns, as readers see it; empty when its name does not say."""
+        return labels.body(name, self.cards["condition"])
+
+    def card(self, condition: str) -> Card | None:
+        """The card of a condition's kind."""
+        return self.cards["condition"].get(self.kind(condition))
+
+    def place(self, condition: str) -> tuple[float, str]:
+        """Sort key of a condition, with doses or not: its kind's order, then its name."""
+        bare = condition.removeprefix(labels.DOSED)
+        return labels.kind_order(bare, self.cards["condition"])
 
     def kind(self, condition: str) -> str:
         """What is done in a condition: as the suite says, else read off its name."""
-        return self.stated(condition).get("kind") or labels.condition_kind(condition)
+        stated = self.stated(condition).get("kind")
+        return stated or labels.condition_kind(condition, self.cards["condition"])
 
     def expectation(self, condition: str) -> str:
         """``violation``, ``action``, ``appearance``, or empty when nobody says."""
         stated = self.stated(condition).get("expected")
-        return stated if stated in labels.EXPECTATIONS else labels.expectation(condition)
+        if stated in labels.EXPECTATIONS:
+            return str(stated)
+        card = self.card(condition)
+        return card.expects if card is not None else ""
 
     def stated(self, name: str) -> Mapping[str, Any]:
         """A condition as the suite states it; empty where provenance does not hold it."""
@@ -186,7 +229,7 @@ def views(result: Result) -> list[WorldView]:
     """One view for each world, in order of first appearance; looks are shared by all."""
     pairs = [(e.name, e.family) for e in result.models]
     pairs += [(m.model, m.family) for m in result.metrics]
-    looks = looks_of(pairs)
+    looks = looks_of(pairs, result.cards.get("family"))
     worlds = dict.fromkeys(m.world for m in result.metrics)
     if not worlds:
         worlds = dict.fromkeys(e.world for e in result.models if e.world)

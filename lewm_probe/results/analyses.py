@@ -5,6 +5,7 @@ Only strings stand here, so that reports see analyses without importing what mea
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.registry import Registry
-from lewm_probe.results.cards import Card
+from lewm_probe.results.cards import Card, Cards, joined
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Analysis:
             differences of every sample.
         samples: (rows of a checkpoint, log floor) → key → sample: how stored rows are compared.
         compared: the metrics that stored results are compared by.
+        cards: (section of the suite, or None) → kind → name → card: how readers see its names; of
+            all that it knows where there is no section.
         by_default: whether ``audit`` asks it.
     """
 
@@ -50,6 +53,7 @@ class Analysis:
     finish: str | None = None
     samples: str | None = None
     compared: str | None = None
+    cards: str | None = None
     by_default: bool = True
 
     def load(self, part: str) -> Any:
@@ -116,3 +120,15 @@ def in_order(left_out: Callable[[str, UserError], None] = lambda *_: None) -> li
                 raise
             left_out(name, error)
     return sorted(found, key=lambda a: (a.card.order, a.name))
+
+
+@functools.cache
+def _known(names: tuple[str, ...]) -> Cards:
+    analyses = [one for one in in_order() if one.name in names]
+    own: Cards = {"analysis": {one.name: one.card for one in analyses}}
+    return joined(own, *(one.load("cards")(None) for one in analyses if one.cards))
+
+
+def known_cards() -> Cards:
+    """Cards of analyses and of their names that are known here: for results of schema 1."""
+    return _known(tuple(one.name for one in in_order()))

@@ -8,13 +8,14 @@ there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-Text = Annotated[str, Field(max_length=2000)]
-"""Results may be untrusted: a name is no book."""
+Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line: results may be untrusted, and a name is no book."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -30,9 +31,11 @@ class Card:
             (" of" and whom, where several are asked about), ``{alpha}``, and what else a report
             fills in.
         over: baseline that the verdict asks to be beaten at onset; empty: none.
+        compared: whether methods are compared by it in a report.
         doses: what its doses are, as a clause.
         dose_question: of the verdict on doses.
-        color: of a family, as matplotlib writes it.
+        color: of a family, ``#rrggbb``.
+        package: that brings it along and draws more of it; empty for what is built in.
     """
 
     label: Text
@@ -41,9 +44,11 @@ class Card:
     question: Text = ""
     rule: Text = ""
     over: Literal["copy_last", ""] = "copy_last"
+    compared: bool = True
     doses: Text = ""
     dose_question: Text = ""
-    color: Annotated[str, Field(max_length=40)] | None = None
+    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+    package: Text = ""
 
     def of(self, who: str = "") -> str:
         """The label with the body concerned, or without one.
@@ -59,8 +64,36 @@ class Card:
 Kind = Literal["family", "world", "condition", "analysis"]
 """Whose names have cards. Conditions go by their kind (``teleport``), all else by its name."""
 
-Cards = Mapping[str, Mapping[str, Card]]
+Cards = Mapping[Kind, Mapping[str, Card]]
 """Kind of thing → name → card, as results store them."""
+
+Name = Annotated[str, Field(max_length=200)]
+"""Of what a card is of."""
+
+MOST_CARDS = 1000
+"""Of a kind in one result: a report has fewer conditions, and results may be untrusted."""
+
+
+def joined(*of: Cards) -> dict[Kind, dict[str, Card]]:
+    """All cards together; a later one replaces an earlier one of the same name."""
+    found: dict[Kind, dict[str, Card]] = {}
+    for cards in of:
+        for kind, named in cards.items():
+            found.setdefault(kind, {}).update(named)
+    return found
+
+
+def plain(cards: Cards) -> dict[str, dict[str, dict[str, Any]]]:
+    """As JSON has them: what differs from a card's defaults."""
+    default = {f.name: f.default for f in fields(Card)}
+    return {
+        kind: {
+            name: {k: v for k, v in asdict(card).items() if k == "label" or v != default[k]}
+            for name, card in named.items()
+        }
+        for kind, named in cards.items()
+    }
+
 
 AS_STEP = (
     "As for step-sized teleports: intervals of AUROC above 0.5 and of ΔAUROC over copy-last above "

@@ -58,7 +58,7 @@ def stamped(result: Result, entry: Provenance) -> Result:
             "notes": list(notes),
         }
     )
-    return Result([whole], result.models, result.metrics, result.rows, result.images)
+    return Result([whole], result.models, result.metrics, result.rows, result.images, result.cards)
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_error, write_text
+from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined, plain
 from lewm_probe.results.schema import (
     ROW_COLUMNS,
     SCHEMA_VERSION,
@@ -35,6 +36,9 @@ class _Stored(Record):
     provenance: list[Provenance]
     models: list[ModelEntry]
     metrics: list[Metric]
+    cards: dict[Kind, Annotated[dict[Name, Card], Field(max_length=MOST_CARDS)]] = Field(
+        default_factory=dict
+    )
 
 
 class Result:
@@ -45,6 +49,7 @@ class Result:
         models: the checkpoints.
         metrics: the tidy list.
         rows: raw rows with the columns of ``ROW_COLUMNS``.
+        cards: how readers see the names in it.
         images: name → uint8 (T, H, W, 3) filmstrip.
     """
 
@@ -55,12 +60,14 @@ class Result:
         metrics: Sequence[Metric],
         rows: pd.DataFrame | None = None,
         images: Mapping[str, np.ndarray] | None = None,
+        cards: Cards | None = None,
     ) -> None:
         self.provenance = tuple(provenance)
         self.models = tuple(models)
         self.metrics = tuple(metrics)
         self.rows = as_rows(rows if rows is not None else [])
         self.images = dict(images or {})
+        self.cards: Cards = joined(cards or {})
 
     def frame(self) -> pd.DataFrame:
         """The metrics as a table, a column for each key."""
@@ -77,6 +84,7 @@ class Result:
             "schema_version": SCHEMA_VERSION,
             "provenance": [_plain(p) for p in self.provenance],
             "models": [_plain(m) for m in self.models],
+            "cards": plain(self.cards),
             "metrics": [_told(m) for m in self.metrics],
         }
 
@@ -162,7 +170,7 @@ class Result:
         rows = read_rows(rows_path, folder, ROW_COLUMNS) if rows_path.is_file() else None
         images = read_clips(folder)
         try:
-            return cls(stored.provenance, stored.models, stored.metrics, rows, images)
+            return cls(stored.provenance, stored.models, stored.metrics, rows, images, stored.cards)
         except (ValueError, TypeError, OverflowError) as error:
             raise UserError(
                 f"{rows_path} holds numbers that rows of a result cannot hold ({error}). "
@@ -187,7 +195,8 @@ def merge(results: Iterable[Result]) -> Result:
     keys = [c for c in ROW_COLUMNS if c != "value"]
     table = pd.concat(rows).drop_duplicates(keys, keep="last") if rows else None
     provenance = list({p.model_dump_json(): p for r in results for p in r.provenance}.values())
-    return Result(provenance, list(models.values()), list(metrics.values()), table, images)
+    cards = joined(*(r.cards for r in results))
+    return Result(provenance, list(models.values()), list(metrics.values()), table, images, cards)
 
 
 def _plain(record: Record) -> dict[str, Any]:

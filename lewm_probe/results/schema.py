@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: with cards. Results of version 1 are read, and have none."""
 
 ROW_COLUMNS = {
     "model": "string",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lewm_probe.reports import labels
+from lewm_probe.results.analyses import known_cards
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,8 @@ from lewm_probe.reports import labels
 )
 def test_conditions_known_and_unknown(name: str, said: str, expected: str) -> None:
     assert labels.condition(name) == said
-    assert labels.expectation(name) == expected
+    card = known_cards()["condition"].get(labels.condition_kind(name))
+    assert (card.expects if card else "") == expected
 
 
 def test_bodies_units_and_quantities() -> None:

@@ -166,14 +166,14 @@ def test_a_schema_that_is_none(tmp_path: Path, version: str) -> None:
     reported = {"0": "0", "true": "True", '"1"': "1", "null": "None"}[version]
     assert broken(tmp_path, f'{{"schema_version": {version}}}') == (
         f"{tmp_path / 'results.json'} says that its schema version is '{reported}', and a whole "
-        "number from 1 to 1 was expected. It is damaged or of another program; run the analysis "
+        "number from 1 to 2 was expected. It is damaged or of another program; run the analysis "
         "that wrote it again."
     )
 
 
 def test_a_newer_schema(tmp_path: Path) -> None:
-    assert broken(tmp_path, '{"schema_version": 2, "anything": 1}') == (
-        f"{tmp_path / 'results.json'} has schema version 2; this lewm-probe reads up to version 1. "
+    assert broken(tmp_path, '{"schema_version": 3, "anything": 1}') == (
+        f"{tmp_path / 'results.json'} has schema version 3; this lewm-probe reads up to version 2. "
         "Upgrade lewm-probe, or run the analysis again with this version."
     )
 

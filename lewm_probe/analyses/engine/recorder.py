@@ -11,6 +11,7 @@ import pandas as pd
 
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.results.cards import Cards
 from lewm_probe.results.result import Result, as_rows
 from lewm_probe.results.schema import Metric, Provenance
 from lewm_probe.stats.bootstrap import Estimate
@@ -110,7 +111,12 @@ class ResultRecorder:
         for text in notes:
             self.note(text)
 
-    def result(self, checkpoints: Sequence[Checkpoint], settings: dict[str, Any]) -> Result:
+    def result(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        settings: dict[str, Any],
+        cards: Cards | None = None,
+    ) -> Result:
         """Everything written down so far."""
         from lewm_probe.results.provenance import provenance
 
@@ -122,7 +128,7 @@ class ResultRecorder:
             notes=list(self.notes),
         )
         entries = [s.entry for s in checkpoints]
-        return Result([stamp], entries, self.metrics, self.table(), self.images)
+        return Result([stamp], entries, self.metrics, self.table(), self.images, cards)
 
 
 def _finite(value: float | None) -> float | None:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
 from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.cards import cards_of
 from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.differences import Measured, write_differences
 from lewm_probe.analyses.engine.recorder import ResultRecorder
@@ -67,7 +68,7 @@ def run(
     with threadpool_limits(1, user_api="blas"):
         finish(measure_all(checkpoints, context, recorder), context, recorder)
     settings = {"analysis": analysis.name, "suite": suite.model_dump(mode="json")}
-    return recorder.result(checkpoints, settings)
+    return recorder.result(checkpoints, settings, cards_of(context, checkpoints))
 
 
 def _one_by_one(

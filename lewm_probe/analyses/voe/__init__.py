@@ -14,4 +14,5 @@ VOE = Analysis(
     finish="lewm_probe.analyses.voe.run:finish",
     samples="lewm_probe.analyses.voe.report.samples:samples",
     compared="lewm_probe.analyses.voe.report.samples:COMPARED",
+    cards="lewm_probe.analyses.voe.conditions.cards:cards",
 )

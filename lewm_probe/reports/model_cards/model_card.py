@@ -100,7 +100,7 @@ def card(result: Result, entry: ModelEntry, *, command: str) -> str | None:
     whose = [f"training seed {entry.train_seed}"] if entry.train_seed is not None else []
     whose += [f"step {formatting.count(entry.step)}"] if entry.step is not None else []
     family = labels.FAMILIES.get(entry.family, entry.family)
-    worlds = labels.listing([_flat(labels.world(view.world)) for view in parts])
+    worlds = labels.listing([_flat(view.title) for view in parts])
     blocks = [
         f"# {_escaped(', '.join([label, *whose[:1]]))}",
         f"{_escaped(family)} world model{''.join(f', {w}' for w in whose)}, audited in "
@@ -127,7 +127,7 @@ def _header(entry: ModelEntry, found: dict[str, list[Headline]], parts: list[Wor
             task_type="other",
             task_name=task(one.row.analysis),
             dataset_type=f"lewm-probe/{_flat(view.world)}",
-            dataset_name=f"{_flat(labels.world(view.world))}, suite of lewm-probe",
+            dataset_name=f"{_flat(view.title)}, suite of lewm-probe",
             dataset_config=one.row.analysis,  # tells the analyses of one suite apart
             dataset_revision=_revision(view),
             dataset_args=_told(eval_seed=one.row.eval_seed),
@@ -174,7 +174,8 @@ def _alone(result: Result, entry: ModelEntry) -> Result:
         if (m.model, m.train_seed) == (entry.name, entry.train_seed)
         and m.step in (None, entry.step)
     ]
-    return Result(result.provenance, [entry.model_copy(update=_harmless(entry))], metrics)
+    entries = [entry.model_copy(update=_harmless(entry))]
+    return Result(result.provenance, entries, metrics, cards=result.cards)
 
 
 def _harmless(record: Metric | ModelEntry) -> dict[str, str]:
@@ -193,9 +194,7 @@ def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> 
         if _is_about(entry.label, note)
         or not (" against " in note or _LEFT_OUT in note or any(_is_about(o, note) for o in others))
     ]
-    lines = [
-        f"{_flat(labels.world(v.world))}: {why}" for v in parts for why in cautions(v).values()
-    ]
+    lines = [f"{_flat(v.title)}: {why}" for v in parts for why in cautions(v).values()]
     reported = any(_is_about(entry.label, note) and "are not scaled" in note for note in notes)
     if entry.config.get(STATISTICS) == "identity" and not reported:
         lines.append("actions were not scaled, as no statistics of them were at hand (identity).")
@@ -239,7 +238,7 @@ def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
         table("headlines", "Headline numbers", caption, columns, rows),
         *(one for part in parts() if part.card_tables for one in part.card_tables(view)),
     ]
-    blocks = [f"## Results in {_escaped(labels.world(view.world))}"]
+    blocks = [f"## Results in {_escaped(view.title)}"]
     for one in tables:
         blocks += _table(one) if one is not None else []
     return blocks

@@ -99,8 +99,14 @@ class ReportPart:
 
 
 def parts() -> list[ReportPart]:
-    """Those of all analyses that are known here, in order of the analyses."""
-    return [analysis.load("report") for analysis in in_order()]
+    """Those of all analyses that are known here and have one, in order of the analyses."""
+    return [analysis.load("report") for analysis in in_order() if analysis.report]
+
+
+def without_part(view: WorldView) -> list[str]:
+    """Analyses in results that nothing here knows how to show, in order of appearance."""
+    known = {analysis.name for analysis in in_order() if analysis.report}
+    return [name for name in view.analyses if name not in known]
 
 
 def on_the_page() -> list[ReportPart]:

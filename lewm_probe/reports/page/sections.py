@@ -13,7 +13,8 @@ from lewm_probe.reports import labels
 from lewm_probe.reports.figures.losses import loss_plot
 from lewm_probe.reports.figures.style import Drawn, Plot
 from lewm_probe.reports.notes import folded
-from lewm_probe.reports.page.parts import Section, drawn, on_the_page, shown
+from lewm_probe.reports.page import generic
+from lewm_probe.reports.page.parts import Section, drawn, on_the_page, shown, without_part
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import WorldView, world_of
 from lewm_probe.reports.tables.published import against_tables
@@ -83,7 +84,7 @@ def content(result: Result, views: Sequence[WorldView], title: str | None) -> Co
     """Everything that these results support."""
     notes = _notes(result, several=len(views) > 1)
     parts = (*(_part(view) for view in views), *_paper(views))
-    worlds = labels.listing([labels.world(view.world) for view in views])
+    worlds = labels.listing([view.title for view in views])
     models = list(dict.fromkeys(view.label(m) for view in views for m in view.models))
     head = title or f"What {labels.listing(models)} understood of {worlds}"
     lead = (
@@ -114,14 +115,13 @@ def _part(view: WorldView) -> Part:
             _verdicts(view),
             _against(view),
             *(one for part in on_the_page() for one in part.sections(view)),
+            *(generic.section(view, name) for name in without_part(view)),
             _training(view),
             _models(view),
         )
         if not section.empty
     ]
-    return Part(
-        view.world, labels.world(view.world), _facts(view), tuple(warnings), tuple(sections)
-    )
+    return Part(view.world, view.title, _facts(view), tuple(warnings), tuple(sections))
 
 
 def _facts(view: WorldView) -> str:

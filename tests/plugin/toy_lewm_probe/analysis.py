@@ -3,7 +3,6 @@
 import numpy as np
 from pydantic import Field
 
-from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.comparison.difference import Sample
 from lewm_probe.comparison.stored import means
 from lewm_probe.core.config import Config
@@ -20,6 +19,8 @@ class StepsSettings(Config):
 
 def measure(checkpoint, context, recorder):
     """``length`` of a step, in units of the latents' SD, by trajectory and on average."""
+    from lewm_probe.analyses.engine.features import encoded, pooled  # needs torch: not for --help
+
     clean = context.trajectories(checkpoint, "clean")
     found = encoded(checkpoint, clean.pixels, clean.actions, context.cache)
     z, stride = pooled(checkpoint, found["z"]), context.settings.stride  # (N, T, D)
@@ -46,6 +47,7 @@ STEPS = Analysis(
     Card("Steps of the latents", 60),
     settings=f"{__name__}:StepsSettings",
     measure=f"{__name__}:measure",
+    report="toy_lewm_probe.report:REPORT",
     samples=f"{__name__}:samples",
     compared=f"{__name__}:COMPARED",
     options={"--stride": "stride"},

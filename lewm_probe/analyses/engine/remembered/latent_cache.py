@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -21,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from torch import Tensor, nn
 
+import lewm_probe.families
 import lewm_probe.models
 from lewm_probe.analyses.engine.asked.checkpoint import freeze
 from lewm_probe.analyses.engine.batching import in_batches
@@ -156,14 +158,22 @@ def encode(
 
 @functools.cache
 def _code_of(model: type) -> str:
-    """Hash of the source that a latent depends on: all our models' and the model's own module."""
-    package = Path(next(iter(lewm_probe.models.__path__)))
-    files = {*package.rglob("*.py"), Path(__file__)}
+    """Hash of the source that a latent depends on: all our models', and the model's own package."""
+    ours = [*lewm_probe.models.__path__, *lewm_probe.families.__path__]
+    files = {Path(__file__), *(f for folder in ours for f in Path(folder).rglob("*.py"))}
     # A class written at a prompt or in a notebook has no source to look at.
     with contextlib.suppress(TypeError, OSError):
-        files.add(Path(inspect.getfile(model)))
+        files |= _package_of(model)
     sources = [path.read_bytes() for path in sorted(files)]
     return content_hash(torch.__version__, model.__qualname__, *sources)
+
+
+def _package_of(model: type) -> set[Path]:
+    """Source files of the top-level package that a class is of; a lone module's file."""
+    file = Path(inspect.getfile(model))
+    top = sys.modules.get(model.__module__.partition(".")[0])
+    folders = [] if top is None or top is lewm_probe else getattr(top, "__path__", [])
+    return {file, *(f for folder in folders for f in Path(folder).rglob("*.py"))}
 
 
 def encode_code(model: WorldModel) -> str:

@@ -45,7 +45,7 @@ def paper_probe_table(view: WorldView) -> Table | None:
     )
     return table(
         f"{view.world}-paper-probes",
-        f"Probes of {labels.world(view.world)}, laid out as in the paper",
+        f"Probes of {view.title}, laid out as in the paper",
         f"Test error on z-scored targets and Pearson r{comma(sample(seen))} test trajectories. "
         f"{several}Paper: {paper_values().sources['lewm_paper']}.{angle}",
         [

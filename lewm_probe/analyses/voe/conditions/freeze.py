@@ -23,6 +23,7 @@ class Frozen:
         "violation",
         "Did it notice that a frozen {who} did not move{pushed}?",
         f"{AS_STEP}Copy-last is calm about a body at rest. {LEFT_OUT}",
+        compared=False,
     )
     settings = OfBodies
     alternative: Literal["greater", "two-sided"] = "two-sided"

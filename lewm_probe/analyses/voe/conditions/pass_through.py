@@ -23,6 +23,7 @@ class PassThrough:
         "violation",
         "Did it notice that the {who} passed through {through}?",
         f"{AS_STEP}{LEFT_OUT}",
+        compared=False,
     )
     settings = OfBodies
     alternative: Literal["greater", "two-sided"] = "two-sided"

@@ -62,7 +62,7 @@ def auroc_plot(view: WorldView) -> Plot | None:
                             markeredgewidth=0.5,
                             zorder=4,
                         )
-            ax.set_yticks(range(len(conditions)), [labels.condition(c) for c in conditions])
+            ax.set_yticks(range(len(conditions)), [view.condition(c) for c in conditions])
             ax.set_ylim(len(conditions) - 0.3, -0.4)
             ax.set_xlim(_floor(points) - 0.03, 1.02)
             ax.tick_params(axis="y", length=0)

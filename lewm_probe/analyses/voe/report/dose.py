@@ -103,7 +103,7 @@ def dose_plot(view: WorldView) -> Plot | None:
             tenths = range(10, math.ceil(10 * bottom - 0.5) - 1, -step)
             ax.yaxis.set_major_locator(FixedLocator([tenth / 10 for tenth in tenths]))
             ax.set_ylim(bottom - (len(models) + 0.4) * _ROW, 1.02)
-            ax.set_title(labels.condition(condition), loc="left", pad=3)
+            ax.set_title(view.condition(condition), loc="left", pad=3)
             colored = by_color(view, condition)
             ax.set_xlabel(f"share of the {'way to the colour' if colored else 'arena’s width'}")
             if k % across == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lewm_probe.analyses.voe.report.dose_tables import dose_rows, dosed, first_doses, gains, scale
-from lewm_probe.reports import formatting, labels
+from lewm_probe.reports import formatting
 from lewm_probe.reports.results_view import WorldView, means
 from lewm_probe.reports.verdicts.judging import (
     Answer,
@@ -16,19 +16,13 @@ from lewm_probe.reports.verdicts.judging import (
 )
 from lewm_probe.results.schema import Metric
 
-_ASKED = {
-    "teleport": "Does it notice small teleports of {who} before a jump detector does?",
-    "fast_forward": "Does it notice short fast-forwards of {who} before a jump detector does?",
-}
-"""Violations of physics; that a faint colour is noticed is neither good nor bad."""
-
 
 def dose_questions(view: WorldView) -> list[VerdictQuestion]:
     """One for each violation of physics that was measured at doses."""
     return [
         VerdictQuestion(
             f"dose-{condition}",
-            _ASKED[view.kind(condition)].format(who=labels.body(condition) or "a body"),
+            card.dose_question.replace("{who}", view.body(condition) or "a body"),
             "At some dose the 95 % interval of ΔAUROC over copy-last lies above 0, and that of "
             "AUROC above 0.5; the smallest such dose is named. Exploratory: several doses are "
             "looked at, without adjustment.",
@@ -38,7 +32,7 @@ def dose_questions(view: WorldView) -> list[VerdictQuestion]:
             ),
         )
         for condition in dosed(view)
-        if view.kind(condition) in _ASKED
+        if (card := view.card(condition)) is not None and card.dose_question
     ]
 
 

@@ -34,7 +34,7 @@ _GAIN = "delta_auroc_over_copy_last"
 def dosed(view: WorldView) -> list[str]:
     """Conditions measured at doses, in order of display."""
     found = {row.subject for row in dose_rows(view, "auroc") if row.subject}
-    return sorted(found, key=lambda name: labels.kind_order(name.removeprefix(labels.DOSED)))
+    return sorted(found, key=view.place)
 
 
 def dose_rows(view: WorldView, metric: str, **keys: Any) -> list[Metric]:
@@ -74,7 +74,8 @@ def first_doses(view: WorldView, condition: str, model: str) -> list[float | Non
 
 def by_color(view: WorldView, condition: str) -> bool:
     """Whether doses are parts of the way to a colour, not distances."""
-    return view.kind(condition) == "color"
+    card = view.card(condition)
+    return card is not None and card.expects == "appearance"
 
 
 def scale(view: WorldView, condition: str) -> str:
@@ -92,7 +93,7 @@ def _table(view: WorldView, *, by_checkpoint: bool) -> Table | None:
     found = dose_rows(view, "auroc", control=(None, *BESIDE))
     rows: list[Row] = []
     for condition in dosed(view):
-        group = f"{labels.condition(condition)} (share {scale(view, condition)})"
+        group = f"{view.condition(condition)} (share {scale(view, condition)})"
         before = len(rows)
         for model in view.models:
             mine = [row for row in found if row.subject == condition and row.model == model]

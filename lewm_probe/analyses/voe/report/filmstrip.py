@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import FULL, Plot
 from lewm_probe.reports.palette import FAINT, INK
 from lewm_probe.reports.results_view import WorldView
@@ -98,7 +97,7 @@ def filmstrip_plot(view: WorldView) -> Plot | None:
                     at = t - t0
                     text = "t₀" if at == 0 else f"t₀{'+' if at > 0 else '−'}{abs(at)}"
                     ax.set_title(text, fontsize=7, pad=2)
-            title = labels.condition(name)
+            title = view.condition(name)
             figure.text(
                 (label - 0.06) / width,
                 bottom + side / height / 2,

@@ -73,7 +73,7 @@ def paper_surprise_plot(views: Sequence[WorldView]) -> Plot | None:
                     panels[at].tick_params(labelleft=False)
                 else:
                     unit = "surprise (SD)" if row.found.normalised else "surprise s"
-                    panels[at].set_ylabel(f"{labels.world(row.view.world)}\n{unit}")
+                    panels[at].set_ylabel(f"{row.view.title}\n{unit}")
         for at, ax in enumerate(panels):
             if at not in drawn:
                 ax.remove()
@@ -133,7 +133,7 @@ def _tried(rows: Sequence[_Row]) -> str:
     parts = []
     for row in rows:
         pair = [name for name in (row.teleport, row.color) if name]
-        what = labels.listing([labels.condition(name).lower() for name in pair])
+        what = labels.listing([row.view.condition(name).lower() for name in pair])
         n = samples(r for r in row.found.rows if r.subject in pair and r.horizon == 0)
-        parts.append(f"{labels.world(row.view.world)}: {what}{comma(n)}")
+        parts.append(f"{row.view.title}: {what}{comma(n)}")
     return f"{'; '.join(parts)}."

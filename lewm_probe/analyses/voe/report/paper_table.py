@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lewm_probe.analyses.voe.report.tables import ONSET, factor, main_pair
-from lewm_probe.reports import labels
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import WorldView, preferred
 from lewm_probe.reports.tables.table import (
@@ -48,7 +47,7 @@ def paper_surprise_table(views: Sequence[WorldView]) -> Table | None:
                 if ratio:
                     ends = (factor(end) for end in (ratio.value, ratio.low, ratio.high))
                     cells["factor"] = cell(*ends)
-                group = f"{labels.world(view.world)}: {labels.condition(condition).lower()}"
+                group = f"{view.title}: {view.condition(condition).lower()}"
                 rows.append(Row(cells, group=group))
     return table(
         "paper-surprise",

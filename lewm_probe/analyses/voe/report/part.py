@@ -18,7 +18,7 @@ from lewm_probe.analyses.voe.report.tables import (
     collapse_table,
     voe_tables,
 )
-from lewm_probe.reports import formatting, labels
+from lewm_probe.reports import formatting
 from lewm_probe.reports.model_cards.headlines import Headline
 from lewm_probe.reports.page.parts import (
     ByModel,
@@ -56,14 +56,8 @@ def _surprise(view: WorldView) -> Section:
 
 
 def _dose(view: WorldView) -> Section:
-    kinds = {view.kind(condition) for condition in dosed(view)}
-    reported = {
-        "teleport": "a teleport by a share of the arena’s width",
-        "fast_forward": "a fast-forward, for which the recorded trajectory is continued ahead "
-        "until the body is the same distance away (a physically possible place, reached too early)",
-        "color": "a colour changed by a share of the way to the target colour",
-    }
-    said = [text for kind, text in reported.items() if kind in kinds]
+    cards = {view.kind(c): card for c in dosed(view) if (card := view.card(c)) is not None}
+    said = [card.doses for card in cards.values() if card.doses]
     what = f": {'; '.join(said)}" if said else ""
     return Section(
         "dose",
@@ -95,7 +89,7 @@ def summary(models: ByModel) -> Summary:
 def headlines(view: WorldView) -> Iterator[Headline]:
     """Numbers by which a checkpoint is known."""
     for condition in view.conditions():
-        name = labels.condition(condition)
+        name = view.condition(condition)
         for metric, title in (
             ("auroc", "AUROC at onset"),
             ("delta_auroc_over_copy_last", "ΔAUROC over copy-last at onset"),
@@ -116,13 +110,13 @@ def measures(view: WorldView) -> list[Measure]:
     """By which methods are compared."""
     found = []
     for condition in view.conditions():
-        kind = view.kind(condition)
-        if kind not in ("teleport", "step_teleport", "action_swap"):
+        card = view.card(condition)
+        if card is None or not card.compared or not card.question:
             continue
-        base = kind == "teleport"
+        base = not card.over
         metric = "auroc" if base else "delta_auroc_over_copy_last"
         name = "AUROC" if base else "ΔAUROC over copy-last"
-        what = labels.condition(condition)
+        what = view.condition(condition)
         found.append(
             Measure(
                 f"{what}: {name}",

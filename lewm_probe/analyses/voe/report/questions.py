@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lewm_probe.analyses.voe.report.dose_questions import dose_questions
 from lewm_probe.analyses.voe.report.tables import ONSET, factor, main_pair, reading
-from lewm_probe.reports import formatting, labels
+from lewm_probe.reports import formatting
 from lewm_probe.reports.results_view import Mean, WorldView, means, preferred
 from lewm_probe.reports.verdicts.judging import (
     Answer,
@@ -17,33 +17,48 @@ from lewm_probe.reports.verdicts.judging import (
     side,
     verdict,
 )
+from lewm_probe.results.cards import Card
+
+DOSES_AT, COLOR_AT = 25, 55
+"""Where questions about doses, and the one about colour, stand among those of the cards' orders."""
 
 
 def questions(view: WorldView) -> list[VerdictQuestion]:
-    """All of them, in the order in which a reader asks."""
-    return [
-        *_teleports(view),
-        *_step_teleports(view),
-        *dose_questions(view),
-        *_frozen(view),
-        *_pass_through(view),
-        *_fast_forward(view),
-        *_against_color(view),
-        *_actions(view),
-    ]
+    """All of them, in the order in which a reader asks: as the cards of conditions say."""
+    found: list[tuple[float, VerdictQuestion]] = []
+    for condition in view.conditions():
+        card = view.card(condition)
+        if card is not None and card.question:
+            found.append((card.order, _asked(view, condition, card)))
+    found += [(DOSES_AT, one) for one in dose_questions(view)]
+    found += [(COLOR_AT, one) for one in _against_color(view)]
+    return [question for _, question in sorted(found, key=lambda one: one[0])]
 
 
-def _kinds(view: WorldView, *kinds: str) -> list[str]:
-    return [c for c in view.conditions() if view.kind(c) in kinds]
+def _kinds(view: WorldView, kind: str) -> list[str]:
+    return [c for c in view.conditions() if view.kind(c) == kind]
 
 
-def _of(condition: str, several: bool) -> str:
-    who = labels.body(condition)
-    return f" of {who}" if several and who else ""
+_OBSTACLES = {("two-room", "agent"): "a wall", ("push-t", "block"): "the agent"}
+"""What a body passes through: (world, body)."""
 
 
-def _body(condition: str) -> str:
-    return labels.body(condition) or "body"
+def _filled(view: WorldView, condition: str, told: str) -> str:
+    """A card's text with what it leaves open; nothing else in it is looked up."""
+    who = view.body(condition)
+    several = len(_kinds(view, view.kind(condition))) > 1
+    dose = view.stated(condition).get("dose")
+    words = {
+        "{of}": f" of {who}" if several and who else "",
+        "{who}": who or "body",
+        "{pushed}": "" if who == "agent" else " when pushed",
+        "{through}": _OBSTACLES.get((view.world, who), "what is solid"),
+        "{far}": f" {formatting.percent(dose)} of the arena’s width" if dose else " far",
+        "{alpha}": f"{alpha(view):g}",
+    }
+    for name, word in words.items():
+        told = told.replace(name, word)
+    return told
 
 
 def _noticed(view: WorldView, condition: str, *, beyond_copy_last: bool) -> Judge:
@@ -103,134 +118,16 @@ def _absolute(mean: Mean) -> str:
     return formatting.estimate(-mean.value, low, high, decimals=3)
 
 
-def _asked(
-    view: WorldView,
-    key: str,
-    text: str,
-    rule: str,
-    condition: str,
-    *,
-    beyond_copy_last: bool = True,
-) -> VerdictQuestion:
-    """Whether a condition was noticed, of every model."""
-    judge = _noticed(view, condition, beyond_copy_last=beyond_copy_last)
+def _asked(view: WorldView, condition: str, card: Card) -> VerdictQuestion:
+    """Whether a condition was noticed, of every model, by its kind's rule."""
+    judge = _noticed(view, condition, beyond_copy_last=card.over == "copy_last")
     verdicts = [
         verdict(view, model, judge, _noticed_evidence(view, condition, model))
         for model in view.models
     ]
-    return VerdictQuestion(f"{key}-{condition}", text, rule, tuple(verdicts))
-
-
-def _teleports(view: WorldView) -> list[VerdictQuestion]:
-    found = _kinds(view, "teleport")
-    return [
-        _asked(
-            view,
-            "teleport",
-            f"Did it notice teleports{_of(condition, len(found) > 1)}?",
-            "At the onset frame the 95 % interval of AUROC lies above 0.5 and the Holm-adjusted p "
-            f"of the paired t-test is below {alpha(view):g}. Far teleports alone prove little: a "
-            "jump detector passes too.",
-            condition,
-            beyond_copy_last=False,
-        )
-        for condition in found
-    ]
-
-
-def _step_teleports(view: WorldView) -> list[VerdictQuestion]:
-    found = _kinds(view, "step_teleport")
-    return [
-        _asked(
-            view,
-            "step-teleport",
-            f"Also step-sized ones{_of(condition, len(found) > 1)}, which a jump detector misses?",
-            "As for teleports, and the 95 % interval of ΔAUROC over copy-last lies above 0.",
-            condition,
-        )
-        for condition in found
-    ]
-
-
-_AS_STEP = (
-    "As for step-sized teleports: intervals of AUROC above 0.5 and of ΔAUROC over copy-last above "
-    "0, and p (Holm-adjusted where it is in the confirmatory family) below {alpha:g}. "
-)
-_LEFT_OUT = "Cases in which nothing would show are left out."
-
-
-def _frozen(view: WorldView) -> list[VerdictQuestion]:
-    found = []
-    for condition in _kinds(view, "frozen"):
-        who = _body(condition)
-        pushed = "" if who == "agent" else " when pushed"
-        found.append(
-            _asked(
-                view,
-                "frozen",
-                f"Did it notice that a frozen {who} did not move{pushed}?",
-                _AS_STEP.format(alpha=alpha(view))
-                + "Copy-last is calm about a body at rest. "
-                + _LEFT_OUT,
-                condition,
-            )
-        )
-    return found
-
-
-_OBSTACLES = {("two-room", "agent"): "a wall", ("push-t", "block"): "the agent"}
-"""What a body passes through: (world, body)."""
-
-
-def _pass_through(view: WorldView) -> list[VerdictQuestion]:
-    found = []
-    for condition in _kinds(view, "pass_through"):
-        who = _body(condition)
-        through = _OBSTACLES.get((view.world, who), "what is solid")
-        found.append(
-            _asked(
-                view,
-                "pass-through",
-                f"Did it notice that the {who} passed through {through}?",
-                _AS_STEP.format(alpha=alpha(view)) + _LEFT_OUT,
-                condition,
-            )
-        )
-    return found
-
-
-def _fast_forward(view: WorldView) -> list[VerdictQuestion]:
-    found = []
-    for condition in _kinds(view, "fast_forward"):
-        dose = view.stated(condition).get("dose")
-        far = f" {formatting.percent(dose)} of the arena’s width" if dose else " far"
-        found.append(
-            _asked(
-                view,
-                "fast-forward",
-                f"Did it notice a fast-forward, the {_body(condition)} too early at a place that "
-                "it would reach?",
-                f"The recorded trajectory is continued ahead until the body is{far} away. "
-                f"{_AS_STEP.format(alpha=alpha(view))}{_LEFT_OUT}",
-                condition,
-            )
-        )
-    return found
-
-
-def _actions(view: WorldView) -> list[VerdictQuestion]:
-    return [
-        _asked(
-            view,
-            "actions",
-            "Does it use the actions?",
-            "Surprise at recorded images rises when they come with another trajectory’s "
-            "actions: interval of AUROC above 0.5, Holm-adjusted p below "
-            f"{alpha(view):g}, interval of ΔAUROC over copy-last (blind to actions) above 0.",
-            condition,
-        )
-        for condition in _kinds(view, "action_swap")
-    ]
+    key = view.kind(condition).replace("_", "-")
+    question, rule = (_filled(view, condition, told) for told in (card.question, card.rule))
+    return VerdictQuestion(f"{key}-{condition}", question, rule, tuple(verdicts))
 
 
 def _against_color(view: WorldView) -> list[VerdictQuestion]:
@@ -238,7 +135,7 @@ def _against_color(view: WorldView) -> list[VerdictQuestion]:
     if not (teleport and color):
         return []
     several = len(_kinds(view, "teleport")) * len(_kinds(view, "color")) > 1
-    reported = [labels.condition(name) for name in (teleport, color)]
+    reported = [view.condition(name) for name in (teleport, color)]
     pair = f" ({reported[0].lower()}, against {reported[1].lower()})" if several else ""
     return [
         VerdictQuestion(
@@ -299,7 +196,7 @@ def color_alone(view: WorldView, condition: str, model: str) -> str:
         return ""
     mean = means(own)[0]
     bound = f"×{view.setting('voe', 'equivalence_ratio', default=1.25):g}"
-    name = f"{labels.condition(condition)} alone"
+    name = f"{view.condition(condition)} alone"
     tost = [row.value for row in preferred(view.pick("voe", "p_equivalence", **at))]
     worst = max((p for p in tost if p is not None), default=None)
     if worst is not None and len(tost) == len(own) and worst < alpha(view):

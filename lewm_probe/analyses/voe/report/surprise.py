@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import (
     FULL,
     Plot,
@@ -126,7 +125,7 @@ def surprise_plot(view: WorldView) -> Plot | None:
                     alpha=0.7,
                 )
                 means_band(ax, look, found.curves.get((condition, model), []), "horizon")
-            title = textwrap.fill(labels.condition(condition), 27 if width >= FULL else 23)
+            title = textwrap.fill(view.condition(condition), 27 if width >= FULL else 23)
             ax.set_title(title, loc="left", pad=3)
             if k + across >= len(conditions):
                 ax.set_xlabel("frames after t₀")

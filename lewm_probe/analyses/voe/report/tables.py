@@ -256,7 +256,7 @@ def _contrasts(view: WorldView) -> Table | None:
                 cells["factor"] = cell(factor(mean.value), factor(mean.low), factor(mean.high))
             if any(c.value is not None for c in cells.values()):
                 cells |= {"model": text(view.label(model)), "n": _n(mean)}
-                group = f"{labels.condition(subject)}, against {labels.condition(versus).lower()}"
+                group = f"{view.condition(subject)}, against {view.condition(versus).lower()}"
                 rows.append(Row(cells, group=group))
     return table(
         f"{view.world}-voe-contrasts",
@@ -312,7 +312,7 @@ def _log_ratio(view: WorldView, condition: str, model: str, window: str) -> list
 
 def _group(view: WorldView, condition: str) -> str:
     kind = labels.EXPECTATIONS[view.expectation(condition)]
-    return f"{labels.condition(condition)} ({kind})"
+    return f"{view.condition(condition)} ({kind})"
 
 
 def _detectable(view: WorldView) -> str:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -116,6 +119,30 @@ def test_an_edit_of_any_of_our_models_makes_latents_anew(oracle, tmp_path, monke
         _code_of.cache_clear()
         versions.append(encode_code(oracle.model))
     _code_of.cache_clear()
+    assert versions[0] != versions[1]
+
+
+@pytest.mark.parametrize("edited", ["net", "deep.part"])
+def test_an_edit_anywhere_in_a_models_own_package_makes_latents_anew(
+    doubles, tmp_path, monkeypatch, edited
+):
+    package = tmp_path / "somebodys"
+    (package / "deep").mkdir(parents=True)
+    names = ("__init__", "net", "deep.__init__", "deep.part")
+    files = {name: package / f"{name.replace('.', '/')}.py" for name in names}
+    for file in files.values():
+        file.write_text("")
+    files["net"].write_text("class Net:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    net = importlib.import_module("somebodys.net").Net
+    versions = []
+    for text in ("", "# edited\n"):
+        files[edited].write_text(f"{files[edited].read_text()}{text}")
+        _code_of.cache_clear()
+        versions.append(_code_of(net))
+    _code_of.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "somebodys"]:
+        del sys.modules[name]
     assert versions[0] != versions[1]
 
 
