@@ -404,7 +404,7 @@ def test_a_name_of_another_format(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         collect("two-room", 1, out)
     assert str(error.value) == (
-        f"{out} would be taken for a data set of the format 'lance', but what is collected is HDF5. "
-        "Give a name that ends in .h5 with --out, and then run `lewm-probe data convert`."
+        f"{out} would be taken for a data set of the format 'lance', but what is collected is "
+        "HDF5. Give a name that ends in .h5 with --out, and then run `lewm-probe data convert`."
     )
     assert not list(tmp_path.iterdir())
