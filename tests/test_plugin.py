@@ -7,6 +7,7 @@ like what is built in.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -169,9 +170,11 @@ def test_it_is_compared_with_stored_results_and_gated(ask: Ask, work: Path, audi
     assert [outcome["passed"] for outcome in first["gate"]] == [False]
 
 
-def test_help_lists_its_command_with_its_option(ask: Ask) -> None:
-    assert "How far latents move from frame to frame." in ask("--help")
-    assert "--stride" in ask("steps", "--help")
+def test_help_lists_its_command(plugin: Path) -> None:
+    command = [sys.executable, "-m", "lewm_probe.cli.main", "--help"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert "How far latents move from frame to frame." in told.stdout
 
 
 def test_stored_results_are_shown_without_the_package(audited: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Mine(WorldModel):
 def test_what_a_data_set_cannot_be_asked_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry.WORLDS, "_own", {})
     with EpisodeWriter(tmp_path / "robot.h5", [4], {"note": "images are lossy"}) as writer:
         force = np.array([[0.0], [np.nan], [1.0], [2.0]])
         pixels = np.zeros((4, 8, 8, 3), np.uint8)
