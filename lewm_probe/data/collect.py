@@ -31,6 +31,7 @@ from lewm_probe.core.processes import become_worker, ctrl_c_ignored
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
+from lewm_probe.data.formats.registry import format_of
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import Policy, Snapshot, World
 
@@ -187,7 +188,8 @@ def collect(
         progress: where to show how far it is, in episodes.
 
     Raises:
-        UsageError: no such world or mode, or a number out of range.
+        UsageError: no such world or mode, a number out of range, or a name that says that ``out``
+            is of another format.
         UserError: ``out`` holds something else, cannot be written, or a worker died.
     """
     out = Path(out)
@@ -195,6 +197,12 @@ def collect(
     beside = out.with_name(out.name + ".parts")
     if out.is_dir():
         raise UserError(f"{out} is a folder. Give the name of a file to write with --out.")
+    kind, _ = format_of(out)
+    if out.suffix and kind != "hdf5":
+        raise UsageError(
+            f"{out} would be taken for a data set of the format '{kind}', but what is collected is "
+            "HDF5. Give a name that ends in .h5 with --out, and then run `lewm-probe data convert`."
+        )
     if out.exists() and not overwrite:
         done = _already_there(out, settings, episodes)
         shutil.rmtree(beside, ignore_errors=True)  # left by a call that was killed at its very end

@@ -397,3 +397,14 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 def test_workers_do_not_import_torch() -> None:
     code = "import sys, lewm_probe.data.collect; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_a_name_of_another_format(tmp_path: Path) -> None:
+    out = tmp_path / "data.lance"
+    with pytest.raises(UsageError) as error:
+        collect("two-room", 1, out)
+    assert str(error.value) == (
+        f"{out} would be taken for a data set of the format 'lance', but what is collected is "
+        "HDF5. Give a name that ends in .h5 with --out, and then run `lewm-probe data convert`."
+    )
+    assert not list(tmp_path.iterdir())

@@ -54,17 +54,6 @@ def test_built_in_names_cannot_be_taken_over(monkeypatch: pytest.MonkeyPatch) ->
     assert type(make_world("two-room")) is TwoRoom
 
 
-def test_an_entry_point_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, "my-maze", "no_such_package.maze:Maze")
-    with pytest.raises(UserError) as error:
-        make_world("my-maze")
-    assert str(error.value) == (
-        "World 'my-maze' is registered as no_such_package.maze:Maze, which cannot be loaded: "
-        "No module named 'no_such_package'. Install what it needs, or remove the package that "
-        "registers it."
-    )
-
-
 def test_an_entry_point_that_is_no_world(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, "my-maze", "lewm_probe.core.errors:UserError")
     with pytest.raises(UserError) as error:
