@@ -112,15 +112,20 @@ def keep_result(folder: Path, out: Path) -> None:
     (out / "films.json").write_text(json.dumps(films, indent=1))
     report = folder / "report.md"
     if report.is_file():
-        (out / "report.md").write_text(without_provenance(report.read_text()))
+        (out / "report.md").write_text(anywhere(without_provenance(report.read_text())))
     for table in sorted((folder / "tables").glob("*.csv")):
         if table.stem != "provenance":
-            shutil.copy(table, out)
+            (out / table.name).write_text(anywhere(table.read_text()))
 
 
 def hash_of(path: Path) -> str:
     """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def anywhere(text: str) -> str:
+    """A text without the place of this checkout."""
+    return text.replace(str(ROOT), "ROOT")
 
 
 def without_provenance(text: str) -> str:
