@@ -71,7 +71,7 @@ def collect(
     console.finish(
         table(
             f"{world}: {'already there, nothing to do' if done.already_there else 'collected'}",
-            ("episodes", "rows", "picture", "taken over", "seconds"),
+            ("episodes", "rows", "image", "taken over", "seconds"),
             [(done.episodes, done.rows, f"{size} px", done.reused, round(console.seconds, 1))],
         ),
         {
@@ -250,7 +250,7 @@ def convert(
     console.finish(
         table(
             f"{source}: converted",
-            ("episodes", "rows", "picture", "seconds"),
+            ("episodes", "rows", "image", "seconds"),
             [(done.episodes, done.rows, f"{width}×{height} px", round(console.seconds, 1))],
         ),
         {

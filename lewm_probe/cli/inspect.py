@@ -59,7 +59,7 @@ def _facts(examined: Loaded) -> dict[str, Any]:
     if located.run_checkpoints:
         facts["checkpoints of the run"] = _some([path.name for path in located.run_checkpoints])
     return facts | {
-        "picture": f"{config.image_size} px",
+        "image": f"{config.image_size} px",
         "history": f"{_of(model, config, 'history')} frames",
         "frame-skip": config.frame_skip if model else UNKNOWN,
         "action block": _of(model, config, "action_width"),

@@ -24,7 +24,7 @@ def test_a_checkpoint_says_what_it_is(run: Run, make_checkpoint: Callable[..., P
     assert reported["training seed"] == "3"
     assert reported["step"] == "10"
     assert reported["epoch"] == "–"
-    assert reported["picture"] == "32 px"
+    assert reported["image"] == "32 px"
     assert reported["action block"] == "10"
     assert reported["action mean"] == "0 0"
 
