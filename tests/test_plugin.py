@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,10 +22,14 @@ from typer.testing import CliRunner
 import lewm_probe
 from lewm_probe.core.registry import Registry
 from lewm_probe.data.formats.registry import FORMATS, open_episodes
+from lewm_probe.models import check_world_model
 from lewm_probe.models.checkpoints.registry import CHECKPOINT_FORMATS
+from lewm_probe.models.checkpoints.swm.export import export_swm
 from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.results.analyses import ANALYSES
 from lewm_probe.results.result import Result
+from lewm_probe.training.loop import train
+from lewm_probe.training.recipe import override, read_recipe
 from lewm_probe.worlds import world_names
 
 Ask = Callable[..., str]
@@ -106,9 +111,44 @@ def test_it_trains_on_patch_tokens(ask: Ask, work: Path) -> None:
     assert [record["step"] for record in trained] == [1, 2, 3, 4]
     keys = {"prediction", "spread", "loss", "latent_std", "centered_effective_rank"}
     assert keys <= trained[-1].keys()
+    shown = dict(re.findall(r"│ +(.+?) +│ +(.+?) +│", ask("inspect", work / "patches")))
+    sizes = ("history", "action block", "latent width", "tokens")
+    assert [shown[name] for name in sizes] == ["1 frame", "10", "8", "4"]
+    assert "encoder" not in shown
     told = json.loads(ask("inspect", work / "patches", "--json"))
     assert told["meta"]["family"] == "toy_patches"
     assert told["config"] == {"image_size": 32, "frame_skip": 5, "env_action_width": 2}
+
+
+def test_a_run_that_was_killed_ends_alike(
+    ask: Ask, work: Path, plugin: Path, tmp_path: Path
+) -> None:
+    def kill(record: dict[str, object]) -> None:
+        if record["step"] == 3:
+            raise KeyboardInterrupt
+
+    recipe, run = override(read_recipe(plugin / "recipe.yaml"), ["resume_every_steps=2"]), tmp_path
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, work / "ball.toyset", run, on_log=kill)
+    assert (run / "resume.safetensors").is_file()
+    resumed = (plugin / "recipe.yaml", "--set", "resume_every_steps=2", "--resume", "--quiet")
+    ask("train", *resumed, "--data", work / "ball.toyset", "--out", run)
+    final = "model.safetensors"
+    assert (run / final).read_bytes() == (work / "patches" / final).read_bytes()
+
+
+def test_both_models_keep_what_the_interface_promises(work: Path) -> None:
+    check_world_model(lewm_probe.load_model(work / "patches"))
+    check_world_model("toy_pool")
+
+
+def test_only_lewm_and_pldm_have_a_released_shape(ask: Ask, work: Path, tmp_path: Path) -> None:
+    with pytest.raises(lewm_probe.core.errors.UserError) as error:
+        export_swm(tmp_path, lewm_probe.load_model(work / "patches"))
+    assert str(error.value) == (
+        "A model of the family toy_patches has no released shape: only lewm and pldm were "
+        "published. Keep it as the .safetensors file it is."
+    )
 
 
 def test_it_loads_to_the_same_from_both_files(ask: Ask, work: Path) -> None:
@@ -121,6 +161,7 @@ def test_it_loads_to_the_same_from_both_files(ask: Ask, work: Path) -> None:
     assert torch.equal(z, theirs.encode(pixels))
     assert torch.equal(ours.predict(z, actions), theirs.predict(z, actions))
     assert theirs.spec == ours.spec
+    assert theirs.fingerprint == ours.fingerprint
     assert json.loads(ask("inspect", work / "saved.toynpz", "--json"))["kind"] == (
         "toy_npz checkpoint"
     )
@@ -142,6 +183,9 @@ def test_the_audit_asks_all_of_it(audited: Path) -> None:
         assert (model, "steps", None) in found
         assert (model, "probe", "ball_position") in found
     assert any(m.analysis == "steps" and m.versus == "pool" for m in result.metrics)
+    assert "random_weights" not in {m.control for m in result.metrics}
+    notes = [note for entry in result.provenance for note in entry.notes]
+    assert sum(note.endswith("cannot be built anew with random weights.") for note in notes) >= 2
     assert result.cards["condition"]["gravity_flip"].label == "Gravity turned over"
     assert result.cards["family"]["toy_patches"].color == "#557733"
     assert result.cards["analysis"]["steps"].package == "toy-lewm-probe"

@@ -36,7 +36,8 @@ def inspect(
 
 def _facts(examined: Loaded) -> dict[str, Any]:
     located, meta, model = examined.located, examined.meta, examined.model
-    config, own = examined.sizes, examined.facts
+    spec, own = examined.spec, examined.facts
+    encoder = getattr(examined.sizes, "encoder", None)  # of LeWM and PLDM
     known = model.action_statistics if model else None
     facts: dict[str, Any] = {
         "kind": located.kind,
@@ -59,12 +60,13 @@ def _facts(examined: Loaded) -> dict[str, Any]:
     if located.run_checkpoints:
         facts["checkpoints of the run"] = _some([path.name for path in located.run_checkpoints])
     return facts | {
-        "image": f"{config.image_size} px",
-        "history": f"{_of(model, config, 'history')} frames",
-        "frame-skip": config.frame_skip if model else UNKNOWN,
-        "action block": _of(model, config, "action_width"),
-        "latent width": _of(model, config, "latent_width"),
-        **({"encoder": config.encoder.name} if hasattr(config, "encoder") else {}),
+        "image": f"{spec.image_size} px",
+        "history": f"{spec.history} frame{'s' if spec.history > 1 else ''}",
+        "frame-skip": spec.frame_skip if model else UNKNOWN,
+        "action block": spec.action_width,
+        "latent width": spec.latent_width,
+        **({"tokens": spec.tokens} if spec.tokens > 1 else {}),
+        **({"encoder": encoder.name} if encoder else {}),
         "action statistics": model.statistics_source if model else UNKNOWN,
         "action mean": " ".join(f"{v:.4g}" for v in known.mean) if known else UNKNOWN,
         "action SD": " ".join(f"{v:.4g}" for v in known.std) if known else UNKNOWN,
@@ -72,12 +74,6 @@ def _facts(examined: Loaded) -> dict[str, Any]:
         "parameters": f"{sum(examined.parts.values()):,}",
         **{f"  {name}": f"{count:,}" for name, count in examined.parts.items()},
     }
-
-
-def _of(model: Any, config: Any, size: str) -> int:
-    """A size of the model; of the configuration where statistics are missing, so that none is."""
-    found: int = getattr(config if model is None else model.spec, size)
-    return found
 
 
 def _plain(examined: Loaded) -> dict[str, Any]:
@@ -89,7 +85,7 @@ def _plain(examined: Loaded) -> dict[str, Any]:
         "header": own.get("header"),
         "meta": examined.meta.model_dump(mode="json"),
         "config": examined.sizes.model_dump(mode="json"),
-        "frame_skip": examined.sizes.frame_skip if model else None,
+        "frame_skip": examined.spec.frame_skip if model else None,
         "action_statistics": {
             "source": model.statistics_source if model else None,
             "mean": list(known.mean) if known else None,

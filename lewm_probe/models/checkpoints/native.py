@@ -24,16 +24,9 @@ from lewm_probe.core.config import Config, parse
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import atomic_path, regular_file
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.checkpoints.action_source import given_statistics, settle
+from lewm_probe.models.checkpoints.assemble import assemble, loaded
 from lewm_probe.models.checkpoints.places import CONFIG, folder_name, inside, there
-from lewm_probe.models.checkpoints.registry import (
-    NATIVE,
-    Choice,
-    Loaded,
-    Located,
-    parts_of,
-)
-from lewm_probe.models.checkpoints.tensors import check_finite, check_tensors
+from lewm_probe.models.checkpoints.registry import NATIVE, Choice, Loaded, Located
 from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.models.images import Resize
 
@@ -56,6 +49,11 @@ class Header(Config):
     """Of the family's ``model_config``."""
     action_mean: tuple[float, ...]
     action_std: tuple[float, ...]
+
+    @property
+    def statistics(self) -> ActionStatistics:
+        """Of the actions it was trained on."""
+        return ActionStatistics(mean=self.action_mean, std=self.action_std)
 
 
 @functools.cache
@@ -97,23 +95,8 @@ def load_checkpoint(
     """
     path = resolve_checkpoint(path)
     header = read_header(path)
-    tensors = read_safetensors(path)
-    advice = "The file was changed after it was written; use the original."
-    family = FAMILIES.get(header.meta.family)
-    if claim := family.check_claims(header.config, len(tensors)):
-        raise UserError(f"The configuration of {path} {claim}. {advice}")
-    statistics = ActionStatistics(mean=header.action_mean, std=header.action_std)
-    with torch.device("meta"):
-        model = family.build(header.config, statistics, header.meta, resize=resize)
-    check_tensors(path, tensors, model.state_dict(), advice)
-    # Copies, not views of the mapped file: memory is aligned as at saving, so that sums come out
-    # bit for bit as before, and the file may go away.
-    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-    check_finite(path, tensors)
-    model.load_state_dict(tensors, strict=True, assign=True)
-    model.statistics_source = "checkpoint"
-    frozen: Any = model.to(device).eval().requires_grad_(False)
-    return frozen
+    tensors, own = read_safetensors(path), header.statistics
+    return assemble(path, header.meta, header.config, own, tensors, resize=resize).to(device)
 
 
 def read_header(path: Path) -> Header:
@@ -279,14 +262,10 @@ class NativeFormat:
 
     def read(self, located: Located, choice: Choice, *, need_statistics: bool) -> Loaded:
         """Header and tensors; it carries its statistics."""
-        given = given_statistics(choice.action_stats, choice.dataset)
         header = read_header(located.weights)
-        choice.check_family(located.weights, header.meta.family)
-        model = load_checkpoint(located.weights, resize=choice.resize)
-        own = model.action_statistics
-        settle(located.weights, own, given, model.spec.action_width, insist=choice.insist)
-        facts = {"header": header.model_dump(mode="json")}
-        return Loaded(located, header.meta, model, model.config, facts, own, *parts_of(model))
+        tensors, said = read_safetensors(located.weights), header.model_dump(mode="json")
+        own, config = header.statistics, header.config
+        return loaded(located, choice, header.meta, config, own, tensors, header=said)
 
     def origin(self, located: Located) -> Origin:
         """As the header says."""

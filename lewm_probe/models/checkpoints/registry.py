@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.registry import Registry
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.base import ModelSpec
 from lewm_probe.models.family import Origin
 from lewm_probe.models.images import Resize
 
@@ -104,7 +106,8 @@ class Loaded:
         located: its files.
         meta: where it comes from, as far as it says.
         model: in eval mode, frozen; None where action statistics are missing.
-        sizes: the model's configuration; without statistics the action block counts as one step.
+        spec: the model's; without statistics the action block counts as one step.
+        sizes: the model's configuration.
         facts: what else its format says of it, for people and for ``inspect --json``.
         own: the action statistics it carries itself.
         parts: parameters of each part of the model.
@@ -114,11 +117,29 @@ class Loaded:
     located: Located
     meta: Origin
     model: Any | None
-    sizes: Any
+    spec: ModelSpec
+    sizes: Config
     facts: Mapping[str, Any] = field(default_factory=dict)
     own: ActionStatistics | None = None
     parts: dict[str, int] = field(default_factory=dict)
     tensors: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        located: Located,
+        meta: Origin,
+        model: Any,
+        own: ActionStatistics | None,
+        facts: Mapping[str, Any],
+    ) -> Loaded:
+        """With all that a model of some family says of itself."""
+        parts = {
+            name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
+        }
+        parts = {name: count for name, count in parts.items() if count}
+        tensors = len(model.state_dict())
+        return cls(located, meta, model, model.spec, model.config, facts, own, parts, tensors)
 
 
 @runtime_checkable
@@ -165,11 +186,3 @@ def formats() -> list[CheckpointFormat]:
     """All of them in the order in which they are asked: other packages', then ours."""
     others = [name for name in CHECKPOINT_FORMATS.names() if name not in (NATIVE, SWM)]
     return [CHECKPOINT_FORMATS.get(name) for name in (*others, NATIVE, SWM)]
-
-
-def parts_of(model: Any) -> tuple[dict[str, int], int]:
-    """Parameters of each part of a model, and how many tensors it has."""
-    parts = {
-        name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
-    }
-    return {name: count for name, count in parts.items() if count}, len(model.state_dict())

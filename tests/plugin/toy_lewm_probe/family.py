@@ -8,7 +8,7 @@ from torch import nn
 from lewm_probe.core.config import Config
 from lewm_probe.models import ModelSpec, WorldModel
 from lewm_probe.models.family import Family, Trainee
-from lewm_probe.models.images import take_pixels
+from lewm_probe.models.images import fit_pixels, take_pixels
 from lewm_probe.results.cards import Card
 
 
@@ -25,7 +25,7 @@ class PatchesObjective(Config):
 class Patches(nn.Module, WorldModel):
     def __init__(self, config, statistics, origin, *, resize=None):
         super().__init__()
-        self.config, self.action_statistics = config, statistics
+        self.config, self.action_statistics, self.resize = config, statistics, resize
         (side, skip, actions), width = config.model_dump().values(), 8
         sizes = ("toy_patches", 1, skip, side, "continuous", skip * actions, width, 4)
         self.spec = ModelSpec(*sizes, origin.world, origin.seed, origin.step)
@@ -33,11 +33,12 @@ class Patches(nn.Module, WorldModel):
 
     def encode(self, observation):  # → (B, T, 4, 8)
         pixels = take_pixels(observation)
-        images = pixels.flatten(0, 1).movedim(-1, 1) / 255
-        quarters = nn.functional.adaptive_avg_pool2d(images, 2).flatten(2)  # (B·T, 3, 4)
+        frames = fit_pixels(pixels.flatten(0, 1), self.spec.image_size, self.resize, None)
+        quarters = nn.functional.adaptive_avg_pool2d(frames.movedim(-1, 1) / 255, 2).flatten(2)
         return self.embed(quarters.movedim(1, 2)).unflatten(0, pixels.shape[:2])
 
     def predict(self, latents, actions):
+        self.check_actions(actions)
         blocks = torch.nan_to_num(actions).unsqueeze(2).expand(*latents.shape[:3], -1)
         return latents + self.move(torch.cat([latents, blocks], -1))
 
@@ -51,9 +52,8 @@ class PatchesTrainee(Trainee):
 
 
 class PatchesFamily(Family):
-    card = Card("Toy patches", 200, color="#557733")
-    model_config, objective_config = PatchesConfig, PatchesObjective
-    build, trainee = Patches, PatchesTrainee
+    card, model_config = Card("Toy patches", 200, color="#557733"), PatchesConfig
+    objective_config, build, trainee = PatchesObjective, Patches, PatchesTrainee
 
 
 TOY_PATCHES = PatchesFamily()

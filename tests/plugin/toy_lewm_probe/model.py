@@ -3,7 +3,7 @@
 from torch.nn.functional import adaptive_avg_pool2d
 
 from lewm_probe.models import ModelSpec, WorldModel
-from lewm_probe.models.images import take_pixels
+from lewm_probe.models.images import fit_pixels, take_pixels
 
 GRID = 4
 """Cells a side."""
@@ -23,7 +23,8 @@ class Pooled(WorldModel):
 
     def encode(self, observation):
         pixels = take_pixels(observation)
-        grey = pixels.flatten(0, 1).float().mean(-1)[:, None] / 255  # (B·T, 1, H, W)
+        frames = fit_pixels(pixels.flatten(0, 1), self.spec.image_size, None, None)
+        grey = frames.float().mean(-1)[:, None] / 255  # (B·T, 1, H, W)
         return adaptive_avg_pool2d(grey, GRID).flatten(1).unflatten(0, pixels.shape[:2])
 
     def predict(self, latents, actions):

@@ -39,21 +39,17 @@ class Frozen:
         """A body of the world."""
         check_known(condition, "body", world.bodies)
 
-    def disturb(self, world: World, who: str) -> None:
-        """What is done to each body before the block."""
-        world.freeze(who)
-
     def apply(
         self, condition: Condition, world: World, pair: Pair, rng: np.random.Generator
     ) -> Stimulus:
-        """Disturb, then take the block that leads to t0.
+        """Freeze, then take the block that leads to t0.
 
         Raises:
             Impossible: nothing would have moved.
         """
         world.restore(pair.snapshots[pair.t0 - 1])
         for who in bodies(condition):
-            self.disturb(world, who)
+            world.freeze(who)
         pair.block(pair.t0 - 1)
         pair.must_show()
         return Stimulus(from_state=True)

@@ -114,16 +114,16 @@ def released_tree(config: ModelConfig, family: str) -> dict[str, Any]:
         UserError: another encoder than a ViT, a family that was not published, or an attention
             that the published code builds otherwise.
     """
+    if family not in MODEL_NAMES:
+        raise UserError(
+            f"A model of the family {family} has no released shape: only "
+            f"{' and '.join(MODEL_NAMES)} were published. Keep it as the .safetensors file it is."
+        )
     config = config.resolved()
     if not config.encoder.is_vit:
         raise UserError(
             f"A model with the encoder {config.encoder.name} has no released shape: the published "
             "code knows ViT encoders only. Keep it as the .safetensors file it is."
-        )
-    if family not in MODEL_NAMES:
-        raise UserError(
-            f"A model of the family {family} has no released shape: only "
-            f"{' and '.join(MODEL_NAMES)} were published. Keep it as the .safetensors file it is."
         )
     predictor, vit = config.predictor, config.encoder.vit
     if predictor.heads == 1 and predictor.head_width == config.predictor_width:

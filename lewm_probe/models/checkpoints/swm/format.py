@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,9 +24,9 @@ from lewm_probe.models.checkpoints.places import (
     inside,
     there,
 )
-from lewm_probe.models.checkpoints.registry import SWM, Choice, Loaded, Located, parts_of
+from lewm_probe.models.checkpoints.registry import SWM, Choice, Loaded, Located
 from lewm_probe.models.checkpoints.swm.config import ReleasedConfig, read_released_config
-from lewm_probe.models.checkpoints.swm.export import SIDECAR_VERSION, Sidecar
+from lewm_probe.models.checkpoints.swm.export import MODEL_NAMES, SIDECAR_VERSION, Sidecar
 from lewm_probe.models.checkpoints.swm.weights import (
     ADVICE,
     Weights,
@@ -73,7 +74,7 @@ class SwmFormat:
             with torch.device("meta"):
                 model = family.build(config.sizes, _unscaled(config.action_width), meta)
             fill(model, weights, located.weights)
-            return Loaded(located, meta, None, config.sizes, facts, None, *parts_of(model))
+            return replace(Loaded.of(located, meta, model, None, facts), model=None)
         statistics = settle(located.weights, own, given, config.action_width, insist=choice.insist)
         sizes = config.model_config(len(statistics.values.mean))
         with torch.device("meta"):
@@ -82,7 +83,7 @@ class SwmFormat:
         # Actions taken as they are stay so, also in a checkpoint that was exported with them.
         assumed = sidecar is not None and sidecar.action_source == IDENTITY
         model.statistics_source = IDENTITY if assumed else statistics.source
-        return Loaded(located, meta, model, model.config, facts, own, *parts_of(model))
+        return Loaded.of(located, meta, model, own, facts)
 
     def origin(self, located: Located) -> Origin:
         """As our sidecar says; an epoch in the file's name is its step where that is all."""
@@ -129,6 +130,11 @@ def _meta(
     if reported is not None:
         choice.check_family(located.weights, reported)
     family = reported or choice.family or "lewm"
+    if family not in MODEL_NAMES:
+        raise UserError(
+            f"{located.weights} has the released shape, which is of the families "
+            f"{' and '.join(MODEL_NAMES)}, but --family says {family}. Give one of them."
+        )
     if sidecar is not None and sidecar.meta.family != family:
         raise UserError(
             f"{located.sidecar} says {sidecar.meta.family}, but {located.config} says {family}. "
