@@ -97,10 +97,11 @@ def card(result: Result, entry: ModelEntry, *, command: str) -> str | None:
     found = {view.world: headlines(view) for view in parts}
     if not any(found.values()):
         return None
-    label = _flat(labels.model(entry.name, entry.family))
+    families = result.cards.get("family")
+    label = _flat(labels.model(entry.name, entry.family, families))
     whose = [f"training seed {entry.train_seed}"] if entry.train_seed is not None else []
     whose += [f"step {formatting.count(entry.step)}"] if entry.step is not None else []
-    family = labels.FAMILIES.get(entry.family, entry.family)
+    family = labels.family(entry.family, families)
     worlds = labels.listing([_flat(view.title) for view in parts])
     blocks = [
         f"# {_escaped(', '.join([label, *whose[:1]]))}",
@@ -112,7 +113,7 @@ def card(result: Result, entry: ModelEntry, *, command: str) -> str | None:
     for view in parts:
         blocks += _world(view, found[view.world])
     blocks += ["## What these numbers mean", MEANING.format(confidence=_confidence(parts))]
-    blocks += _checkpoint(entry)
+    blocks += _checkpoint(entry, family)
     blocks += _made(result.provenance, command)
     return f"---\n{_header(entry, found, parts)}\n---\n\n" + "\n\n".join(blocks) + "\n"
 
@@ -254,10 +255,10 @@ def _confidence(parts: Sequence[WorldView]) -> float:
     return 100 * float(next(stated, 0.95))
 
 
-def _checkpoint(entry: ModelEntry) -> list[str]:
+def _checkpoint(entry: ModelEntry, family: str) -> list[str]:
     """What the checkpoint is: size, fingerprint, how training ended, configuration."""
     facts = [
-        ("Family", labels.FAMILIES.get(entry.family, entry.family)),
+        ("Family", family),
         ("Training seed", entry.train_seed),
         ("Step", None if entry.step is None else formatting.count(entry.step)),
         ("Parameters", None if entry.parameters is None else formatting.count(entry.parameters)),

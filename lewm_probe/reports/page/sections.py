@@ -101,7 +101,7 @@ def _notes(result: Result, *, several: bool) -> tuple[str, ...]:
     for record in result.provenance:
         found.setdefault(world_of(record) if several else None, []).extend(record.notes)
     return tuple(
-        note if world is None else f"{labels.world(world)}: {note}"
+        note if world is None else f"{labels.world(world, result.cards.get('world'))}: {note}"
         for world, notes in found.items()
         for note in folded(notes)
     )

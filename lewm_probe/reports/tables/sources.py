@@ -25,7 +25,7 @@ def models_table(view: WorldView) -> Table | None:
         width = entry.config.get("latent_width")
         cells = {
             "model": text(view.label(entry.name)),
-            "family": text(labels.FAMILIES.get(entry.family, entry.family)),
+            "family": text(view.family_label(entry.family)),
             "train_seed": _count(entry.train_seed),
             "step": _count(entry.step),
             "parameters": _count(entry.parameters),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lewm_probe.reports.model_cards.model_card import card
 from lewm_probe.reports.page.sections import content
 from lewm_probe.reports.page.write import write_report
 from lewm_probe.reports.results_view import views
+from lewm_probe.reports.tables.sources import models_table
 from lewm_probe.results.cards import Card
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, ModelEntry, Provenance
@@ -65,6 +67,31 @@ def test_its_words_come_from_the_result() -> None:
     assert view.expectation("gravity") == "violation"
     assert (view.label("theirs"), view.looks["theirs"].color) == ("theirs", "#335577")
     assert view.family_label("swirl") == "Swirl"
+    models = models_table(view)
+    assert models is not None
+    assert models.rows[0].cells["family"].text == "Swirl"
+
+
+def test_its_model_card_calls_family_and_model_by_their_words() -> None:
+    named = result()
+    entry = named.models[0].model_copy(update={"name": "swirl-big"})
+    metrics = [m.model_copy(update={"model": "swirl-big"}) for m in named.metrics]
+    page = card(
+        Result(named.provenance, [entry], metrics, cards=named.cards), entry, command="lewm-probe"
+    )
+    assert page is not None
+    assert "\n# Swirl big, training seed 0\n" in page
+    assert "\nSwirl world model, training seed 0, step 10, audited in The Maze by" in page
+    assert "\n- Family: Swirl\n" in page
+
+
+def test_notes_of_several_worlds_name_them_by_their_words() -> None:
+    (made,) = result().provenance
+    maze = made.model_copy(update={"notes": ["it was dark."]})
+    other = made.model_copy(update={"settings": {"suite": {"world": "two-room"}}})
+    two = [m.model_copy(update={"world": "two-room"}) for m in result().metrics]
+    whole = Result([maze, other], result().models, [*result().metrics, *two], cards=CARDS)  # type: ignore[arg-type]
+    assert content(whole, views(whole), None).notes == ("The Maze: it was dark.",)
 
 
 def test_it_is_asked_about_and_its_numbers_are_shown(tmp_path: Path) -> None:
