@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,22 +19,17 @@ LEAST_PER_LAYER = 10
 """Tensors of a layer at the least: 16 in the encoder, 11 in the predictor."""
 
 
-class Objective(Protocol):
-    """What a window batch is scored by."""
-
-    def __call__(
-        self, latents: Tensor, predicted: Tensor, actions: Tensor, generator: torch.Generator
-    ) -> Terms:
-        """Latents z (B, T, D), ẑ (B, T − 1, D) of z[:, 1:], scaled actions (B, T, A) → terms."""
-
-
 def prediction_loss(latents: Tensor, predicted: Tensor) -> Tensor:
     """Mean squared error of every predicted position; gradients flow through the target too."""
     return (predicted - latents[:, 1:]).square().mean()
 
 
 class JEPATrainee(Trainee):
-    """A JEPA and one of its objectives."""
+    """A JEPA and one of its objectives.
+
+    An objective takes latents z (B, T, D), ẑ (B, T − 1, D) of z[:, 1:], scaled actions (B, T, A)
+    and a generator, and returns its terms.
+    """
 
     model: JEPA
 

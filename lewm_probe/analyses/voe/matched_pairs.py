@@ -97,20 +97,14 @@ class MatchedPairs:
     def __len__(self) -> int:
         return len(self.reference)
 
-    @property
-    def affected(self) -> np.ndarray:
-        """Which frames are t0 or later: bool (N, T)."""
-        return np.arange(self.reference.frames)[None] >= self.onset[:, None]
-
     @cached_property
     def action_sources(self) -> np.ndarray:
         """Whose actions each case gets under ``action_swap``: a derangement, int (N,)."""
         n = len(self)
         order = stream(self._seed, "voe", "donors").permutation(n)
         action_sources = np.empty(n, dtype=np.int64)
-        action_sources[order] = np.roll(
-            order, 1
-        )  # each one's neighbour in a random circle: never itself
+        # Each one's neighbour in a random circle: never itself.
+        action_sources[order] = np.roll(order, 1)
         return action_sources
 
     def dosed(self, condition: Condition) -> Stimuli:

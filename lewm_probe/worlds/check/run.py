@@ -17,7 +17,7 @@ from lewm_probe.core.checks import Conformance, Suite
 from lewm_probe.core.errors import UsageError
 from lewm_probe.worlds.base import World
 from lewm_probe.worlds.check import basics as checks
-from lewm_probe.worlds.check import disturbances as disturbances
+from lewm_probe.worlds.check import disturbances
 from lewm_probe.worlds.check.bench import Bench
 from lewm_probe.worlds.registry import make_world
 

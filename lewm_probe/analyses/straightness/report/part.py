@@ -58,8 +58,7 @@ def headlines(view: WorldView) -> Iterator[Headline]:
 
 def measures(view: WorldView) -> list[Measure]:
     """By which methods are compared."""
-    found = []
-    found.append(
+    return [
         Measure(
             "Straightness S",
             "has straighter paths",
@@ -69,8 +68,7 @@ def measures(view: WorldView) -> list[Measure]:
                 "straightness", stored("cosine"), model=first, versus=second, **STRAIGHT
             ),
         )
-    )
-    return found
+    ]
 
 
 def curves(view: WorldView) -> list[Panel]:

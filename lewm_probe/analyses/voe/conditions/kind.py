@@ -168,6 +168,36 @@ def bodies(condition: Condition) -> tuple[str, ...]:
     return who if isinstance(who, tuple) else (str(who),)
 
 
+class FromBlockBefore:
+    """A kind that takes hold at the start of block t0 − 1, so that frame t0 is the first affected.
+
+    A subclass adds ``card``, ``check`` and what it does to a body.
+    """
+
+    settings = OfBodies
+    alternative: Literal["greater", "two-sided"] = "two-sided"
+    needs_event = True
+
+    def hold(self, world: World, who: str) -> None:
+        """Take hold of one body."""
+        raise NotImplementedError
+
+    def apply(
+        self, condition: Condition, world: World, pair: Pair, rng: np.random.Generator
+    ) -> Stimulus:
+        """Take hold, then take the block that leads to t0.
+
+        Raises:
+            Impossible: nothing would show.
+        """
+        world.restore(pair.snapshots[pair.t0 - 1])
+        for who in bodies(condition):
+            self.hold(world, who)
+        pair.block(pair.t0 - 1)
+        pair.must_show()
+        return Stimulus(from_state=True)
+
+
 def check_known(condition: Condition, what: str, known: Iterable[str]) -> None:
     """Refuse a condition about what is not there.
 

@@ -101,7 +101,7 @@ def test_the_sham_check_passes_and_conditions_start_at_onset(recorded: Suite) ->
     cases = matched_pairs(recorded, SIZE, history=3)  # checks the sham
     for name in cases.conditions:
         pixels, actions = cases.condition(name)
-        before = ~cases.affected
+        before = np.arange(cases.reference.frames)[None] < cases.onset[:, None]
         np.testing.assert_array_equal(pixels[before], cases.reference.pixels[before])
         swapped = name == "action_swap"
         assert (pixels != cases.reference.pixels).any() != swapped
