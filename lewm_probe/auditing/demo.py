@@ -33,7 +33,7 @@ TRAJECTORIES = 100
 
 
 @dataclass(frozen=True)
-class Plan:
+class DemoPlan:
     """Where everything of one demo lies, and what is trained."""
 
     folder: Path
@@ -64,13 +64,13 @@ class Plan:
         return [f"{name}={self.run(name)}" for name in self.recipes]
 
 
-def plan(folder: Path, seed: int | None = None) -> Plan:
+def plan(folder: Path, seed: int | None = None) -> DemoPlan:
     """The demo in ``folder``; ``seed`` replaces the recipes' training seed."""
     chosen = [*OVERRIDES, *([f"seed={seed}"] if seed is not None else [])]
-    return Plan(folder, {name: load_recipe(recipe, chosen) for name, recipe in RECIPES.items()})
+    return DemoPlan(folder, {name: load_recipe(recipe, chosen) for name, recipe in RECIPES.items()})
 
 
-def collect_data(demo: Plan, progress: Progress) -> None:
+def collect_data(demo: DemoPlan, progress: Progress) -> None:
     """Collect the data set; one that is there is left alone."""
     from lewm_probe.data.collect import collect
 
@@ -90,7 +90,7 @@ def collect_data(demo: Plan, progress: Progress) -> None:
     )
 
 
-def train_models(demo: Plan, device: str, progress: Progress) -> None:
+def train_models(demo: DemoPlan, device: str, progress: Progress) -> None:
     """Train each model in a process of its own, one core each, going on where a run stopped.
 
     Raises:

@@ -25,7 +25,7 @@ Key = tuple[tuple[str, Any], ...]
 Statistic = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 """Values (N, columns) and bootstrap weights (R, N) → the number, and the same in each resample."""
 
-Weights = Callable[[Sequence[str], str], np.ndarray]
+ResampleWeights = Callable[[Sequence[str], str], np.ndarray]
 """Trajectory ids (N) and the side they are of (``shared``, ``ours`` or ``theirs``) → (R, N)."""
 
 ENOUGH = 0.5
@@ -91,7 +91,7 @@ def difference(
     ours: Sequence[Sample],
     theirs: Sequence[Sample],
     *,
-    weights: Weights,
+    weights: ResampleWeights,
     seeds: tuple[np.random.Generator, np.random.Generator],
     confidence: float = 0.95,
     apart: bool = False,

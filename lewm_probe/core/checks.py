@@ -72,7 +72,7 @@ class Conformance:
 
 
 @dataclass(frozen=True)
-class Suite(Generic[Bench]):
+class CheckList(Generic[Bench]):
     """The checks of one interface.
 
     Attributes:

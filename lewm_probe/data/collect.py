@@ -44,7 +44,7 @@ PART_EPISODES = 10
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordedEpisode:
     """One episode: n actions between n + 1 moments. Row t: (moment t, the action taken there).
 
     Attributes:
@@ -75,7 +75,7 @@ def record_episode(
     steps: int,
     mode: Mode = "fixed",
     policy: str | Policy = "expert",
-) -> Recording:
+) -> RecordedEpisode:
     """Reset a world and let a policy act in it; nothing is rendered.
 
     Args:
@@ -103,7 +103,7 @@ def record_episode(
         snapshots.append(world.snapshot())
         if arrived and mode == "goal":
             break
-    return Recording(np.stack(actions), _stacked(columns), _stacked(states), tuple(snapshots))
+    return RecordedEpisode(np.stack(actions), _stacked(columns), _stacked(states), tuple(snapshots))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.seeding import stream
-from lewm_probe.data.collect import Recording, collect, record_episode
+from lewm_probe.data.collect import RecordedEpisode, collect, record_episode
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile
 from lewm_probe.worlds import World, make_world
 
@@ -88,7 +88,7 @@ def test_rows_are_a_moment_and_the_action_taken_there(uninterrupted: Path) -> No
     np.testing.assert_array_equal(world.render(16), episode["pixels"][12])
 
 
-def _recorded(mode: str, seed: int = 0, steps: int = 60) -> tuple[World, Recording]:
+def _recorded(mode: str, seed: int = 0, steps: int = 60) -> tuple[World, RecordedEpisode]:
     world = make_world("two-room")
     return world, record_episode(world, stream(seed, "test"), steps, mode)  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
-from lewm_probe.comparison.difference import Key, Sample, Weights, difference
+from lewm_probe.comparison.difference import Key, ResampleWeights, Sample, difference
 from lewm_probe.core.seeding import stream
 
 Measured = Sequence[tuple[Checkpoint, Samples]]
@@ -47,7 +47,7 @@ def write_differences(measured: Measured, context: Context, recorder: ResultReco
             recorder.metric(owner, keys.pop("metric"), found.estimate, **keys)
 
 
-def among(everyone: Sequence[str], context: Context) -> Weights:
+def among(everyone: Sequence[str], context: Context) -> ResampleWeights:
     """The resamples of all trajectories, of which some are left out in each resample too."""
     whole = context.resamples(len(everyone))  # (R, N)
     place: Mapping[str, int] = {one: i for i, one in enumerate(everyone)}

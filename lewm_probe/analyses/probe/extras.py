@@ -17,7 +17,7 @@ from lewm_probe.analyses.engine.features import encoded, pooled
 from lewm_probe.analyses.engine.imagination import imagine
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.probe.fits import ProbeFitter, ProbeResult
-from lewm_probe.analyses.probe.tasks import ProbeTargets, Splits, Task
+from lewm_probe.analyses.probe.tasks import ProbeTargets, ProbeTask, Splits
 from lewm_probe.analyses.readout.targets import Target
 
 REGION_SHARE = 0.25
@@ -47,7 +47,7 @@ def imagined_features(
             target.map(lambda t, at=frames: replace(t, values=t.values[:, at]))  # type: ignore[misc]
             for target in asked.single
         )
-        for reading in fitter.linear(Task("imagined", views, targets)):
+        for reading in fitter.linear(ProbeTask("imagined", views, targets)):
             yield reading, {"horizon": horizon}
 
 
@@ -65,7 +65,7 @@ def learning_curve(
             continue
         some = slice(0, trajectories)
         targets = tuple(replace(t, train=t.train.of(some)) for t in asked.single)
-        task = Task("z", replace(views, train=views.train[some]), targets)
+        task = ProbeTask("z", replace(views, train=views.train[some]), targets)
         for reading in fitter.linear(task):
             yield reading, {"dose": float(trajectories * frames), "window": "train_frames"}
 
@@ -84,7 +84,7 @@ def held_out_region(
         border = float(np.nanquantile(target.train.values[..., 0], 1 - REGION_SHARE))
         inside = replace(target, train=_masked(target.train, border, above=False))
         targets.append(replace(inside, test=_masked(target.test, border, above=True)))
-    for reading in fitter.linear(Task("z", views, tuple(targets))):
+    for reading in fitter.linear(ProbeTask("z", views, tuple(targets))):
         yield reading, {"window": "held_out_region"}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.features import frame_index
-from lewm_probe.analyses.probe.tasks import ProbeTargets, Splits, Task
+from lewm_probe.analyses.probe.tasks import ProbeTargets, ProbeTask, Splits
 from lewm_probe.analyses.readout.control_tasks import SUFFIX, random_cells
 from lewm_probe.analyses.readout.linear import fit_linear
 from lewm_probe.analyses.readout.mlp import fit_mlps
@@ -57,7 +57,7 @@ class ProbeFitter:
     weights: np.ndarray
     device: str = "cpu"
 
-    def linear(self, task: Task, control: str | None = None) -> list[ProbeResult]:
+    def linear(self, task: ProbeTask, control: str | None = None) -> list[ProbeResult]:
         """Ridge for each target of the task."""
         readings = []
         for target in task.targets:
@@ -66,7 +66,7 @@ class ProbeFitter:
             readings.append(self._score(target, predicted, task.features, "linear", control))
         return readings
 
-    def mlp(self, task: Task, control: str | None = None) -> list[ProbeResult]:
+    def mlp(self, task: ProbeTask, control: str | None = None) -> list[ProbeResult]:
         """MLPs for each target of the task; the model's own of ``SELECTIVE`` bring selectivity.
 
         Random cells come as readings of their own, with the control ``random_cells``.
@@ -118,7 +118,7 @@ class ProbeFitter:
             return []
         values = Splits(targets[0].train, targets[0].validation, targets[0].test)
         views = values.map(lambda t: frame_index(*t.values.shape[:2]))
-        readings = self.linear(Task("time", views, targets), "time_index")
+        readings = self.linear(ProbeTask("time", views, targets), "time_index")
         return [replace(reading, features=None) for reading in readings]
 
     def _score(

@@ -28,8 +28,8 @@ from lewm_probe.analyses.probe.extras import held_out_region, imagined_features,
 from lewm_probe.analyses.probe.fits import ProbeFitter, ProbeResult
 from lewm_probe.analyses.probe.tasks import (
     ProbeTargets,
+    ProbeTask,
     Splits,
-    Task,
     probe_trajectories,
     questions,
     tasks_of,
@@ -243,5 +243,5 @@ def _curve(
     for path in paths:
         earlier = at_checkpoint(checkpoint, path)
         views = data.map(lambda t, at=earlier: _view(at, t, context.cache))  # type: ignore[misc]
-        for reading in fitter.linear(Task("z", views, asked.single)):
+        for reading in fitter.linear(ProbeTask("z", views, asked.single)):
             _write(recorder, earlier, reading, test.ids)

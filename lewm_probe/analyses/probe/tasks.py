@@ -45,7 +45,7 @@ class Splits(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Task:
+class ProbeTask:
     """Features of all splits, (N, T, D) each, and the targets asked of them.
 
     Attributes:
@@ -109,14 +109,14 @@ def questions(
     )
 
 
-def tasks_of(views: Mapping[str, Splits[np.ndarray]], asked: ProbeTargets) -> list[Task]:
+def tasks_of(views: Mapping[str, Splits[np.ndarray]], asked: ProbeTargets) -> list[ProbeTask]:
     """The tasks of one source: each view alone; three frames and differences of ``z``."""
     z = views["z"]
-    tasks = [Task(name, view, asked.single) for name, view in views.items() if asked.single]
+    tasks = [ProbeTask(name, view, asked.single) for name, view in views.items() if asked.single]
     if asked.velocities:
-        tasks.append(Task("z_triplet", z.map(triplets), asked.velocities))
+        tasks.append(ProbeTask("z_triplet", z.map(triplets), asked.velocities))
     if asked.changes:
-        tasks.append(Task("dz", z.map(changes), asked.changes))
+        tasks.append(ProbeTask("dz", z.map(changes), asked.changes))
     return tasks
 
 

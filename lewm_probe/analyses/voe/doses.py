@@ -8,11 +8,11 @@ which a model beats copy-last is the smallest at which the interval of the diffe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
 
 import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.voe.metrics import Add, Resamples
 from lewm_probe.analyses.voe.settings import DoseResponse
 from lewm_probe.analyses.voe.surprise import MODEL, WHITENED
 from lewm_probe.stats import bootstrap, paired, ranks
@@ -22,26 +22,12 @@ AtOnset = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Scorer → surprise at t0 of the cases that could be made: perturbed (n,), reference (n,)."""
 
 
-class Add(Protocol):
-    """Writes one number about one checkpoint down."""
-
-    def __call__(self, metric: str, found: Estimate | float | None, **keys: Any) -> None:
-        """``keys``: others of ``Metric``."""
-
-
-class Weights(Protocol):
-    """Bootstrap weights (S, n) for any n."""
-
-    def of(self, n: int) -> np.ndarray:
-        """For n trajectories."""
-
-
 def write_doses(
     add: Add,
     response: DoseResponse,
     found: Mapping[float, AtOnset],
     suite: Suite,
-    resamples: Weights,
+    resamples: Resamples,
 ) -> None:
     """Every number of one dose-response of one checkpoint.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.recorder import ResultRecorder
-from lewm_probe.analyses.voe.doses import Add
 from lewm_probe.analyses.voe.scores import (
     AGGREGATES,
     SurpriseScores,
@@ -27,6 +26,13 @@ OFFSETS = range(-3, 7)
 
 CONTRAST = "color"
 """The change of appearance that violations are held against, as in the paper."""
+
+
+class Add(Protocol):
+    """Writes one number about one checkpoint down."""
+
+    def __call__(self, metric: str, found: Estimate | float | None, **keys: Any) -> None:
+        """``keys``: others of ``Metric``."""
 
 
 class Resamples:

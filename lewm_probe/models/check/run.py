@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lewm_probe.core.checks import Conformance, Suite
+from lewm_probe.core.checks import CheckList, Conformance
 from lewm_probe.core.errors import UsageError
 from lewm_probe.models.base import WorldModel, device_of
 from lewm_probe.models.check import latents as checks
@@ -54,7 +54,7 @@ CHECKS = {
 }
 """Each check and those that have to pass first."""
 
-_SUITE = Suite(CHECKS, "model", "it", "it is audited", "check_world_model")
+_CHECK_LIST = CheckList(CHECKS, "model", "it", "it is audited", "check_world_model")
 
 
 def check_world_model(
@@ -92,7 +92,7 @@ def check_world_model(
     name = f"{type(made).__name__} ({family or 'no family'})"
     # In training mode, which one check tries, dropout draws from the stream that training uses.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        return _SUITE.run(name, bench, failed=set(), report_only=report_only)
+        return _CHECK_LIST.run(name, bench, failed=set(), report_only=report_only)
 
 
 def _made(model: str | WorldModel | Callable[[], WorldModel]) -> WorldModel:

@@ -39,7 +39,7 @@ _LONG = 160
 
 
 @dataclass(frozen=True)
-class Difference:
+class StoredDifference:
     """One stored difference: the metric it is of, and how it was made."""
 
     row: Metric
@@ -85,15 +85,15 @@ def against_tables(view: WorldView) -> list[Table]:
     return [one for one in found if one is not None]
 
 
-def _differences(view: WorldView) -> Iterator[Difference]:
+def _differences(view: WorldView) -> Iterator[StoredDifference]:
     for analysis in ("voe", "probe", "straightness", "rollout", "geometry", "plan"):
         for row in view.pick(analysis, ANY, versus=ANY, dose=ANY):
             for ending, how in HOW.items():
                 if row.metric.endswith(ending):
-                    yield Difference(row, row.metric.removesuffix(ending), how)
+                    yield StoredDifference(row, row.metric.removesuffix(ending), how)
 
 
-def _headline(one: Difference, longest: int | None) -> bool:
+def _headline(one: StoredDifference, longest: int | None) -> bool:
     row = one.row
     if row.dose is not None or row.features not in ("z", None):
         return row.analysis == "probe" and row.features == "z_triplet" and one.metric == "mse"
@@ -112,7 +112,7 @@ def _headline(one: Difference, longest: int | None) -> bool:
     return one.metric in wanted.get(row.analysis, ())
 
 
-def _headlines(view: WorldView, model: str, mine: list[Difference]) -> Table | None:
+def _headlines(view: WorldView, model: str, mine: list[StoredDifference]) -> Table | None:
     horizons = [d.row.horizon for d in mine if d.row.analysis == "rollout" and d.row.horizon]
     longest = max(horizons, default=None)
     shown = [one for one in mine if _headline(one, longest)]
@@ -143,7 +143,7 @@ def _headlines(view: WorldView, model: str, mine: list[Difference]) -> Table | N
     )
 
 
-def _all(view: WorldView, model: str, mine: list[Difference]) -> Table | None:
+def _all(view: WorldView, model: str, mine: list[StoredDifference]) -> Table | None:
     rows = []
     for baseline in dict.fromkeys(one.row.versus or "" for one in mine):
         for one in (d for d in mine if d.row.versus == baseline):
@@ -175,7 +175,7 @@ def _all(view: WorldView, model: str, mine: list[Difference]) -> Table | None:
     )
 
 
-def _value_cell(view: WorldView, one: Difference, model: str) -> Cell:
+def _value_cell(view: WorldView, one: StoredDifference, model: str) -> Cell:
     row = one.row
     over = ("copy_last", None) if one.metric == "delta_auroc_over_copy_last" else None
     keys = ("subject", "features", "method", "window", "horizon", "dose", "stride")
@@ -185,14 +185,14 @@ def _value_cell(view: WorldView, one: Difference, model: str) -> Cell:
     return mean_cell(found, decimals=1 if size >= 10 else 3 if size >= 0.01 else 4, bare=True)
 
 
-def _difference_cell(one: Difference) -> Cell:
+def _difference_cell(one: StoredDifference) -> Cell:
     whole = cell(one.row.value, one.row.ci_low, one.row.ci_high)
     if one.how != HOW[UNPAIRED]:
         return whole
     return Cell(f"{whole.text} unpaired", whole.value, whole.low, whole.high)
 
 
-def _better(view: WorldView, one: Difference, model: str, baseline: str) -> str:
+def _better(view: WorldView, one: StoredDifference, model: str, baseline: str) -> str:
     row = one.row
     if row.higher_is_better is None or row.ci_low is None or row.ci_high is None:
         return ""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lewm_probe.core.checks import Conformance, Suite
+from lewm_probe.core.checks import CheckList, Conformance
 from lewm_probe.core.errors import UsageError
 from lewm_probe.worlds.base import World
 from lewm_probe.worlds.check import basics as checks
@@ -52,7 +52,7 @@ CHECKS = {
 }
 """Each check and those that have to pass first: one fault is told once, at its root."""
 
-_SUITE = Suite(CHECKS, "world", "the world", "data are collected in it", "check_world")
+_CHECK_LIST = CheckList(CHECKS, "world", "the world", "data are collected in it", "check_world")
 
 
 def check_world(
@@ -85,7 +85,7 @@ def check_world(
         )
     bench = _bench(world, seed, steps)
     name = str(bench.world.name)
-    return _SUITE.run(name, bench, failed=bench.failed, report_only=report_only)
+    return _CHECK_LIST.run(name, bench, failed=bench.failed, report_only=report_only)
 
 
 def _bench(world: str | World | Callable[[], World], seed: int, steps: int) -> Bench:
