@@ -19,10 +19,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from lewm_probe.stats.bootstrap import Estimate
 
-MOST_EFFECTIVE = 3
-"""Comparisons that a matched case counts for at most. Two untied continuous groups of n give 1.5 n
-at A = 0.5; matched ones that move together give more, without a bound as A nears 1, where an
-estimated variance vanishes before the uncertainty does."""
+RESOLUTION = 3
+"""Comparisons that a case counts for where all of them come out alike. There an estimated variance
+vanishes before the uncertainty does: 1 / m² is added to it and 1 / m to A (1 − A), m = 3 n + 2,
+which leaves m comparisons at A = 0 or 1 and changes little elsewhere (two groups without ties that
+are not matched give 1.5 n at A = 0.5). What this covers is in ``reports/calibration``."""
 
 LARGEST_Z = 40.0
 """Where the search for a p-value ends: it is below 1e-300 there."""
@@ -196,15 +197,16 @@ class _Area(NamedTuple):
     @property
     def effective(self) -> float:
         """Independent comparisons that carry as much."""
-        most = MOST_EFFECTIVE * len(self.influence)
-        binomial, variance = self.value * (1 - self.value), self.sampling + self.spread
-        return float(max(1.0, min(most, binomial / variance))) if variance > 0 else float(most)
+        return (self.value * (1 - self.value) + 1 / self._most) / self.variance
 
     @property
     def variance(self) -> float:
-        """Of the value, never below what ``effective`` comparisons can resolve."""
-        most = MOST_EFFECTIVE * len(self.influence)
-        return self.value * (1 - self.value) / self.effective + 1 / (most + 2) ** 2
+        """Of the value: over cases and seeds, and what so many cases cannot resolve."""
+        return self.sampling + self.spread + 1 / self._most**2
+
+    @property
+    def _most(self) -> int:
+        return RESOLUTION * len(self.influence) + 2
 
     def bounds(self, z: float) -> tuple[float, float]:
         return _score_bounds(self.value, self.effective, z)

@@ -12,11 +12,6 @@ def rng():
     return np.random.default_rng(0)
 
 
-def expanded(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The resample that a row of weights stands for, as repeated values."""
-    return np.repeat(values, np.rint(weights * len(values)).astype(int), axis=0)
-
-
 def test_resamples_are_bootstrap_draws(rng):
     weights = bootstrap.resamples(7, 500, rng)
     assert weights.shape == (500, 7)
@@ -26,40 +21,65 @@ def test_resamples_are_bootstrap_draws(rng):
     assert (weights * 7).var() == pytest.approx(1 - 1 / 7, rel=0.1)
 
 
-def test_mean_agrees_with_scipys_bootstrap(rng):
+def test_mean_is_scipys_t_interval(rng):
     values = rng.exponential(size=120)
-    ours = bootstrap.mean(values, bootstrap.resamples(120, 8000, rng))
-    theirs = stats.bootstrap(
-        (values,), np.mean, n_resamples=8000, method="percentile", rng=rng
-    ).confidence_interval
-    assert ours.value == pytest.approx(values.mean())
-    assert ours.n == 120
-    spread = values.std() / np.sqrt(120)
-    assert ours.low == pytest.approx(theirs.low, abs=0.08 * spread)
-    assert ours.high == pytest.approx(theirs.high, abs=0.08 * spread)
-
-
-def test_mean_interval_covers(rng):
-    hits = 0
-    for _ in range(300):
-        found = bootstrap.mean(rng.normal(size=60), bootstrap.resamples(60, 300, rng))
-        hits += found.low < 0 < found.high
-    assert 0.90 <= hits / 300 <= 0.98
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    ours = bootstrap.mean(values)
+    assert ours == pytest.approx((values.mean(), theirs.low, theirs.high, 120))
+    wider = stats.ttest_1samp(values, 0).confidence_interval(0.99)
+    assert bootstrap.mean(values, 0.99)[1:3] == pytest.approx((wider.low, wider.high))
 
 
 def test_mean_leaves_missing_trajectories_out(rng):
-    values = np.array([1.0, np.nan, 3.0, 2.0])
-    weights = bootstrap.resamples(4, 50, rng)
-    found = bootstrap.mean(values, weights)
-    draws = [np.nanmean(expanded(w, values)) for w in weights if expanded(w, values).size]
-    assert found[0] == 2.0
-    assert found.n == 3
-    np.testing.assert_allclose(found[1:3], np.quantile(draws, [0.025, 0.975]))
+    values = rng.normal(size=30)
+    spoilt = np.insert(values, [0, 10, 30], np.nan)
+    assert bootstrap.mean(spoilt) == bootstrap.mean(values)
 
 
-def test_mean_of_nothing_is_null(rng):
-    weights = bootstrap.resamples(3, 10, rng)
-    assert bootstrap.mean(np.full(3, np.nan), weights) == (None, None, None, 0)
+def test_mean_of_too_little_has_no_interval():
+    assert bootstrap.mean(np.full(3, np.nan)) == (None, None, None, 0)
+    assert bootstrap.mean(np.array([2.0, np.nan])) == (2.0, None, None, 1)
+
+
+def test_bca_is_scipys(rng):
+    values = rng.exponential(size=40)
+    theirs = stats.bootstrap(
+        (values,),
+        lambda x, axis: np.sqrt(np.square(x).mean(axis=axis)),
+        n_resamples=2000,
+        method="BCa",
+        rng=rng,
+    )
+    draws = theirs.bootstrap_distribution
+    left_out = [np.sqrt(np.square(np.delete(values, i)).mean()) for i in range(40)]
+    value = float(np.sqrt(np.square(values).mean()))
+    ours = bootstrap.bca(value, draws, np.array(left_out))
+    ends = theirs.confidence_interval
+    assert ours == pytest.approx((ends.low, ends.high), abs=1e-3)
+    percentile = bootstrap.interval(draws)
+    assert ours[1] > percentile[1]  # skewed to the right: both ends lie higher
+
+
+def test_bca_of_nothing_finite():
+    nothing = np.full(5, np.nan)
+    assert bootstrap.bca(1.0, nothing, nothing) == (None, None)
+    assert bootstrap.bca(1.0, np.ones(5), np.ones(5)) == (1.0, 1.0)
+
+
+def test_jackknife_takes_the_bias_away(rng):
+    values = rng.exponential(size=25)
+    without = np.array([np.delete(values, i).var() for i in range(25)])  # biased by (n − 1) / n
+    found, pseudo = bootstrap.jackknife(without, values.var())
+    assert found.value == pytest.approx(values.var(ddof=1))
+    assert found == pytest.approx(bootstrap.mean(pseudo))
+
+
+def test_jackknife_of_a_mean_is_the_mean(rng):
+    values = rng.normal(size=12)
+    without = np.array([np.delete(values, i).mean() for i in range(12)])
+    found, pseudo = bootstrap.jackknife(without, values.mean())
+    np.testing.assert_allclose(pseudo, values)
+    assert found == pytest.approx(bootstrap.mean(values))
 
 
 def test_interval_of_nothing_finite():

@@ -44,40 +44,109 @@ def test_auroc_draws_are_aurocs_of_resampled_matched_cases(rng):
     np.testing.assert_allclose(draws, expected)
 
 
-def test_auroc_estimate_of_wholly_separated_groups_has_wilsons_bound(rng):
-    weights = bootstrap.resamples(200, 100, rng)
-    high = ranks.comparisons(np.arange(200) + 500.0, np.arange(200.0))
-    found = ranks.auroc_estimate(high, weights)
-    assert found.value == found.high == 1
-    assert found.low == pytest.approx(200 / (200 + stats.norm.ppf(0.975) ** 2))
-    low = ranks.auroc_estimate(1 - high, weights)
-    assert low.value == 0
-    assert low.low == pytest.approx(0, abs=1e-15)
-    assert low.high == pytest.approx(1 - found.low)
+def delong_variance(perturbed, reference):
+    """By the definition, case after case: placements of a case's two values taken together."""
+    n = len(perturbed)
+    score = lambda x, y: float(x > y) + 0.5 * float(x == y)  # noqa: E731
+    both = [
+        np.mean([score(perturbed[k], y) for y in reference])
+        + np.mean([score(x, reference[k]) for x in perturbed])
+        for k in range(n)
+    ]
+    return np.var(both, ddof=1) / n
 
 
-def test_auroc_difference_is_paired(rng):
+def wilson_ends(share, trials):
+    z = stats.norm.ppf(0.975)
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + (z / 2 / trials) ** 2)
+    return centre - half, centre + half
+
+
+def test_auroc_estimate_is_wilsons_on_the_comparisons_that_delong_leaves(rng):
+    reference = rng.normal(size=40)
+    perturbed = 0.5 * reference + rng.normal(0.8, 1, size=40)
+    found = ranks.auroc_estimate(ranks.comparisons(perturbed, reference))
+    area = sklearn_auroc(perturbed, reference)
+    m = 3 * 40 + 2
+    effective = (area * (1 - area) + 1 / m) / (delong_variance(perturbed, reference) + 1 / m**2)
+    assert found == pytest.approx((area, *wilson_ends(area, effective), 40))
+
+
+def test_auroc_estimate_does_not_jump_where_groups_come_apart():
+    apart = ranks.comparisons(np.arange(200) + 500.0, np.arange(200.0))
+    found = ranks.auroc_estimate(apart)
+    assert found[:1] == (1,)
+    assert found.high == pytest.approx(1)
+    assert found.low == pytest.approx(wilson_ends(1, 602)[0])
+    nearly = apart.copy()
+    nearly[0, 0] = 0
+    near = ranks.auroc_estimate(nearly)
+    assert near.value < 1
+    assert near.low == pytest.approx(found.low, abs=3e-4)
+    assert near.high == pytest.approx(1, abs=1e-4)
+    turned = ranks.auroc_estimate(1 - apart)
+    assert turned[:3] == pytest.approx((0, 0, 1 - found.low))
+
+
+def test_auroc_p_belongs_to_its_interval(rng):
+    reference = rng.normal(size=60)
+    for shift in (0.0, 0.3, 0.4, 0.6, 3.0, 9.0):
+        compared = ranks.comparisons(reference + rng.normal(shift, 1, 60), reference)
+        p, low = ranks.auroc_p(compared), ranks.auroc_estimate(compared, 0.9).low
+        assert (p < 0.05) == (low > 0.5)
+    assert ranks.auroc_p(np.full((9, 9), 0.5)) == 0.5
+    assert ranks.auroc_p(1 - compared) > 0.999
+
+
+def test_gain_is_paired(rng):
     reference = rng.normal(size=60)
     perturbed = reference + rng.normal(0.5, 1, size=60)
-    weights = bootstrap.resamples(60, 500, rng)
     first = ranks.comparisons(perturbed, reference)
-    same = ranks.auroc_difference(first, first, weights)
-    assert same == (0.0, 0.0, 0.0, 60)
-    # A score that hardly differs: the paired interval is far narrower than the unpaired one.
     near = ranks.comparisons(perturbed + 0.01 * rng.normal(size=60), reference)
-    paired = ranks.auroc_difference(first, near, weights)
-    alone = ranks.auroc_estimate(first, weights)
-    assert paired.high - paired.low < 0.2 * (alone.high - alone.low)
+    paired = ranks.gain_estimate(first, [near])
+    assert paired.value == pytest.approx(first.mean() - near.mean())
+    alone = ranks.auroc_estimate(first)
+    assert paired.high - paired.low < 0.5 * (alone.high - alone.low)
 
 
-def test_pairwise_accuracy(rng):
-    weights = bootstrap.resamples(4, 100, rng)
+def test_gain_of_the_same_score_is_nothing_and_known_no_better_than_n_allows():
+    apart = np.ones((200, 200))
+    found = ranks.gain_estimate(apart, [apart])
+    assert found.value == 0
+    assert found.low == pytest.approx(-found.high)
+    assert found.high == pytest.approx(1 - wilson_ends(1, 602)[0], rel=0.02)  # t for z
+    assert ranks.gain_p(apart, [apart]) == 0.5
+
+
+def test_gain_p_belongs_to_its_interval(rng):
+    reference = rng.normal(size=50)
+    for shift in (-0.5, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0, 5.0):
+        own = ranks.comparisons(reference + rng.normal(0.5 + shift, 1, 50), reference)
+        others = [
+            ranks.comparisons(reference + rng.normal(0.5, 1, 50), reference) for _ in range(3)
+        ]
+        p, found = ranks.gain_p(own, others), ranks.gain_estimate(own, others, 0.9)
+        assert (p < 0.05) == (found.low > 0)
+        assert (p > 0.95) == (found.high < 0)
+
+
+def test_gain_over_seeds_that_differ_is_known_less_well(rng):
+    reference = rng.normal(size=100)
+    own = ranks.comparisons(reference + rng.normal(2, 1, 100), reference)
+    noise = rng.normal(0, 1, 100)
+    alike = [ranks.comparisons(reference + noise + 1, reference)] * 3
+    apart = [ranks.comparisons(reference + noise + shift, reference) for shift in (0.2, 1, 2)]
+    close, wide = (ranks.gain_estimate(own, seeds) for seeds in (alike, apart))
+    assert wide.high - wide.low > 2 * (close.high - close.low)
+
+
+def test_pairwise_accuracy():
     reference = np.zeros(4)
-    plain = ranks.pairwise_accuracy(np.array([1.0, 1, 1, -1]), reference, weights)
+    plain = ranks.pairwise_accuracy(np.array([1.0, 1, 1, -1]), reference)
     assert plain == ranks.wilson(3, 4)
-    tied = ranks.pairwise_accuracy(np.array([1.0, 0, 0, -1]), reference, weights)
-    assert tied.value == 0.5
-    assert ranks.pairwise_accuracy(reference, reference, weights)[:3] == (0.5, 0.5, 0.5)
+    tied = ranks.pairwise_accuracy(np.array([1.0, 0, 0, -1]), reference)
+    assert tied == pytest.approx((0.5, *wilson_ends(0.5, 4), 4))
 
 
 @pytest.mark.parametrize("n", [19, 20, 21, 100, 333])
@@ -89,9 +158,27 @@ def test_threshold_lets_at_most_five_percent_through(rng, n):
     assert (clean > below).mean() > 0.05 - 1 / n
 
 
-def test_detection_rate_counts_what_exceeds_the_threshold():
-    scores = np.array([1.0, 2.0, 2.0, 3.0])
-    assert ranks.detection_rate(scores, 2.0) == ranks.wilson(1, 4)
+def test_detection_rate_counts_what_exceeds_the_threshold(rng):
+    clean = np.arange(1.0, 101)  # 4 of 100 exceed 96, and a threshold is one of them
+    scores = np.array([94.0, 95.5, 96.5, 120])
+    assert ranks.detection_rate(scores, clean).value == 0.5
+    assert ranks.detection_rate(scores, np.array([])) == (None, None, None, 4)
+
+
+def test_detection_rate_knows_that_its_threshold_was_drawn(rng):
+    scores = rng.normal(1.6, 1, 200)
+    few, many = (ranks.detection_rate(scores, rng.normal(size=m)) for m in (50, 100_000))
+    alone = ranks.wilson(round(many.value * 200), 200)
+    assert many.high - many.low == pytest.approx(alone.high - alone.low, rel=0.02)
+    assert few.high - few.low > 1.5 * (alone.high - alone.low)
+
+
+def test_a_detection_rate_at_its_end_is_wilsons(rng):
+    clean = rng.normal(size=200)
+    assert ranks.detection_rate(clean + 50, clean) == pytest.approx(
+        ranks.wilson(200, 200), abs=1e-3
+    )
+    assert ranks.detection_rate(clean - 50, clean) == pytest.approx(ranks.wilson(0, 200), abs=1e-3)
 
 
 def test_wilson_is_the_closed_form():
