@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 import lewm_probe.worlds
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.voe.matched_pairs import matched_pairs
 from lewm_probe.analyses.voe.settings import Condition
+from lewm_probe.analyses.voe.shown.matched_pairs import matched_pairs
 from lewm_probe.cli.main import app
 from lewm_probe.core.config import parse, read_yaml
 from lewm_probe.core.errors import UsageError

@@ -20,8 +20,8 @@ from lewm_probe.analyses.engine.features import check_finite, encoded, pooled
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.doses import AtOnset
-from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, Stimuli
 from lewm_probe.analyses.voe.scores import SurpriseScores
+from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs, Stimuli
 from lewm_probe.analyses.voe.surprise import (
     MODEL,
     WHITENED,

@@ -20,10 +20,10 @@ from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed, blaming
 from lewm_probe.analyses.voe.doses import AtOnset
-from lewm_probe.analyses.voe.filmstrips import Clips
-from lewm_probe.analyses.voe.matched_pairs import matched_pairs
 from lewm_probe.analyses.voe.scorer import ImageChanges, SurpriseScorer
 from lewm_probe.analyses.voe.scores import SurpriseScores
+from lewm_probe.analyses.voe.shown.filmstrips import Clips
+from lewm_probe.analyses.voe.shown.matched_pairs import matched_pairs
 from lewm_probe.core.progress import Task
 
 

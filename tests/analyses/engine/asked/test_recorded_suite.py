@@ -14,7 +14,7 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories, suite_trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.run import run
-from lewm_probe.analyses.voe.matched_pairs import matched_pairs
+from lewm_probe.analyses.voe.shown.matched_pairs import matched_pairs
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.collect import collect
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter

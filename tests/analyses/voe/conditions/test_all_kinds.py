@@ -10,8 +10,8 @@ import pytest
 
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.voe.conditions import CONDITIONS
-from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, Stimuli, matched_pairs
 from lewm_probe.analyses.voe.settings import Condition
+from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs, Stimuli, matched_pairs
 from lewm_probe.core.config import load_yaml, read_yaml
 from lewm_probe.worlds import make_world
 from tests.fixtures.plugin import PLUGIN

@@ -14,8 +14,8 @@ from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe import conditions
 from lewm_probe.analyses.voe.conditions import CONDITIONS
-from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, matched_pairs
 from lewm_probe.analyses.voe.settings import Condition
+from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs, matched_pairs
 from lewm_probe.core.config import load_yaml, parse
 from lewm_probe.core.errors import UsageError
 from lewm_probe.worlds import check_world, make_world

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lewm_probe.analyses.voe.matched_pairs import MatchedPairs, Stimuli
+from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs, Stimuli
 
 BEFORE, AFTER = 3, 4
 """Frames shown before and after t0, which is the image number ``BEFORE`` of a strip."""

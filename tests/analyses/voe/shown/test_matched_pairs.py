@@ -6,12 +6,12 @@ import pytest
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories
 from lewm_probe.analyses.voe import matched_pairs as cases_module
 from lewm_probe.analyses.voe.conditions.color import mixed
-from lewm_probe.analyses.voe.matched_pairs import (
+from lewm_probe.analyses.voe.settings import Condition
+from lewm_probe.analyses.voe.shown.matched_pairs import (
     MatchedPairs,
     Stimuli,
     draw_onsets,
 )
-from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.seeding import stream
 from lewm_probe.worlds import make_world

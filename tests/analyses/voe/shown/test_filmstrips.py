@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lewm_probe.analyses.voe.filmstrips import AFTER, BEFORE, Clips
-from lewm_probe.analyses.voe.matched_pairs import MatchedPairs
+from lewm_probe.analyses.voe.shown.filmstrips import AFTER, BEFORE, Clips
+from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs
 
 
 def test_one_case_is_shown_for_all_conditions(cases):

@@ -1,0 +1,1 @@
+"""What is shown: matched cases, the strength of a disturbance, filmstrips."""
