@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_error, write_text
 from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined, plain
+from lewm_probe.results.family import corrected
 from lewm_probe.results.schema import (
     ROW_COLUMNS,
     SCHEMA_VERSION,
@@ -179,7 +180,10 @@ class Result:
 
 
 def merge(results: Iterable[Result]) -> Result:
-    """One result out of many; a later one replaces equal metrics, models and images."""
+    """One result out of many; a later one replaces equal metrics, models and images.
+
+    P-values that verdicts rest on are corrected again: over all that is one result now.
+    """
     results = list(results)
     metrics: dict[tuple[Any, ...], Metric] = {}
     models: dict[tuple[Any, ...], ModelEntry] = {}
@@ -196,7 +200,8 @@ def merge(results: Iterable[Result]) -> Result:
     table = pd.concat(rows).drop_duplicates(keys, keep="last") if rows else None
     provenance = list({p.model_dump_json(): p for r in results for p in r.provenance}.values())
     cards = joined(*(r.cards for r in results))
-    return Result(provenance, list(models.values()), list(metrics.values()), table, images, cards)
+    family = corrected(metrics.values())
+    return Result(provenance, list(models.values()), family, table, images, cards)
 
 
 def _plain(record: Record) -> dict[str, Any]:

@@ -20,6 +20,8 @@ ROW_COLUMNS = {
     "features": "string",
     "method": "string",
     "control": "string",
+    "window": "string",
+    "dose": "float32",
     "trajectory_id": "string",
     "frame": "Int32",
     "horizon": "Int32",
@@ -28,7 +30,8 @@ ROW_COLUMNS = {
     "metric": "string",
     "value": "float32",
 }
-"""Columns of ``rows.parquet`` and their pandas types; null where one does not apply."""
+"""Columns of raw rows and their pandas types; null where one does not apply. Files of versions
+before 3 lack ``window`` and ``dose``."""
 
 
 PAIRED, UNPAIRED, STORED = "_difference_paired", "_difference_unpaired", "_difference_stored"

@@ -12,6 +12,7 @@ import pandas as pd
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.results.cards import Cards
+from lewm_probe.results.family import corrected
 from lewm_probe.results.result import Result, as_rows
 from lewm_probe.results.schema import Metric, Provenance
 from lewm_probe.stats.bootstrap import Estimate
@@ -128,7 +129,8 @@ class ResultRecorder:
             notes=list(self.notes),
         )
         entries = [s.entry for s in checkpoints]
-        return Result([stamp], entries, self.metrics, self.table(), self.images, cards)
+        metrics = corrected(self.metrics)
+        return Result([stamp], entries, metrics, self.table(), self.images, cards)
 
 
 def _finite(value: float | None) -> float | None:
