@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lewm_probe.stats import bootstrap, ranks
+from lewm_probe.stats import ranks, seeds
 from lewm_probe.stats.bootstrap import Estimate
-from lewm_probe.stats.seeds import seed_draws, smallest_permutation_p
 
 Key = tuple[tuple[str, Any], ...]
 """Keys of ``Metric`` that say what was measured, as pairs, ``metric`` among them."""
@@ -31,8 +30,8 @@ ResampleWeights = Callable[[Sequence[str], str], np.ndarray]
 ENOUGH = 0.5
 """A difference is paired when the two sides share this part of the smaller one's trajectories."""
 
-LEVEL = 0.05
-"""Methods are told apart only where the permutation test over seeds could go below this."""
+OF_RANKS = ("auroc", "gain")
+"""Statistics whose spread over resamples vanishes at their ends before the uncertainty does."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,17 @@ class Difference(NamedTuple):
         estimate: with its interval; n counts shared trajectories, or the fewer of two sides.
         paired: the sides were asked about the same trajectories.
         values: the number of each training seed, ours and theirs.
+        p: two-sided, of no difference; null where there is no number.
+        se: standard error.
+        df: degrees of freedom; null: normal.
     """
 
     estimate: Estimate
     paired: bool
     values: tuple[list[float], list[float]]
+    p: float | None = None
+    se: float | None = None
+    df: float | None = None
 
 
 def difference(
@@ -92,22 +97,19 @@ def difference(
     theirs: Sequence[Sample],
     *,
     weights: ResampleWeights,
-    seeds: tuple[np.random.Generator, np.random.Generator],
     confidence: float = 0.95,
     apart: bool = False,
 ) -> Difference:
-    """One method minus another: paired over shared trajectories, training seeds on top.
+    """One method minus another: a pooled t over training seeds, trajectories added.
 
     With one checkpoint a side the interval is over trajectories and speaks of these checkpoints.
-    With more, checkpoints are drawn before trajectories. Today's bootstrap over seeds will be
-    replaced by a pooled-variance t with the variance over trajectories: the method stays behind
-    this function.
+    The variance over trajectories is that of the difference in each resample, the checkpoints held
+    fixed; an AUROC has the resolution of its cases added, so that it is known no better at 1.
 
     Args:
         ours: a sample a training seed.
         theirs: the same, of the same statistic.
         weights: bootstrap weights for trajectories; the caller's random stream keeps its name.
-        seeds: draw the checkpoints of either side; may be the same one twice.
         confidence: of the interval.
         apart: resample the sides each on its own where they share fewer than ``ENOUGH``; otherwise
             whatever they share is compared.
@@ -120,30 +122,40 @@ def difference(
     if n == 0:
         return Difference(Estimate(None, n=0), paired, ([], []))
     values, draws = [], []
-    for side, own, name, rng in zip((ours, theirs), ids, ("ours", "theirs"), seeds, strict=True):
+    for side, own, name in zip((ours, theirs), ids, ("ours", "theirs"), strict=True):
         chosen, purpose = (shared, "shared") if paired else (own, name)
         drawn = [sample.over(chosen, weights(chosen, purpose)) for sample in side]
         values.append([value for value, _ in drawn])
-        draws.append(seed_draws([each for _, each in drawn], rng))
-    value = float(np.mean(values[0]) - np.mean(values[1]))
-    bounds = bootstrap.interval(draws[0] - draws[1], confidence)
-    return Difference(Estimate(value, *bounds, n), paired, (values[0], values[1]))
+        draws.append(np.mean([each for _, each in drawn], axis=0))  # (R,)
+    moved = draws[0] - draws[1]
+    moved = moved[np.isfinite(moved)]
+    variance = float(moved.var(ddof=1)) if len(moved) > 1 else 0.0
+    if ours[0].statistic in OF_RANKS:
+        variance += 2 * ranks.resolution(n)
+    found = seeds.pooled(values[0], values[1], variance, confidence)
+    return Difference(
+        found.estimate._replace(n=n), paired, (values[0], values[1]), found.p, found.se, found.df
+    )
 
 
-def reach(first: str, own: int, second: str, others: int) -> str:
-    """What a difference between two names can be said of, in one sentence."""
+def reach(first: str, own: int, second: str, others: int, measures: int = 1) -> str:
+    """What a difference between two names can be said of, in one sentence.
+
+    Args:
+        first: a name.
+        own: its training seeds.
+        second: the other name.
+        others: its training seeds.
+        measures: by how many of them methods are compared, all corrected together.
+    """
     sides = f"{first} ({_seeds(own)}) against {second} ({_seeds(others)})"
     if min(own, others) < 2:
         return f"{sides}: differences speak of these checkpoints, not of the methods."
-    smallest = smallest_permutation_p(own, others)
-    says = (
-        "differences speak of these checkpoints"
-        if smallest > LEVEL
-        else "differences can be told apart over seeds"
-    )
+    smallest = seeds.smallest_permutation_p(own, others, measures)
+    after = f" after Holm over {measures} measures" if measures > 1 else ""
     return (
-        f"{sides}: an exact permutation test over training seeds cannot go below p = "
-        f"{smallest:.2g}; {says}."
+        f"{sides}: methods are compared by a t-test over training seeds. The permutation test "
+        f"beside it, which assumes less, cannot go below p = {smallest:.2g}{after}."
     )
 
 

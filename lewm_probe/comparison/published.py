@@ -3,8 +3,7 @@
 No model is run. Where both results hold rows of the same trajectories (equal ``trajectory_id``:
 world, states and actions are the same) the difference is paired; where they do not, each side is
 resampled on its own and the interval is wider; where one holds no rows, two stored numbers are
-subtracted and there is no interval. With several training seeds of a name, seeds are drawn before
-trajectories, as in ``difference``.
+subtracted and there is no interval. Several training seeds of a name count as in ``difference``.
 
 >>> from pathlib import Path
 >>> from lewm_probe.results.result import Result, merge
@@ -107,8 +106,8 @@ def compare_with_published(
 
     Each checkpoint counts at its last step. Metrics keep the keys of what they compare; ``versus``
     is ``published_name`` of the other model. Of trajectories: ``mse`` of probes;
-    ``delta_log_surprise`` (log s_pert − log s_ref), ``auroc`` and ``delta_auroc_over_copy_last`` at
-    onset; ``cosine`` of straightness; ``mse_over_copy_last`` of rollouts. Their names end with
+    ``delta_log_surprise`` (log s_pert − log s_ref) and ``auroc`` at onset; ``cosine`` of
+    straightness; ``mse_over_copy_last`` of rollouts. Their names end with
     ``_difference_paired`` (n: shared trajectories) or ``_difference_unpaired`` (n: the fewer of the
     two sides). Names of differences of stored numbers without an interval end with
     ``_difference_stored``. ``train_seed`` and ``step`` are null where several training seeds were
@@ -298,15 +297,10 @@ class _Comparing:
         """The difference with its interval, and how it was made; None without rows."""
         if own is None or others is None:
             return None, ""
-        first, second = (
-            stream(self._seed, "against", "training seeds", place, *map(str, key))
-            for place in range(2)
-        )
         found = difference(
             own,
             others,
             weights=self._resamples,
-            seeds=(first, second),
             confidence=self._confidence,
             apart=True,
         )

@@ -202,8 +202,10 @@ def test_fewer_of_the_same_trajectories_are_paired() -> None:
 def test_a_checkpoint_does_not_differ_from_itself() -> None:
     result = audit(("lewm", 1, OURS))
     for one in compare_with(result, result, "published").metrics:
-        ends = {one.value, one.ci_low, one.ci_high} - {None}
-        assert ends == {0.0}, one
+        assert one.value == 0.0, one
+        of_ranks = one.metric.startswith(("auroc", "delta_auroc"))  # known as well as n cases can
+        within = 3 / (3 * (one.n or 1) + 2) if of_ranks else 0.0
+        assert all(abs(end) <= within for end in (one.ci_low, one.ci_high) if end is not None), one
 
 
 def test_turned_around_differences_change_their_sign() -> None:
@@ -228,8 +230,9 @@ def test_training_seeds_are_the_top_level() -> None:
     assert one.ci_low is not None and one.ci_high is not None
     assert one.ci_high - one.ci_low > 2 * OURS["mse"].mean() / np.sqrt(3)
     assert notes(result) == [
-        "lewm (3 training seeds) against pldm (published) (3 training seeds): an exact permutation "
-        "test over training seeds cannot go below p = 0.1; differences speak of these checkpoints."
+        "lewm (3 training seeds) against pldm (published) (3 training seeds): methods are compared "
+        "by a t-test over training seeds. The permutation test beside it, which assumes less, "
+        "cannot go below p = 0.1."
     ]
 
 

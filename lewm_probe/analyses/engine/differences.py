@@ -12,7 +12,6 @@ from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.comparison.difference import Key, ResampleWeights, Sample, difference
-from lewm_probe.core.seeding import stream
 
 Measured = Sequence[tuple[Checkpoint, Samples]]
 """Checkpoints and what comparisons need of them."""
@@ -33,12 +32,10 @@ def write_differences(measured: Measured, context: Context, recorder: ResultReco
             theirs = grouped[second].get(key)
             if theirs is None:
                 continue
-            rng = stream(context.suite.seed, recorder.analysis, "training seeds")
             found = difference(
                 ours,
                 theirs,
                 weights=among(list(ours[0].values.index), context),
-                seeds=(rng, rng),
                 confidence=context.suite.statistics.confidence,
             )
             keys = dict(key) | {"versus": second}

@@ -1,6 +1,7 @@
 """One method against another: differences of AUROC between checkpoints or between methods.
 
-With several training seeds a name, an exact permutation test over seeds stands beside the interval.
+Models are ranked by AUROC, never by a gain over their own baselines, which may be worse baselines.
+With several training seeds a name, a permutation test over seeds is stored beside the interval.
 """
 
 from __future__ import annotations
@@ -17,13 +18,9 @@ from lewm_probe.analyses.voe.metrics import Resamples
 from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL
 from lewm_probe.comparison.difference import Key, Sample, difference, reach
-from lewm_probe.core.seeding import stream
 from lewm_probe.results.schema import step_order
 from lewm_probe.stats.bootstrap import Estimate
 from lewm_probe.stats.seeds import permutation_p
-
-COMPARED = {"auroc": "auroc", "delta_auroc_over_copy_last": "gain"}
-"""Metrics of surprise at onset that models are compared by, and their statistics."""
 
 
 def onset_samples(evidence: SurpriseScores) -> Samples:
@@ -32,18 +29,13 @@ def onset_samples(evidence: SurpriseScores) -> Samples:
     for condition in evidence.conditions:
         kept = evidence.kept[condition]
         ids = [one for one, there in zip(evidence.ids, kept, strict=True) if there]
-        columns = [
-            *evidence.pair(condition, MODEL, "onset"),
-            *evidence.pair(condition, "copy_last", "onset"),
-        ]
-        for metric, statistic in COMPARED.items():
-            used = columns if statistic == "gain" else columns[:2]
-            samples[_key(condition, metric)] = Sample.of(ids, *used, statistic=statistic)
+        pair = evidence.pair(condition, MODEL, "onset")
+        samples[_key(condition)] = Sample.of(ids, *pair, statistic="auroc")
     return samples
 
 
-def _key(condition: str, metric: str) -> Key:
-    return (("subject", condition), ("window", "onset"), ("metric", metric))
+def _key(condition: str) -> Key:
+    return (("subject", condition), ("window", "onset"), ("metric", "auroc"))
 
 
 def compare(
@@ -51,12 +43,12 @@ def compare(
 ) -> None:
     """Write differences of every two names down, for each condition; and what they can carry."""
     groups = by_name(measured)
+    named = max(1, len(suite.statistics.confirmatory))
     for (first, ours), (second, theirs) in combinations(groups.items(), 2):
         for condition in suite.voe.conditions:
-            if len(ours[0][1][_key(condition.name, "auroc")].ids()) >= 2:
-                for metric in COMPARED:
-                    _compare(recorder, ours, theirs, condition.name, metric, resamples)
-        recorder.note(reach(first, len(ours), second, len(theirs)))
+            if len(ours[0][1][_key(condition.name)].ids()) >= 2:
+                _compare(recorder, ours, theirs, condition.name, resamples)
+        recorder.note(reach(first, len(ours), second, len(theirs), named))
 
 
 def by_name(measured: Measured) -> dict[str, list[tuple[Checkpoint, Samples]]]:
@@ -76,24 +68,20 @@ def _compare(
     ours: Sequence[tuple[Checkpoint, Samples]],
     theirs: Sequence[tuple[Checkpoint, Samples]],
     condition: str,
-    metric: str,
     resamples: Resamples,
 ) -> None:
-    suite, owner = recorder.suite, ours[0][0]
-    key = _key(condition, metric)
-    rng = stream(suite.seed, "voe", "seeds", condition, metric)
+    owner, key = ours[0][0], _key(condition)
     found = difference(
         [samples[key] for _, samples in ours],
         [samples[key] for _, samples in theirs],
         weights=lambda ids, side: resamples.of(len(ids)),
-        seeds=(rng, rng),
-        confidence=suite.statistics.confidence,
+        confidence=recorder.suite.statistics.confidence,
     )
     keys: dict[str, object] = {"subject": condition, "features": "z", "window": "onset"}
     keys["versus"] = theirs[0][0].name
     if len(ours) + len(theirs) > 2:
         keys |= {"train_seed": None, "step": None}
-    recorder.metric(owner, f"{metric}_difference", found.estimate, **keys)
-    if metric == "auroc" and min(len(ours), len(theirs)) >= 2:
+    recorder.metric(owner, "auroc_difference", found.estimate, **keys)
+    if min(len(ours), len(theirs)) >= 2:
         p = Estimate(permutation_p(*found.values), n=found.estimate.n)
         recorder.metric(owner, "p_permutation", p, **keys)
