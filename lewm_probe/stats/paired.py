@@ -15,28 +15,45 @@ from lewm_probe.stats.bootstrap import Estimate
 def d_z(differences: np.ndarray, confidence: float = 0.95) -> Estimate:
     """Mean of paired differences over their SD (Cohen's d_z); None when they do not vary.
 
-    The interval is Student's t on the large-sample variance with the sample's own skewness γ and
-    kurtosis κ, (1 − γ d + (κ − 1) d² / 4) / n: the normal formula (1 + d²/2) / n where γ = 0 and
-    κ = 3, wider for heavy tails.
+    The interval is the wider one, end by end, of two: Student's t on the normal variance
+    (1 + d²/2) / n, and Hall's transformation of the jackknife's pseudo-values, which sees heavy
+    tails and knows that a sample without an outlier has too small an SD. In simulation neither
+    alone covers differences with three degrees of freedom.
     """
     n = len(differences)
     spread = _sd(differences)
     if spread is None:
         return Estimate(None, n=n)
     value = float(differences.mean() / spread)
-    skew = float(stats.skew(differences))
-    kurtosis = float(stats.kurtosis(differences, fisher=False))
-    variance = max(1 - skew * value + (kurtosis - 1) * value**2 / 4, 0.0) / n
-    half = float(stats.t.isf((1 - confidence) / 2, n - 1) * np.sqrt(variance))
-    return Estimate(value, value - half, value + half, n)
+    t = float(stats.t.isf((1 - confidence) / 2, n - 1))
+    normal = t * float(np.sqrt((1 + value**2 / 2) / n))
+    low, high = value - normal, value + normal
+    if n > 3:
+        shifted = differences - differences.mean()
+        means = -shifted / (n - 1)
+        squares = np.square(shifted).sum() - np.square(shifted) - (n - 1) * means**2
+        with np.errstate(divide="ignore"):
+            without = (differences.mean() + means) / np.sqrt(squares / (n - 2))
+        pseudo = n * value - (n - 1) * without
+        error = float(pseudo.std(ddof=1)) / np.sqrt(n)
+        if np.isfinite(error) and error > 0:
+            skew = float(stats.skew(pseudo))
+            low = min(low, value - error * _hall_inverse(t, skew, n))
+            high = max(high, value - error * _hall_inverse(-t, skew, n))
+    return Estimate(value, low, high, n)
 
 
 def paired_t(differences: np.ndarray, one_sided: bool = False) -> float | None:
-    """The p of the paired t-test that the mean difference is 0 (one-sided: not above 0)."""
-    if _sd(differences) is None:
+    """The p of the paired t-test that the mean difference is 0 (one-sided: not above 0).
+
+    Never smaller than with Hall's transformation: with one-sided outliers Student's t alone rejects
+    in 12 % of the cases at 5 % (``reports/calibration``).
+    """
+    spread = _sd(differences)
+    if spread is None:
         return None
-    tail = "greater" if one_sided else "two-sided"
-    return float(stats.ttest_1samp(differences, 0.0, alternative=tail).pvalue)
+    above = _tail(differences, 0.0)
+    return above if one_sided else min(1.0, 2 * min(above, _tail(-differences, 0.0)))
 
 
 def wilcoxon(differences: np.ndarray, one_sided: bool = False) -> float | None:
@@ -51,16 +68,15 @@ def wilcoxon(differences: np.ndarray, one_sided: bool = False) -> float | None:
 def tost(differences: np.ndarray, bound: float) -> float | None:
     """The p of the two one-sided t-tests that the mean difference lies within ± ``bound``.
 
-    Small p shows equivalence. Differences that do not vary are equivalent beyond doubt when they
-    lie within the bound (p = 0), which is what a blind score gives.
+    Each is made no smaller than Hall's, as in ``paired_t``. Small p shows equivalence. Differences
+    that do not vary are equivalent beyond doubt when they lie within the bound (p = 0), which is
+    what a blind score gives.
     """
     if len(differences) < 2:
         return None
     if _sd(differences) is None:
         return 0.0 if abs(float(differences.mean())) < bound else 1.0
-    above = stats.ttest_1samp(differences, -bound, alternative="greater").pvalue
-    below = stats.ttest_1samp(differences, bound, alternative="less").pvalue
-    return float(max(above, below))
+    return max(_tail(differences, -bound), _tail(-differences, -bound))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -88,6 +104,27 @@ def smallest_detectable_d_z(
         nobs=n, alpha=alpha / max(1, family), power=power, alternative=tail
     )
     return float(np.squeeze(found))
+
+
+def _tail(differences: np.ndarray, mean: float) -> float:
+    """The p that the mean is not above ``mean``: the larger of Student's and Hall's."""
+    n = len(differences)
+    away = float(differences.mean()) - mean
+    u = away / float(differences.std(ddof=1))
+    skew = float(stats.skew(differences))
+    hall = np.sqrt(n) * (u + skew * u**2 / 3 + skew**2 * u**3 / 27 + skew / (6 * n))
+    return float(stats.t.sf(min(np.sqrt(n) * u, hall), n - 1))
+
+
+def _hall_inverse(t: float, skew: float, n: int) -> float:
+    """The studentised mean whose skewness-corrected value is t.
+
+    Hall 1992, J. R. Stat. Soc. B 54:221: the cubic, which has an inverse; ``_tail`` has it forward.
+    """
+    if abs(skew) < 1e-6:
+        return t
+    root = float(np.cbrt(1 + skew * (t / np.sqrt(n) - skew / (6 * n))))
+    return float(3 * np.sqrt(n) / skew * (root - 1))
 
 
 def _sd(differences: np.ndarray) -> float | None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 from statsmodels.stats.proportion import proportion_confint
 
 from lewm_probe.stats.bootstrap import Estimate

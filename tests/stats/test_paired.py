@@ -26,11 +26,44 @@ def test_d_z_of_normal_differences_has_the_textbooks_variance(rng):
     assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.03)
 
 
-def test_paired_t_is_scipys(rng):
-    a, b = rng.normal(0.3, 1, 30), rng.normal(size=30)
-    assert paired.paired_t(a - b) == pytest.approx(stats.ttest_rel(a, b).pvalue)
-    greater = stats.ttest_rel(a, b, alternative="greater").pvalue
-    assert paired.paired_t(a - b, one_sided=True) == pytest.approx(greater)
+def test_d_z_of_heavy_tails_is_known_less_well_than_the_normal_formula_says(rng):
+    differences = rng.standard_t(3, size=200) + 2.0
+    found = paired.d_z(differences)
+    d = found.value
+    half = stats.t.isf(0.025, 199) * np.sqrt((1 + d**2 / 2) / 200)
+    assert found.low <= d - half < d + half <= found.high
+    assert found.high - found.low > 1.1 * 2 * half
+
+
+def test_d_z_turns_with_its_differences(rng):
+    differences = rng.gamma(2.0, 1.0, size=60)
+    one, other = paired.d_z(differences), paired.d_z(-differences)
+    assert other[:3] == pytest.approx((-one.value, -one.high, -one.low))
+
+
+def mirrored(rng, n):
+    """Differences without skewness."""
+    half = rng.normal(size=n)
+    return np.r_[half, -half] + 0.2
+
+
+def test_paired_t_is_scipys_where_nothing_is_skewed(rng):
+    differences = mirrored(rng, 30)
+    assert paired.paired_t(differences) == pytest.approx(stats.ttest_1samp(differences, 0).pvalue)
+    greater = stats.ttest_1samp(differences, 0, alternative="greater").pvalue
+    assert paired.paired_t(differences, one_sided=True) == pytest.approx(greater)
+
+
+def test_paired_t_is_halls_where_skewness_would_make_students_too_small(rng):
+    differences = 3 - rng.gamma(1.0, 1.0, size=50) - 1.9  # outliers below
+    u, skew = differences.mean() / differences.std(ddof=1), stats.skew(differences)
+    cubic = u + skew * u**2 / 3 + skew**2 * u**3 / 27 + skew / 300
+    expected = stats.t.sf(np.sqrt(50) * cubic, 49)
+    found = paired.paired_t(differences, one_sided=True)
+    assert found == pytest.approx(expected)
+    assert found > stats.ttest_1samp(differences, 0, alternative="greater").pvalue
+    mirror = stats.ttest_1samp(-differences, 0, alternative="greater").pvalue
+    assert paired.paired_t(-differences, one_sided=True) == pytest.approx(mirror)
 
 
 def test_wilcoxon_is_scipys_without_zeros(rng):
@@ -42,10 +75,11 @@ def test_wilcoxon_is_scipys_without_zeros(rng):
     assert paired.wilcoxon(differences, one_sided=True) == pytest.approx(one_sided)
 
 
-def test_tost_is_statsmodels(rng):
-    a, b = rng.normal(0.05, 0.4, 90), rng.normal(0, 0.4, 90)
-    bound = np.log(1.25)
-    assert paired.tost(a - b, bound) == pytest.approx(ttost_paired(a, b, -bound, bound)[0])
+def test_tost_is_statsmodels_where_nothing_is_skewed(rng):
+    differences = mirrored(rng, 90) / 5
+    bound, zero = np.log(1.25), np.zeros(180)
+    expected = ttost_paired(differences, zero, -bound, bound)[0]
+    assert paired.tost(differences, bound) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("test", [paired.paired_t, paired.wilcoxon])

@@ -56,8 +56,8 @@ def delong_variance(perturbed, reference):
     return np.var(both, ddof=1) / n
 
 
-def wilson_ends(share, trials):
-    z = stats.norm.ppf(0.975)
+def wilson_ends(share, trials, df=np.inf):
+    z = stats.t.ppf(0.975, df)
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + (z / 2 / trials) ** 2)
     return centre - half, centre + half
@@ -68,9 +68,10 @@ def test_auroc_estimate_is_wilsons_on_the_comparisons_that_delong_leaves(rng):
     perturbed = 0.5 * reference + rng.normal(0.8, 1, size=40)
     found = ranks.auroc_estimate(ranks.comparisons(perturbed, reference))
     area = sklearn_auroc(perturbed, reference)
-    m = 3 * 40 + 2
-    effective = (area * (1 - area) + 1 / m) / (delong_variance(perturbed, reference) + 1 / m**2)
-    assert found == pytest.approx((area, *wilson_ends(area, effective), 40))
+    smooth = (40 * area + 1) / 42
+    variance = delong_variance(perturbed, reference) + 1 / (2 * 40**2)
+    ends = wilson_ends(area, smooth * (1 - smooth) / variance, df=39)
+    assert found == pytest.approx((area, *ends, 40))
 
 
 def test_auroc_estimate_does_not_jump_where_groups_come_apart():
@@ -78,7 +79,7 @@ def test_auroc_estimate_does_not_jump_where_groups_come_apart():
     found = ranks.auroc_estimate(apart)
     assert found[:1] == (1,)
     assert found.high == pytest.approx(1)
-    assert found.low == pytest.approx(wilson_ends(1, 602)[0])
+    assert found.low == pytest.approx(wilson_ends(1, 2 * 200, df=199)[0], abs=2e-4)
     nearly = apart.copy()
     nearly[0, 0] = 0
     near = ranks.auroc_estimate(nearly)
@@ -115,7 +116,7 @@ def test_gain_of_the_same_score_is_nothing_and_known_no_better_than_n_allows():
     found = ranks.gain_estimate(apart, [apart])
     assert found.value == 0
     assert found.low == pytest.approx(-found.high)
-    assert found.high == pytest.approx(1 - wilson_ends(1, 602)[0], rel=0.02)  # t for z
+    assert found.high == pytest.approx(1 - ranks.auroc_estimate(apart).low)
     assert ranks.gain_p(apart, [apart]) == 0.5
 
 
@@ -171,6 +172,15 @@ def test_detection_rate_knows_that_its_threshold_was_drawn(rng):
     alone = ranks.wilson(round(many.value * 200), 200)
     assert many.high - many.low == pytest.approx(alone.high - alone.low, rel=0.02)
     assert few.high - few.low > 1.5 * (alone.high - alone.low)
+
+
+def test_detection_rate_moves_with_the_order_statistics_around_its_threshold(rng):
+    # Of 1,000 values with a share of 0.95 below the true quantile, that many may lie below it.
+    clean, scores = np.arange(1000.0), rng.uniform(900, 1000, 10_000)
+    found = ranks.detection_rate(scores, clean)
+    lowest, highest = stats.binom.ppf([0.025, 0.975], 1000, 0.95)
+    assert found.low == pytest.approx((scores > highest).mean(), abs=0.02)
+    assert found.high == pytest.approx((scores > lowest).mean(), abs=0.02)
 
 
 def test_a_detection_rate_at_its_end_is_wilsons(rng):
