@@ -91,7 +91,7 @@ def test_every_use_is_the_loop_over_resamples_and_the_t_over_seeds(
     found = difference(ours, theirs, weights=weights, apart=use != "fresh")
     values, variance = loops((ours, theirs), ids, names, plain)
     if statistic in ("auroc", "gain"):
-        variance += 2 / (3 * len(ids[0]) + 2) ** 2
+        variance += 1 / len(ids[0]) ** 2
     expected = pooled(*values, variance)
     assert found.estimate[:3] == pytest.approx(expected.estimate[:3])
     assert (found.estimate.n, found.paired) == (len(ids[0]), use != "apart")
@@ -105,7 +105,7 @@ def test_detectors_that_never_err_are_not_told_apart_better_than_their_cases_can
     perfect = Sample.of(ids, np.arange(50.0) + 99, np.arange(50.0), statistic="auroc")
     found = difference([perfect], [perfect], weights=weights)
     assert found.estimate.value == 0
-    assert found.estimate.high == pytest.approx(1.96 * np.sqrt(2) / 152, rel=1e-3)
+    assert found.estimate.high == pytest.approx(1.96 / 50, rel=1e-3)
     assert found.p == 1.0
 
 

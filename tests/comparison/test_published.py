@@ -204,7 +204,7 @@ def test_a_checkpoint_does_not_differ_from_itself() -> None:
     for one in compare_with(result, result, "published").metrics:
         assert one.value == 0.0, one
         of_ranks = one.metric.startswith(("auroc", "delta_auroc"))  # known as well as n cases can
-        within = 3 / (3 * (one.n or 1) + 2) if of_ranks else 0.0
+        within = 2 / (one.n or 1) if of_ranks else 0.0
         assert all(abs(end) <= within for end in (one.ci_low, one.ci_high) if end is not None), one
 
 
