@@ -5,34 +5,23 @@ A number about a model means something only beside the same number for these.
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
-from torch import Tensor, nn
+from torch import Tensor
 
 from lewm_probe.analyses.engine.asked.checkpoint import freeze
-from lewm_probe.analyses.engine.asked.suite import RandomEncoderSettings
-from lewm_probe.analyses.engine.asked.trajectories import Trajectories
-from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode_code
-from lewm_probe.core.files import content_hash
 from lewm_probe.core.seeding import stream, torch_seed
-from lewm_probe.models.base import Observation, WorldModel, device_of
+from lewm_probe.models.base import WorldModel, device_of
 
 RECALIBRATION_TRAJECTORIES = 100
 """Most trajectories whose frames give batch norms their statistics: 2,000 frames at 20 each."""
 
 PCA_FRAMES = 2000
 """Most frames that pixel principal components are fitted on; they bound memory, not width."""
-
-WEIGHT_DECAY = 1e-3
-"""Of the predictor on random latents: the paper's optimiser setting."""
 
 
 @runtime_checkable
@@ -74,154 +63,6 @@ def random_weights(
     blocks = torch.tensor(actions[some]) if actions is not None else None
     fresh.recalibrate_batch_norm(torch.tensor(pixels[some]), blocks)
     return freeze(fresh, device_of(model))
-
-
-class RandomEncoder(nn.Module, WorldModel):
-    """A frozen random encoder with a predictor trained on its latents.
-
-    It separates what learned latents add from what any latents and a learned predictor can do. A
-    wholly random model would be a straw man: its zero gates ignore the actions. Latents are centred
-    and divided by one number, their overall SD, which leaves their geometry alone and gives the
-    predictor the scale it was designed for.
-
-    Attributes:
-        encoder: the random model whose latents ``scaled`` takes.
-    """
-
-    def __init__(
-        self, encoder: WorldModel, predictor: WorldModel, centre: Tensor, sd: Tensor
-    ) -> None:
-        super().__init__()
-        self.encoder, self.predictor = encoder, predictor
-        self.spec = encoder.spec
-        self.centre: Tensor
-        self.sd: Tensor
-        self.register_buffer("centre", centre)
-        self.register_buffer("sd", sd)
-        self.fingerprint = content_hash(
-            "random encoder",
-            encoder.fingerprint,
-            predictor.fingerprint,
-            centre.cpu().numpy(),
-            sd.cpu().numpy(),
-        )
-
-    def scaled(self, latents: np.ndarray) -> np.ndarray:
-        """Latents of ``encoder`` (…, D) as the predictor was trained on them."""
-        return (latents - self.centre.cpu().numpy()) / self.sd.cpu().numpy()
-
-    def encode(self, observation: Observation) -> Tensor:
-        """Scaled random latents (B, T, D)."""
-        return (self.encoder.encode(observation) - self.centre) / self.sd
-
-    def predict(self, latents: Tensor, actions: Tensor) -> Tensor:
-        """The trained predictor's next latents (B, T, D)."""
-        return self.predictor.predict(latents, actions)
-
-
-def random_encoder(
-    model: WorldModel,
-    trajectories: Trajectories,
-    settings: RandomEncoderSettings,
-    *,
-    seed: int,
-    cache: LatentCache,
-) -> RandomEncoder | None:
-    """Train the architecture's predictor on random latents; None if it cannot be built anew.
-
-    ``trajectories`` must not be among those compared. Equal architectures, statistics, settings and
-    data give the same baseline, which is trained once and kept in ``cache``.
-    """
-    encoder = random_weights(model, trajectories.pixels, seed=seed)
-    if encoder is None:
-        return None
-    device = device_of(model)
-    latents = cache.encode(encoder, trajectories.pixels)["z"]  # (N, T, D)
-    centre = latents.mean(axis=(0, 1))
-    sd = max(float(np.sqrt(latents.var(axis=(0, 1)).mean())), 1e-6)
-    scaled = (latents - centre) / np.float32(sd)
-    key = content_hash(
-        "random encoder",
-        encoder.fingerprint,
-        settings.model_dump_json(),
-        seed,
-        device.type,
-        encode_code(model),
-        inspect.getsource(sys.modules[__name__]),
-        scaled,
-        trajectories.actions,
-    )
-
-    def train() -> dict[str, np.ndarray]:
-        predictor = _train_predictor(encoder, scaled, trajectories.actions, settings, seed)
-        return {name: value.cpu().numpy() for name, value in predictor.state_dict().items()}
-
-    weights = cache.stored(key, train)
-    predictor = _copy(encoder, seed)
-    shapes = {name: value.shape for name, value in predictor.state_dict().items()}
-    predictor.load_state_dict(
-        {name: torch.tensor(value).reshape(shapes[name]) for name, value in weights.items()}
-    )
-    predictor.to(device)
-    assert isinstance(predictor, WorldModel)
-    baseline = RandomEncoder(
-        encoder, predictor, torch.tensor(centre, device=device), torch.tensor(sd, device=device)
-    )
-    baseline.eval().requires_grad_(False)
-    return baseline
-
-
-def _train_predictor(
-    encoder: WorldModel,
-    latents: np.ndarray,
-    actions: np.ndarray,
-    settings: RandomEncoderSettings,
-    seed: int,
-) -> nn.Module:
-    """AdamW with a cosine to zero on teacher-forced windows of scaled latents (N, T, D)."""
-    device = device_of(encoder)
-    predictor = _copy(encoder, seed).to(device)
-    assert isinstance(predictor, Rebuildable)
-    z = torch.tensor(latents, device=device)
-    blocks = predictor.scale_actions(torch.tensor(actions, device=device))  # (N, T, A)
-    history = encoder.spec.history
-    starts = z.shape[1] - history  # windows of history + 1 frames in each trajectory
-    if starts < 1:
-        raise ValueError(f"trajectories of {z.shape[1]} frames hold no window of {history + 1}")
-    within = torch.arange(history + 1, device=device)
-    rng = stream(seed, "random-encoder", "batches")
-    optimizer = torch.optim.AdamW(
-        predictor.parameters(), lr=settings.learning_rate, weight_decay=WEIGHT_DECAY
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    predictor.train().requires_grad_(True)
-    with _seeded(torch_seed(seed, "random-encoder", "dropout"), device):
-        for _ in range(settings.steps):
-            drawn = torch.tensor(rng.integers(len(z), size=settings.batch), device=device)
-            first = torch.tensor(rng.integers(starts, size=settings.batch), device=device)
-            frames = first[:, None] + within  # (B, H + 1)
-            window, block = z[drawn[:, None], frames], blocks[drawn[:, None], frames[:, :-1]]
-            predicted = predictor.predict_scaled(window[:, :-1], block)
-            loss = (predicted - window[:, 1:]).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return predictor.eval()
-
-
-def _copy(encoder: WorldModel, seed: int) -> nn.Module:
-    assert isinstance(encoder, Rebuildable)
-    fresh = encoder.reinitialized(torch_seed(seed, "random-weights"))
-    assert isinstance(fresh, nn.Module)
-    return fresh
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 # ---- pixels

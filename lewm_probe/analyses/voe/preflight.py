@@ -41,7 +41,7 @@ def preflight(
     disjoint = scores.disjoint
     weights = resamples.of(len(disjoint[MODEL]))
     ratio = ratio_of_means(disjoint[MODEL], disjoint["copy_last"], weights, confidence)
-    swap = action_swap_auroc(scores, resamples, confidence)
+    swap = action_swap_auroc(scores, confidence)
     keys = {"subject": "preflight", "features": "z"}
     recorder.metric(
         checkpoint, "clean_over_copy_last", ratio, **keys, window=None, higher_is_better=False
@@ -51,7 +51,7 @@ def preflight(
     )
     if scores.baseline_copy is not None:
         baseline = ratio_of_means(
-            disjoint["random_encoder"], scores.baseline_copy, weights, confidence
+            disjoint[scores.seeds("random_encoder")[0]], scores.baseline_copy, weights, confidence
         )
         recorder.metric(
             checkpoint,
@@ -90,18 +90,19 @@ def ratio_of_means(
         return Estimate(None, n=len(above))
     total = weights @ below
     draws = np.divide(weights @ above, total, out=np.full(len(total), np.nan), where=total > 0)
-    low, high = bootstrap.interval(draws, confidence)
-    return Estimate(float(above.mean() / below.mean()), low, high, len(above))
+    value, n = float(above.mean() / below.mean()), len(above)
+    rest = below.sum() - below
+    without = np.divide(above.sum() - above, rest, out=np.full(n, np.nan), where=rest > 0)
+    low, high = bootstrap.bca(value, draws, without, confidence)
+    return Estimate(value, low, high, n)
 
 
-def action_swap_auroc(
-    scores: SurpriseScores, resamples: Resamples, confidence: float = 0.95
-) -> Estimate:
+def action_swap_auroc(scores: SurpriseScores, confidence: float = 0.95) -> Estimate:
     """AUROC of surprise at t0, another trajectory's actions against the true ones."""
     swapped = onset_values(scores.swapped, scores.onset)
     clean = onset_values(scores.clean[MODEL], scores.onset)
     compared = ranks.comparisons(swapped, clean)
-    return ranks.auroc_estimate(compared, resamples.of(len(clean)), confidence)
+    return ranks.auroc_estimate(compared, confidence)
 
 
 def warnings(label: str, ratio: Estimate, swap: Estimate, rank: float) -> list[str]:

@@ -13,24 +13,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
-from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.asked.suite import Suite, check_measures
 from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.differences import Measured
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Samples
-from lewm_probe.analyses.voe.comparison import compare, onset_samples
+from lewm_probe.analyses.voe.comparison import by_name, compare, onset_samples
 from lewm_probe.analyses.voe.doses import write_doses
-from lewm_probe.analyses.voe.metrics import OFFSETS, Resamples, write_metrics
+from lewm_probe.analyses.voe.metrics import Resamples, write_metrics
 from lewm_probe.analyses.voe.preflight import preflight
+from lewm_probe.analyses.voe.rows import write_rows
 from lewm_probe.analyses.voe.scorer import check_baselines
-from lewm_probe.analyses.voe.scores import SurpriseScores
-from lewm_probe.analyses.voe.surprise import MODEL, onset_values
 from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, steps, sweep
-from lewm_probe.core.errors import unknown_name
-from lewm_probe.results.schema import Metric
 from lewm_probe.stats import paired
 from lewm_probe.stats.bootstrap import Estimate
 
@@ -77,13 +72,13 @@ def measure_all(
 
 
 def finish(measured: Measured, context: Context, recorder: ResultRecorder) -> None:
-    """Compare the models, and correct their tests.
+    """Compare the models, and tell which effects their tests could find.
 
-    Tests at onset of the suite's confirmatory conditions, over all checkpoints, form one Holm
-    family (paired t-test of Δ = log s_pert − log s_ref).
+    Tests are corrected where a result is made (``results/family``).
     """
+    _last_steps_alone(recorder, measured)
     compare(recorder, measured, context.suite, Resamples(context.suite))
-    _correct(recorder, [checkpoint for checkpoint, _ in measured], context.suite)
+    _smallest_effects(recorder, [checkpoint for checkpoint, _ in measured])
 
 
 def _screen(
@@ -121,21 +116,19 @@ def _write(
     """Everything about one checkpoint; its surprise at onset, for the differences."""
     evidence = swept.scores[place]
     recorder.take([], None, swept.notes[place])
-    write_metrics(recorder, evidence, suite, resamples)
+    write_metrics(recorder, evidence, suite)
     add = partial(recorder.metric, evidence.checkpoint, features="z")
     for response in suite.voe.dose_response:
-        write_doses(add, response, swept.doses[place][response.name], suite, resamples)
+        found = evidence.doses.get(response.name, {})
+        write_doses(add, response, found, evidence.signs, suite)
     preflight(recorder, evidence, suite, resamples)
-    _write_rows(recorder, evidence)
+    write_rows(recorder, evidence)
     return onset_samples(evidence)
 
 
 def _check_names(suite: Suite) -> None:
     check_baselines(suite.voe.baselines)
-    names = [c.name for c in suite.voe.conditions]
-    for name in suite.statistics.confirmatory:
-        if name not in names:
-            raise unknown_name("confirmatory condition", name, names)
+    check_measures(suite)
 
 
 def _note_left_out(recorder: ResultRecorder, stimuli: StimulusRecord) -> None:
@@ -159,83 +152,39 @@ def _note_moved(recorder: ResultRecorder, stimuli: StimulusRecord) -> None:
             )
 
 
-def _write_rows(recorder: ResultRecorder, evidence: SurpriseScores) -> None:
-    """Surprise by trajectory: all offsets for the model, the onset alone for baselines.
+def _smallest_effects(recorder: ResultRecorder, checkpoints: Sequence[Checkpoint]) -> None:
+    """The d_z that a test of each condition finds with a power of 0.8.
 
-    Before t0 every condition is its reference, so those offsets are stored for the reference only.
-    Where a condition has an onset of its own, the reference is stored at that frame too, without an
-    offset, so that every perturbed value has its twin.
+    With the condition's own n and sidedness, at Holm's strictest step over the tests ``p_noticed``
+    that this run makes; a report of more models has a larger family.
     """
-    ids = np.asarray(evidence.ids)
-    parts: list[dict[str, np.ndarray]] = []
-    everyone = np.ones(len(ids), bool)
-    tables = {"reference": (evidence.clean, everyone, evidence.onset)}
-    tables |= {
-        name: (scores, evidence.kept[name], evidence.onsets[name])
-        for name, scores in evidence.conditions.items()
+    suite = recorder.suite
+    tests = [m for m in recorder.metrics if m.metric == "p_noticed" and m.dose is None]
+    sides = {c.name: c.how.alternative == "greater" for c in suite.voe.conditions}
+    for checkpoint in checkpoints:
+        mine = {key: checkpoint.identity[key] for key in ("model", "train_seed", "step")}
+        for test in tests:
+            if test.subject not in sides or test.versus is not None:
+                continue
+            if any(getattr(test, key) != value for key, value in mine.items()) or test.n is None:
+                continue
+            smallest = paired.smallest_detectable_d_z(
+                test.n, len(tests), suite.statistics.alpha, one_sided=sides[test.subject]
+            )
+            keys = {"subject": test.subject, "window": "onset", "features": "z"}
+            found = Estimate(smallest, n=test.n)
+            recorder.metric(checkpoint, "smallest_detectable_d_z", found, **keys)
+
+
+def _last_steps_alone(recorder: ResultRecorder, measured: Measured) -> None:
+    """Drop tests of earlier steps: verdicts are about what training ended with."""
+    last = {
+        (one.entry.name, one.entry.train_seed, one.entry.step)
+        for group in by_name(measured).values()
+        for one, _ in group
     }
-    for name, (scores, there, onsets) in tables.items():
-        onset = onsets[there]
-        for scorer in (MODEL, *evidence.baselines):
-            for offset in OFFSETS if scorer == MODEL else (0,):
-                if offset < 0 and name != "reference":
-                    continue
-                values = onset_values(scores[scorer][there], onset, offset)
-                column = {
-                    "value": values,
-                    "trajectory_id": ids[there],
-                    "frame": onset + offset,
-                    "horizon": np.full(len(values), offset),
-                    "subject": np.full(len(values), name, dtype=object),
-                    "control": np.full(len(values), None if scorer == MODEL else scorer),
-                }
-                parts.append({key: of[np.isfinite(values)] for key, of in column.items()})
-    case, frame = _moved(evidence)
-    for scorer in (MODEL, *evidence.baselines):
-        new = ~np.isin(frame - evidence.onset[case], OFFSETS if scorer == MODEL else (0,))
-        values = evidence.clean[scorer][case, frame]
-        column = {
-            "value": values,
-            "trajectory_id": ids[case],
-            "frame": frame,
-            "horizon": np.full(len(values), np.nan),
-            "subject": np.full(len(values), "reference", dtype=object),
-            "control": np.full(len(values), None if scorer == MODEL else scorer),
-        }
-        parts.append({key: of[new & np.isfinite(values)] for key, of in column.items()})
-    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    values, names = columns.pop("value"), columns.pop("trajectory_id").tolist()
-    frames = columns.pop("frame")
-    recorder.rows(evidence.checkpoint, "surprise", values, names, frames, features="z", **columns)
-
-
-def _moved(evidence: SurpriseScores) -> tuple[np.ndarray, np.ndarray]:
-    """Cases and frames at which some condition begins elsewhere than at the case's own t0."""
-    found = {
-        (int(case), int(onsets[case]))
-        for name, onsets in evidence.onsets.items()
-        for case in np.flatnonzero(evidence.kept[name] & (onsets != evidence.onset))
-    }
-    pairs = np.array(sorted(found), np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def _correct(recorder: ResultRecorder, checkpoints: Sequence[Checkpoint], suite: Suite) -> None:
-    """Holm over the confirmatory tests of all checkpoints, and the effect that is left to see."""
-    tests = [
+    recorder.metrics[:] = [
         m
         for m in recorder.metrics
-        if m.metric == "p_ttest"
-        and m.window == "onset"
-        and m.versus is None
-        and m.subject in suite.statistics.confirmatory
+        if m.metric not in ("p_noticed", "p_beyond") or (m.model, m.train_seed, m.step) in last
     ]
-    for test, adjusted in zip(tests, paired.holm([t.value for t in tests]), strict=True):
-        changed = {"metric": "p_holm", "value": adjusted}
-        recorder.metrics.append(Metric(**(test.model_dump() | changed)))
-    family, n = max(1, len(tests)), suite.voe.trajectories
-    smallest = paired.smallest_detectable_d_z(n, family, suite.statistics.alpha)
-    for checkpoint in checkpoints:
-        recorder.metric(
-            checkpoint, "smallest_detectable_d_z", Estimate(smallest, n=n), features="z"
-        )

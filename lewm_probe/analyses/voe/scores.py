@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,39 @@ from lewm_probe.analyses.voe.surprise import (
 from lewm_probe.stats import ranks
 
 AGGREGATES = ("onset", "mean_after", "max_after")
-"""How a trajectory's surprise becomes one number for ranks."""
+"""How a trajectory's surprise becomes one number for ranks; a baseline's only at onset."""
+
+SEED = " seed "
+"""Between a baseline and the number of its seed in the name of a scorer."""
+
+
+@dataclass(frozen=True)
+class OnsetScores:
+    """Surprise at t0 alone, of the cases that could be made.
+
+    Attributes:
+        case, frame: int (n,).
+        scores: scorer → perturbed (n,), reference (n,).
+    """
+
+    case: np.ndarray
+    frame: np.ndarray
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+    def comparisons(self, baseline: str) -> list[np.ndarray]:
+        """``ranks.comparisons`` (n, n) of a baseline, one a seed."""
+        return [ranks.comparisons(*self.scores[one]) for one in seeds_of(baseline, self.scores)]
+
+
+def seeds_of(baseline: str, scorers: Iterable[str]) -> list[str]:
+    """The scorers that a baseline consists of."""
+    return [one for one in scorers if one.partition(SEED)[0] == baseline]
+
+
+def baselines_of(scorers: Iterable[str]) -> list[str]:
+    """Baselines among scorers, each once."""
+    names = (one.partition(SEED)[0] for one in scorers if one not in (MODEL, WHITENED))
+    return list(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)
@@ -39,18 +71,29 @@ class PairedSurprise:
 class SurpriseScores:
     """Surprise of one checkpoint and its baselines, each (trajectories, T), and how to read it.
 
-    A scorer is ``model``, ``whitened`` or a baseline.
+    A scorer is ``model``, ``whitened``, a baseline, or one seed of it. Values are rounded to
+    float32, as rows store them, so that ties are the same there.
 
     Attributes:
         checkpoint: the checkpoint.
         clean: scorer → on the reference trajectories.
         disjoint: scorer → on the disjoint trajectories.
-        conditions: condition → scorer → on the matched cases.
+        conditions: condition → scorer → on the matched cases; of baselines at t0 alone, NaN
+            elsewhere.
         onset: t0 of each case, (N,).
         onsets: condition → t0 of each case under it, (N,): another one where nothing would show at
             the case's own.
         kept: condition → which cases could be made, bool (N,).
         ids: trajectory ids of the cases.
+        disjoint_ids: of the disjoint trajectories.
+        disjoint_onset: t0 of each of those, (M,).
+        disjoint_onsets: condition that needs an event → which of those have one, bool (M,),
+            and when.
+        signs: subject and dose (None: a condition) → baselines at t0 of perturbed disjoint
+            trajectories.
+        doses: dose-response → dose → surprise at t0.
+        pixel_changes: condition → mean squared grey-level change at t0 of the kept cases.
+        matches: condition → strength and share of its violation's pixel change that it reached.
         swapped: the model's surprise with another trajectory's actions, (N, T).
         baseline_copy: copy-last surprise on disjoint trajectories in the random encoder's latents.
         trace_cov: tr Cov z on the disjoint trajectories.
@@ -69,18 +112,25 @@ class SurpriseScores:
     kept: Mapping[str, np.ndarray]
     ids: tuple[str, ...]
     swapped: np.ndarray
+    disjoint_ids: tuple[str, ...]
+    disjoint_onset: np.ndarray
     baseline_copy: np.ndarray | None
     trace_cov: float
     rank: float
     width: int
     action_scale: np.ndarray | None = None
+    disjoint_onsets: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    signs: Mapping[tuple[str, float | None], OnsetScores] = field(default_factory=dict)
+    doses: Mapping[str, Mapping[float, OnsetScores]] = field(default_factory=dict)
+    pixel_changes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    matches: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     compared: dict[tuple[str, str, str], np.ndarray] = field(default_factory=dict)
     """Memory of ``comparisons``: they serve several numbers."""
 
     @property
     def baselines(self) -> list[str]:
         """Baselines that were scored."""
-        return [name for name in self.clean if name not in (MODEL, WHITENED)]
+        return baselines_of(self.clean)
 
     def case(self, condition: str, scorer: str = MODEL) -> PairedSurprise:
         """Perturbed and reference surprise of the cases of a condition."""
@@ -102,6 +152,17 @@ class SurpriseScores:
         if key not in self.compared:
             self.compared[key] = ranks.comparisons(*self.pair(condition, scorer, how))
         return self.compared[key]
+
+    def seeds(self, baseline: str) -> list[str]:
+        """The scorers that a baseline consists of."""
+        return seeds_of(baseline, self.clean)
+
+    def calm(self, scorer: str, condition: str | None = None) -> np.ndarray:
+        """Clean disjoint values at one onset each, drawn or found as the condition's, (m,)."""
+        there, onset = np.ones(len(self.disjoint_onset), bool), self.disjoint_onset
+        if condition in self.disjoint_onsets:
+            there, onset = self.disjoint_onsets[condition]
+        return onset_values(self.disjoint[scorer][there], onset[there])
 
     def delta(self, condition: str, window: str, floor: float) -> np.ndarray:
         """Mean of log s_pert − log s_ref over a window, (n,); NaN where it has no frame."""

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from lewm_probe.analyses.voe.conditions import CONDITIONS, ConditionKind
+from lewm_probe.analyses.voe.conditions import CONDITIONS, ConditionKind, Strength
 from lewm_probe.core.config import Config, parse
-from lewm_probe.core.errors import UsageError
+from lewm_probe.core.errors import UsageError, unknown_name
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$", max_length=100)]
 """Names become parts of names of files, which must lead nowhere else: suites may be untrusted."""
@@ -54,6 +54,8 @@ class Condition(_Asked):
         dose: distance of ``teleport`` and ``fast_forward`` as a share of the world's arena (without
             one a teleport goes anywhere), or how far of the way to ``rgb`` a colour is changed.
         expected: ``violation`` of physics, ``appearance`` only, or ``action`` mismatch.
+        matched_to: a violation of the suite: the strength is set so that images change as much at
+            t0 as under it (mean squared grey-level change of the disjoint pairs).
 
     Raises:
         UsageError: an unknown kind; a key that it needs is missing, or one that it does not read is
@@ -66,13 +68,37 @@ class Condition(_Asked):
     """A blur of 10⁹ px would not end."""
     dose: float | None = Field(None, gt=0, le=1)
     expected: Literal["violation", "appearance", "action"]
+    matched_to: str | None = None
 
     @cached_property
     def settings(self) -> Any:
         """The kind's own keys, as its schema reads them."""
         given = {key: getattr(self, key) for key in SHARED if getattr(self, key) is not None}
+        if self.matched_to is not None:  # known once images are there
+            given[self.strength.key] = self.strength.strongest
         where = f"The condition '{self.name}' of kind {self.kind}"
         return parse(given | self.own, self.how.settings, where)
+
+    @property
+    def strength(self) -> Strength:
+        """What makes it weaker and stronger.
+
+        Raises:
+            UsageError: nothing does.
+        """
+        found = getattr(self.how, "strength", None)
+        if not isinstance(found, Strength):
+            raise UsageError(
+                f"The condition '{self.name}' of kind {self.kind} is to be matched to "
+                f"'{self.matched_to}', but this kind has no strength that could be set. Leave out "
+                "the key 'matched_to'."
+            )
+        return found
+
+    def at_strength(self, value: float) -> Condition:
+        """The same condition at a strength of its own."""
+        keys = self.model_dump(exclude={"matched_to"}) | {self.strength.key: value}
+        return Condition(**keys)
 
     @model_validator(mode="after")
     def _complete(self) -> Condition:
@@ -81,6 +107,13 @@ class Condition(_Asked):
         needs = " and ".join(f"'{key}'" for key in needed) or "no further key"
         for key in SHARED:
             given = getattr(self, key) is not None
+            if self.matched_to is not None and key == self.strength.key:
+                if given:
+                    raise UsageError(
+                        f"The condition '{self.name}' of kind {self.kind} has both the keys "
+                        f"'{key}' and 'matched_to', which sets it. Leave one of them out."
+                    )
+                continue
             if given and key not in fields or not given and key in needed:
                 wrong = "does not read" if given else "lacks"
                 raise UsageError(
@@ -160,7 +193,11 @@ class VoeSettings(Config):
         "linear_extrapolation",
         "pixel_difference",
         "random_encoder",
+        "action_blind",
     )
+    sign_pairs: int = Field(50, ge=0)
+    """Disjoint trajectories that are perturbed: they choose the direction that a baseline is used
+    in, and the strength of conditions that are matched to a violation."""
     log_floor: float = Field(1e-8, gt=0)
     """Added to surprise before its logarithm."""
     equivalence_ratio: float = Field(1.25, gt=1)
@@ -179,4 +216,8 @@ class VoeSettings(Config):
         names = [c.name for c in self.conditions] + [r.name for r in self.dose_response]
         if len(set(names)) != len(names):
             raise ValueError("two conditions have the same name")
+        violations = [c.name for c in self.conditions if c.expected == "violation"]
+        for condition in self.conditions:
+            if condition.matched_to is not None and condition.matched_to not in violations:
+                raise unknown_name("violation to match to", condition.matched_to, violations)
         return self

@@ -15,16 +15,19 @@ import numpy as np
 
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed, blaming
-from lewm_probe.analyses.voe.doses import AtOnset
 from lewm_probe.analyses.voe.scorer import ImageChanges, SurpriseScorer
 from lewm_probe.analyses.voe.scores import SurpriseScores
+from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.analyses.voe.shown.filmstrips import Clips
-from lewm_probe.analyses.voe.shown.matched_pairs import matched_pairs
+from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs, disjoint_pairs, matched_pairs
+from lewm_probe.analyses.voe.shown.matching import Match, match
 from lewm_probe.core.progress import Task
+
+TOLERATED = 0.05
+"""A matched change of image is told of where it falls short by more than this share."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,12 @@ class Sweep:
         stimuli: what was shown.
         notes: by place among the checkpoints: what a reader must know of each.
         scores: its surprise.
-        doses: its surprise at onset, dose-response → dose.
         failed: checkpoints that could not go on, and why.
     """
 
     stimuli: StimulusRecord
     notes: dict[int, list[str]] = field(default_factory=dict)
     scores: dict[int, SurpriseScores] = field(default_factory=dict)
-    doses: dict[int, dict[str, dict[float, AtOnset]]] = field(default_factory=dict)
     failed: dict[int, CheckpointFailed] = field(default_factory=dict)
 
 
@@ -107,31 +108,66 @@ def sweep(
         UserError: trajectories too short, or the world fails the sham check.
     """
     cases = matched_pairs(suite, sizes[0], history)
+    apart = disjoint_pairs(suite, sizes[0], history)
     clips = Clips(cases)
     kept: dict[str, np.ndarray] = {}
     onsets: dict[str, np.ndarray] = {}
+    moments = {
+        c.name: apart.moments(c) for c in suite.voe.conditions if c.how.needs_event and checkpoints
+    }
     found = Sweep(StimulusRecord(cases.onset, kept, onsets, {}))
-    seen: dict[int, SurpriseScorer] = {}
     for size in sizes:
-        cases = cases.at_size(size)
+        cases, apart = cases.at_size(size), apart.at_size(size)
         here = [i for i, s in enumerate(checkpoints) if s.model.spec.image_size == size]
-        shown = ImageChanges(cases, suite_trajectories(suite, size, "disjoint"))
+        shown, beside = ImageChanges(cases), ImageChanges(apart)
+        matches = _matches(suite, apart) if here else {}
         task.advance()
+        seen: dict[int, SurpriseScorer] = {}
         for i in here:
             recorder = ResultRecorder("voe", suite)
             with _failing(found, i, checkpoints[i]):
-                seen[i] = SurpriseScorer(checkpoints[i], shown, suite, cache, recorder)
+                seen[i] = SurpriseScorer(checkpoints[i], shown, beside, suite, cache, recorder)
+            for one in matches.values():
+                _note_match(recorder, one)
             found.notes[i] = list(recorder.notes)
             task.advance()
-        for condition in suite.voe.conditions:
-            changed = cases.changed(condition.name)
-            pixels = shown.changed_differences(changed)
-            if size == sizes[0]:
-                clips.add(condition.name, changed)
-                kept[condition.name], onsets[condition.name] = changed.kept, changed.onset
+
+        def choose_directions(
+            condition: Condition,
+            subject: str,
+            dose: float | None,
+            beside: ImageChanges = beside,
+            here: Sequence[int] = here,
+            seen: Mapping[int, SurpriseScorer] = seen,
+        ) -> None:
+            if condition.expected == "appearance" or not suite.voe.sign_pairs:
+                return
+            changed = beside.cases.dosed(condition, suite.voe.sign_pairs)
+            pixels = beside.changed_differences(changed)
             for i in _well(here, found):
                 with _failing(found, i, checkpoints[i]):
-                    seen[i].look_at(condition.name, changed, pixels)
+                    seen[i].choose_direction(subject, dose, changed, pixels)
+
+        for condition in suite.voe.conditions:
+            whole = condition.matched_to is None
+            if not whole and not here:  # nobody looks; which cases can be made is known
+                every = np.ones(len(cases), bool)
+                kept[condition.name], onsets[condition.name] = every, cases.onset
+                task.advance()
+                continue
+            if whole:
+                changed = cases.changed(condition.name)
+            else:
+                changed = cases.dosed(matches[condition.name].condition)
+            pixels = shown.changed_differences(changed)
+            if size == sizes[0]:
+                kept[condition.name], onsets[condition.name] = changed.kept, changed.onset
+                if whole:
+                    clips.add(condition.name, changed)
+            for i in _well(here, found):
+                with _failing(found, i, checkpoints[i]):
+                    seen[i].look_at(condition.name, changed, pixels, whole)
+            choose_directions(condition, condition.name, None)
             task.advance()
         for response in suite.voe.dose_response:
             for dose in response.doses:
@@ -139,14 +175,33 @@ def sweep(
                 pixels = shown.changed_differences(changed)
                 for i in _well(here, found):
                     with _failing(found, i, checkpoints[i]):
-                        at_onset = seen[i].at_onset(changed, pixels)
-                        doses = found.doses.setdefault(i, {})
-                        doses.setdefault(response.name, {})[dose] = at_onset
+                        seen[i].look_at_dose(response.name, dose, changed, pixels)
+                choose_directions(response.at(dose), response.name, dose)
                 task.advance()
+        strengths = {name: (one.strength, one.reached) for name, one in matches.items()}
+        for i in _well(list(seen), found):
+            found.scores[i] = seen[i].gathered(kept, onsets, moments, strengths)
     found.stimuli = StimulusRecord(cases.onset, kept, onsets, clips.images())
-    for i in _well(list(seen), found):
-        found.scores[i] = seen[i].gathered(kept, onsets)
     return found
+
+
+def _matches(suite: Suite, apart: MatchedPairs) -> dict[str, Match]:
+    """Strengths of all matched conditions at this image size."""
+    named = {c.name: c for c in suite.voe.conditions}
+    first = suite.voe.sign_pairs or len(apart)
+    return {
+        name: match(condition, named[condition.matched_to], apart, first)
+        for name, condition in named.items()
+        if condition.matched_to is not None
+    }
+
+
+def _note_match(recorder: ResultRecorder, one: Match) -> None:
+    if one.reached < 1 - TOLERATED:
+        recorder.note(
+            f"{one.condition.name}: even at its strongest the image changes {one.reached:.2f} "
+            "times as much as under the violation that it is matched to."
+        )
 
 
 def _well(places: Sequence[int], found: Sweep) -> list[int]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 from pydantic import BaseModel, Field, create_model, model_validator
 
 from lewm_probe.core.config import Config, parse
-from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.results.analyses import ANALYSES, in_order
 
 if TYPE_CHECKING:
@@ -47,11 +47,16 @@ class CleanSettings(Config):
 
 
 class RandomEncoderSettings(Config):
-    """Training of the predictor on frozen random latents (the ``random_encoder`` baseline)."""
+    """Training of predictors on frozen latents (baselines ``random_encoder`` and ``action_blind``).
 
-    steps: int = Field(1500, ge=1)
-    batch: int = Field(128, ge=2)
-    learning_rate: float = Field(1e-3, gt=0)
+    Defaults are explained in ``controls/trained_predictors.py``.
+    """
+
+    seeds: int = Field(3, ge=1)
+    """Random encoders, each with a predictor of its own; their spread is part of intervals."""
+    steps: int = Field(600, ge=1)
+    batch: int = Field(64, ge=2)
+    learning_rate: float = Field(6e-3, gt=0)
 
 
 class StatisticsSettings(Config):
@@ -61,7 +66,9 @@ class StatisticsSettings(Config):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     alpha: float = Field(0.05, gt=0, lt=0.5)
     confirmatory: tuple[str, ...] = ()
-    """Conditions whose tests form the Holm family of the report."""
+    """The two or three measures that methods are compared by, named before anything is measured: a
+    condition (its AUROC at onset), a quantity (MSE of the linear probe from z) or ``straightness``.
+    All others are exploratory."""
 
 
 class Suite(Config):
@@ -91,6 +98,11 @@ class Suite(Config):
         if voe is not None and "clean" not in self.model_fields_set:
             clean = {"trajectories": voe.disjoint, "frames": voe.frames, "policy": voe.policy}
             self.__dict__["clean"] = CleanSettings(**clean)
+        return self
+
+    @model_validator(mode="after")
+    def _known_measures(self) -> Self:
+        check_measures(self)
         return self
 
     @classmethod
@@ -141,6 +153,24 @@ class Suite(Config):
         return self.model_copy(
             update={name: part.scaled(share) for name, part in self if isinstance(part, Scales)}
         )
+
+
+STRAIGHTNESS = "straightness"
+"""The one confirmatory measure that is neither a condition nor a quantity."""
+
+
+def check_measures(suite: Suite) -> None:
+    """Refuse a confirmatory measure that the suite does not ask for.
+
+    Raises:
+        UsageError: it is neither a condition, a quantity nor ``straightness``.
+    """
+    voe, probe = getattr(suite, "voe", None), getattr(suite, "probe", None)
+    conditions = [c.name for c in voe.conditions] if voe is not None else []
+    quantities = probe.quantities if probe is not None else ()
+    for name in suite.statistics.confirmatory:
+        if name not in (known := [*conditions, *quantities, STRAIGHTNESS]):
+            raise unknown_name("confirmatory measure", name, known)
 
 
 def _sections() -> list[tuple[str, type[BaseModel], bool]]:

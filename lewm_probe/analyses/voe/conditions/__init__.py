@@ -11,10 +11,11 @@ from lewm_probe.analyses.voe.conditions.kind import (
     Impossible,
     Pair,
     Stimulus,
+    Strength,
 )
 from lewm_probe.core.registry import Registry
 
-__all__ = ["CONDITIONS", "ConditionKind", "Impossible", "Pair", "Stimulus"]
+__all__ = ["CONDITIONS", "ConditionKind", "Impossible", "Pair", "Stimulus", "Strength"]
 
 _HERE = "lewm_probe.analyses.voe.conditions"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lewm_probe.analyses.voe.conditions.kind import Condition, NoSettings, Pair, Stimulus
-from lewm_probe.results.cards import Card
+from lewm_probe.results.cards import BEYOND, Card
 
 if TYPE_CHECKING:
     from lewm_probe.worlds.base import World
@@ -21,9 +21,8 @@ class ActionSwap:
         60,
         "action",
         "Does it use the actions?",
-        "Surprise at recorded images rises when they come with another trajectory’s actions: "
-        "interval of AUROC above 0.5, Holm-adjusted p below {alpha}, interval of ΔAUROC over "
-        "copy-last (blind to actions) above 0.",
+        "Surprise at recorded images rises when they come with another trajectory’s actions. "
+        f"{BEYOND}",
     )
     settings = NoSettings
     alternative: Literal["greater", "two-sided"] = "two-sided"

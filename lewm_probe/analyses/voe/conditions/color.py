@@ -12,6 +12,7 @@ from lewm_probe.analyses.voe.conditions.kind import (
     OfBodies,
     Pair,
     Stimulus,
+    Strength,
     bodies,
     check_known,
 )
@@ -23,28 +24,24 @@ if TYPE_CHECKING:
 Rgb = tuple[int, int, int]
 
 
-class PaintSettings(OfBodies):
-    """``rgb`` is the target colour, 0–255."""
+class ColorSettings(OfBodies):
+    """``rgb`` is the target colour, 0–255; ``dose`` how far of the way to it, all without one."""
 
     rgb: Rgb
-
-
-class ColorSettings(PaintSettings):
-    """``dose`` is how far of the way to ``rgb`` the colour is changed; without one all of it."""
-
     dose: float | None = Field(None, gt=0, le=1)
 
 
 class Color:
     """A body or scenery gets another colour at t0."""
 
-    settings: type[PaintSettings] = ColorSettings
+    settings = ColorSettings
     alternative: Literal["greater", "two-sided"] = "two-sided"
     needs_event = False
     dose_unit = "of the way"
+    strength = Strength("dose", 0.0, 1.0)
 
-    def __init__(self, card: Card, settings: type[PaintSettings]) -> None:
-        self.card, self.settings = card, settings
+    def __init__(self, card: Card) -> None:
+        self.card = card
 
     def check(self, condition: Condition, world: World) -> None:
         """A body or scenery of the world."""
@@ -73,7 +70,6 @@ COLOR = Color(
         70,
         "appearance",
         doses="a colour changed by a share of the way to the target colour",
-    ),
-    ColorSettings,
+    )
 )
-BACKGROUND_COLOR = Color(Card("Recoloured background of {who}", 80, "appearance"), PaintSettings)
+BACKGROUND_COLOR = Color(Card("Recoloured background of {who}", 80, "appearance"))

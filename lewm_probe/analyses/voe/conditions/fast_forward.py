@@ -16,7 +16,7 @@ from lewm_probe.analyses.voe.conditions.kind import (
     bodies,
     check_known,
 )
-from lewm_probe.results.cards import AS_STEP, LEFT_OUT, Card
+from lewm_probe.results.cards import BEYOND, LEFT_OUT, Card
 
 if TYPE_CHECKING:
     from lewm_probe.worlds.base import World
@@ -37,11 +37,11 @@ class FastForward:
         "violation",
         "Did it notice a fast-forward, the {who} too early at a place that it would reach?",
         "The recorded trajectory is continued ahead until the body is{far} away. "
-        f"{AS_STEP}{LEFT_OUT}",
+        f"{BEYOND}{LEFT_OUT}",
         compared=False,
         doses="a fast-forward, for which the recorded trajectory is continued ahead until the body "
         "is the same distance away (a physically possible place, reached too early)",
-        dose_question="Does it notice short fast-forwards of {who} before a jump detector does?",
+        dose_question="Does it notice short fast-forwards of {who}?",
     )
     settings = FastForwardSettings
     alternative: Literal["greater", "two-sided"] = "two-sided"

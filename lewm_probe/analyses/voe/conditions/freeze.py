@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lewm_probe.analyses.voe.conditions.kind import Condition, FromBlockBefore, check_known
-from lewm_probe.results.cards import AS_STEP, LEFT_OUT, Card
+from lewm_probe.results.cards import BEYOND, LEFT_OUT, Card
 
 if TYPE_CHECKING:
     from lewm_probe.worlds.base import World
@@ -19,7 +19,7 @@ class Frozen(FromBlockBefore):
         30,
         "violation",
         "Did it notice that a frozen {who} did not move{pushed}?",
-        f"{AS_STEP}Copy-last is calm about a body at rest. {LEFT_OUT}",
+        f"{BEYOND}A body at rest calms copy-last and pixel difference, which flipped find it. {LEFT_OUT}",
         compared=False,
     )
 

@@ -66,6 +66,21 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Strength:
+    """Which key of a kind makes its images differ more or less, so that it can be set by that.
+
+    Attributes:
+        key: ``dose`` or ``amount``.
+        weakest: its value where (next to) nothing changes.
+        strongest: where most changes; between the two the change grows.
+    """
+
+    key: Literal["dose", "amount"]
+    weakest: float
+    strongest: float
+
+
+@dataclass(frozen=True)
 class Stimulus:
     """What one condition changes in one pair; None: as in the reference.
 
@@ -114,6 +129,10 @@ class Condition(Protocol):
 @runtime_checkable
 class ConditionKind(Protocol):
     """One way to break an expectation.
+
+    A kind may also have ``dose_unit``, what its doses are shares of (the arena without one), and
+    ``strength``, a ``Strength``: suites may then ask for it with ``matched_to`` a violation, whose
+    change of the image it gets.
 
     Attributes:
         card: how readers see it, its verdict's question and rule.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lewm_probe.analyses.voe.conditions.kind import Condition, FromBlockBefore, check_known
-from lewm_probe.results.cards import AS_STEP, LEFT_OUT, Card
+from lewm_probe.results.cards import BEYOND, LEFT_OUT, Card
 
 if TYPE_CHECKING:
     from lewm_probe.worlds.base import World
@@ -19,7 +19,7 @@ class PassThrough(FromBlockBefore):
         40,
         "violation",
         "Did it notice that the {who} passed through {through}?",
-        f"{AS_STEP}{LEFT_OUT}",
+        f"{BEYOND}{LEFT_OUT}",
         compared=False,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy.ndimage import gaussian_filter1d
 
-from lewm_probe.analyses.voe.conditions.kind import Condition, Pair, Stimulus
+from lewm_probe.analyses.voe.conditions.kind import Condition, Pair, Stimulus, Strength
 from lewm_probe.core.config import Config
 from lewm_probe.results.cards import Card
 
@@ -62,8 +62,8 @@ class OfPixels:
     alternative: Literal["greater", "two-sided"] = "two-sided"
     needs_event = False
 
-    def __init__(self, card: Card, repaint: Repaint) -> None:
-        self.card, self._repaint = card, repaint
+    def __init__(self, card: Card, repaint: Repaint, strength: Strength) -> None:
+        self.card, self._repaint, self.strength = card, repaint, strength
 
     def check(self, condition: Condition, world: World) -> None:
         """Every world has images."""
@@ -77,7 +77,15 @@ class OfPixels:
 
 
 BRIGHTNESS = OfPixels(
-    Card("Brightness of {who}", 90, "appearance"), lambda images, by, _: brightness(images, by)
+    Card("Brightness of {who}", 90, "appearance"),
+    lambda images, by, _: brightness(images, by),
+    Strength("amount", 1.0, 0.0),
 )
-NOISE = OfPixels(Card("Pixel noise of {who}", 100, "appearance"), noise)
-BLUR = OfPixels(Card("Blur of {who}", 110, "appearance"), lambda images, by, _: blur(images, by))
+NOISE = OfPixels(
+    Card("Pixel noise of {who}", 100, "appearance"), noise, Strength("amount", 0.0, 255.0)
+)
+BLUR = OfPixels(
+    Card("Blur of {who}", 110, "appearance"),
+    lambda images, by, _: blur(images, by),
+    Strength("amount", 0.0, BLUR_REFERENCE / 4),
+)

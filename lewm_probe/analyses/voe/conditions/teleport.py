@@ -18,7 +18,7 @@ from lewm_probe.analyses.voe.conditions.kind import (
     check_known,
 )
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.results.cards import Card
+from lewm_probe.results.cards import BEYOND, LEFT_OUT, Card
 
 if TYPE_CHECKING:
     from lewm_probe.worlds.base import World
@@ -38,12 +38,9 @@ class Teleport:
         10,
         "violation",
         "Did it notice teleports{of}?",
-        "At the onset frame the 95 % interval of AUROC lies above 0.5 and the Holm-adjusted p of "
-        "the paired t-test is below {alpha}. Far teleports alone prove little: a jump detector "
-        "passes too.",
-        over="",
+        f"{BEYOND}Far teleports alone prove little: a jump detector notices them too.",
         doses="a teleport by a share of the arena’s width",
-        dose_question="Does it notice small teleports of {who} before a jump detector does?",
+        dose_question="Does it notice small teleports of {who}?",
     )
     settings = TeleportSettings
     alternative: Literal["greater", "two-sided"] = "greater"
@@ -71,8 +68,8 @@ class StepTeleport(Teleport):
         "Step-sized teleport of {who}",
         20,
         "violation",
-        "Also step-sized ones{of}, which a jump detector misses?",
-        "As for teleports, and the 95 % interval of ΔAUROC over copy-last lies above 0.",
+        "Did it notice step-sized teleports{of}?",
+        f"{BEYOND}{LEFT_OUT}",
     )
     settings = OfBodies  # type: ignore[assignment]  # it has no dose
     needs_event = True

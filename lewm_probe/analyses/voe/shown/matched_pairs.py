@@ -19,7 +19,7 @@ intervention, and every image must come out byte for byte as recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -33,7 +33,7 @@ from lewm_probe.analyses.engine.asked.trajectories import (
     suite_trajectories,
 )
 from lewm_probe.analyses.voe.conditions.action_swap import swapped
-from lewm_probe.analyses.voe.conditions.kind import VISIBLE, Impossible, Pair
+from lewm_probe.analyses.voe.conditions.kind import VISIBLE, Impossible, Pair, Stimulus
 from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.core.errors import UserError, unknown_name
 from lewm_probe.core.seeding import stream
@@ -70,6 +70,8 @@ class MatchedPairs:
         onset: t0 of each, int (N,).
         conditions: what can be asked for.
         seed: of interventions.
+        purpose: where their random streams start: other sets draw other ones.
+        sham: run ``check_sham``, which one set of trajectories of a world has to pass.
 
     Raises:
         UsageError: a condition about a body or scenery that the world does not have.
@@ -82,17 +84,21 @@ class MatchedPairs:
         onset: np.ndarray,
         conditions: Sequence[Condition],
         seed: int,
+        *,
+        purpose: str = "voe",
+        sham: bool = True,
     ) -> None:
         self.reference = reference
         self.onset = np.asarray(onset, dtype=np.int64)
         self.conditions = {c.name: c for c in conditions}
-        self._seed = seed
+        self._seed, self._purpose, self._sham = seed, purpose, sham
         self._world: World = make_world(reference.world)
         self._world.reset(seed=0)
         self._places: dict[str, np.ndarray] = {}
         for condition in conditions:
             condition.how.check(condition, self._world)
-        self.check_sham()
+        if sham:
+            self.check_sham()
 
     def __len__(self) -> int:
         return len(self.reference)
@@ -101,20 +107,29 @@ class MatchedPairs:
     def action_sources(self) -> np.ndarray:
         """Whose actions each case gets under ``action_swap``: a derangement, int (N,)."""
         n = len(self)
-        order = stream(self._seed, "voe", "donors").permutation(n)
+        order = stream(self._seed, self._purpose, "donors").permutation(n)
         action_sources = np.empty(n, dtype=np.int64)
         # Each one's neighbour in a random circle: never itself.
         action_sources[order] = np.roll(order, 1)
         return action_sources
 
-    def dosed(self, condition: Condition) -> Stimuli:
+    def dosed(self, condition: Condition, first: int | None = None) -> Stimuli:
         """Frame t0 alone of a condition that need not be among ``conditions``.
+
+        ``first``: only so many of the cases are made, the others are as if they could not be.
 
         Raises:
             UsageError: a body or scenery that the world does not have.
         """
         condition.how.check(condition, self._world)
-        return self._made(condition, onset_only=True)
+        return self._made(condition, onset_only=True, first=first)
+
+    def moments(self, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
+        """Which cases a condition can be made in, bool (N,), and at which t0, (N,): no images."""
+        kept, onset = np.zeros(len(self), bool), self.onset.copy()
+        for case, pair, _ in self._interventions(condition, True, None):
+            kept[case], onset[case] = True, pair.t0
+        return kept, onset
 
     def changed(self, name: str) -> Stimuli:
         """The frames and actions that a condition changes.
@@ -147,7 +162,14 @@ class MatchedPairs:
         if size == self.reference.size:
             return self
         reference = self.reference.at_size(size)
-        return MatchedPairs(reference, self.onset, list(self.conditions.values()), self._seed)
+        return MatchedPairs(
+            reference,
+            self.onset,
+            list(self.conditions.values()),
+            self._seed,
+            purpose=self._purpose,
+            sham=self._sham,
+        )
 
     def check_sham(self) -> None:
         """Assert that simulating again, with a save and a restore at t0, changes no image.
@@ -179,34 +201,41 @@ class MatchedPairs:
 
     # ---- making a condition
 
-    def _made(self, condition: Condition, *, onset_only: bool = False) -> Stimuli:
-        kept, onset = np.ones(len(self), bool), self.onset.copy()
-        actions = self.reference.actions
-        snapshots: list[Snapshot] = []
-        parts: list[tuple[int, int, np.ndarray | None]] = []  # case, frames, images if not rendered
-        for case in range(len(self)):
+    def _interventions(
+        self, condition: Condition, onset_only: bool, first: int | None
+    ) -> Iterator[tuple[int, Pair, Stimulus]]:
+        """Each case that a condition can be made in, the world standing as it was left."""
+        for case in range(len(self) if first is None else min(first, len(self))):
             for at in self._moments(condition, case):
-                pair = self._pair(case, at)
-                rng = stream(self._seed, "voe", condition.name, case)
+                pair = self._pair(case, at, onset_only)
+                rng = stream(self._seed, self._purpose, condition.name, case)
                 try:
                     stimulus = condition.how.apply(condition, self._world, pair, rng)
                 except Impossible:
                     continue
-                onset[case] = at
-                if stimulus.actions is not None:
-                    if actions is self.reference.actions:
-                        actions = actions.copy()
-                    actions[case] = stimulus.actions
-                if stimulus.from_state:
-                    states = self._states(pair, onset_only)
-                    snapshots += states
-                    parts.append((case, len(states), None))
-                elif stimulus.images is not None:
-                    images = stimulus.images[:1] if onset_only else stimulus.images
-                    parts.append((case, len(images), images))
+                yield case, pair, stimulus
                 break
-            else:
-                kept[case] = False
+
+    def _made(
+        self, condition: Condition, *, onset_only: bool = False, first: int | None = None
+    ) -> Stimuli:
+        kept, onset = np.zeros(len(self), bool), self.onset.copy()
+        actions = self.reference.actions
+        snapshots: list[Snapshot] = []
+        parts: list[tuple[int, int, np.ndarray | None]] = []  # case, frames, images if not rendered
+        for case, pair, stimulus in self._interventions(condition, onset_only, first):
+            kept[case], onset[case] = True, pair.t0
+            if stimulus.actions is not None:
+                if actions is self.reference.actions:
+                    actions = actions.copy()
+                actions[case] = stimulus.actions
+            if stimulus.from_state:
+                states = self._states(pair, onset_only)
+                snapshots += states
+                parts.append((case, len(states), None))
+            elif stimulus.images is not None:
+                images = stimulus.images[:1] if onset_only else stimulus.images
+                parts.append((case, len(images), images))
         case_of = np.repeat([case for case, *_ in parts], [count for _, count, _ in parts])
         of = case_of.astype(np.int64)
         counted = np.arange(len(of)) - np.searchsorted(of, of)  # frames since each case's t0
@@ -247,10 +276,10 @@ class MatchedPairs:
         if not condition.how.needs_event:
             return [at]
         others = np.arange(self.onset.min(), self.onset.max() + 1)
-        rng = stream(self._seed, "voe", "moments", condition.name, case)
+        rng = stream(self._seed, self._purpose, "moments", condition.name, case)
         return [at, *rng.permutation(others[others != at]).tolist()]
 
-    def _pair(self, case: int, at: int) -> Pair:
+    def _pair(self, case: int, at: int, onset_only: bool) -> Pair:
         """A case with an intervention at a moment of it."""
         world, reference = self._world, self.reference
 
@@ -261,7 +290,7 @@ class MatchedPairs:
 
         return Pair(
             snapshots=reference.snapshots[case],
-            images=reference.pixels[case],
+            images=reference.pixels[case, : at + 1 if onset_only else None],
             actions=reference.actions[case],
             other_actions=reference.actions[self.action_sources[case]],
             t0=at,
@@ -272,14 +301,23 @@ class MatchedPairs:
         )
 
     def _positions(self, who: str) -> np.ndarray:
-        """Recorded places of a body, (N, T, 2 or 3)."""
+        """Recorded places of a body, (N, T, 2 or 3).
+
+        Looked up in a world of its own: an intervention may be under way in the other one.
+        """
         if who not in self._places:
             found = []
             for snapshot in (s for one in self.reference.snapshots for s in one):
-                self._world.restore(snapshot)
-                found.append(self._world.position(who))
+                self._lookup.restore(snapshot)
+                found.append(self._lookup.position(who))
             self._places[who] = np.array(found).reshape(len(self), self.reference.frames, -1)
         return self._places[who]
+
+    @cached_property
+    def _lookup(self) -> World:
+        world = make_world(self.reference.world)
+        world.reset(seed=0)
+        return world
 
     def _block(self, case: int, frame: int) -> None:
         """Replay one recorded action block, new goals included."""
@@ -295,7 +333,9 @@ class MatchedPairs:
             world.new_goal(goal_stream(self.reference.origin[case], step))
 
 
-def draw_onsets(count: int, frames: int, history: int, seed: int) -> np.ndarray:
+def draw_onsets(
+    count: int, frames: int, history: int, seed: int, purpose: str = "voe"
+) -> np.ndarray:
     """t0 of each case, uniform over frames with ``history`` before and 2·``history`` after it.
 
     Raises:
@@ -308,7 +348,7 @@ def draw_onsets(count: int, frames: int, history: int, seed: int) -> np.ndarray:
             f"intervention needs {history} frames before it and {2 * history} after, "
             f"{3 * history + 1} in all. Raise voe.frames in the suite."
         )
-    return stream(seed, "voe", "onset").integers(history, last, size=count, endpoint=True)
+    return stream(seed, purpose, "onset").integers(history, last, size=count, endpoint=True)
 
 
 def matched_pairs(suite: Suite, size: int, history: int) -> MatchedPairs:
@@ -321,3 +361,14 @@ def matched_pairs(suite: Suite, size: int, history: int) -> MatchedPairs:
     onset = draw_onsets(voe.trajectories, voe.frames, history, suite.seed)
     reference = suite_trajectories(suite, size, "voe")
     return MatchedPairs(reference, onset, voe.conditions, suite.seed)
+
+
+def disjoint_pairs(suite: Suite, size: int, history: int) -> MatchedPairs:
+    """The disjoint trajectories as matched cases, with moments and interventions of their own.
+
+    Thresholds, normalisation, the directions of baselines and strengths come from them.
+    """
+    voe, purpose = suite.voe, "disjoint pairs"
+    onset = draw_onsets(voe.disjoint, voe.frames, history, suite.seed, purpose)
+    reference = suite_trajectories(suite, size, "disjoint")
+    return MatchedPairs(reference, onset, voe.conditions, suite.seed, purpose=purpose, sham=False)

@@ -1,0 +1,160 @@
+"""Raw rows: everything that the numbers of one checkpoint can be computed from again.
+
+Subjects are the conditions, ``reference`` (unperturbed twins) and ``disjoint``. The model has a row
+for each frame, baselines (``control``) at the frames that something begins at; ``method`` is the
+seed of a random encoder, or says that a row is of the disjoint trajectories: ``disjoint`` at the
+moments found for a condition, ``direction pairs`` and ``direction twins`` for what chose a
+direction. Rows of doses carry their ``dose``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lewm_probe.analyses.engine.recorder import ResultRecorder
+from lewm_probe.analyses.voe.scores import SEED, OnsetScores, SurpriseScores
+from lewm_probe.analyses.voe.surprise import MODEL, WHITENED, onset_values
+
+
+def write_rows(recorder: ResultRecorder, scores: SurpriseScores) -> None:
+    """Surprise by trajectory and frame."""
+    table = _Rows(np.asarray(scores.ids), np.asarray(scores.disjoint_ids))
+    scorers = [one for one in scores.clean]
+    cases, frames = _grid(scores.clean[MODEL])
+    starts = np.unique(
+        np.concatenate([_starts(scores.onset), *map(_starts, scores.onsets.values())]), axis=0
+    )
+    for scorer in scorers:
+        case, frame = (cases, frames) if scorer == MODEL else starts.T
+        table.add(scores.clean[scorer], case, frame, scorer, scores.onset, subject="reference")
+    for name, by_scorer in scores.conditions.items():
+        there, onset = np.flatnonzero(scores.kept[name]), scores.onsets[name]
+        late = scores.kept[name][cases] & (frames >= onset[cases])
+        for scorer, values in by_scorer.items():
+            case, frame = there, onset[there]
+            if scorer == MODEL:
+                case, frame = cases[late], frames[late]
+            table.add(values, case, frame, scorer, onset, subject=name)
+    for name, by_dose in scores.doses.items():
+        for dose, found in by_dose.items():
+            for scorer, (perturbed, _) in found.scores.items():
+                if scorer != WHITENED:
+                    table.at_onset(perturbed, found, scorer, subject=name, dose=dose)
+    _disjoint(table, scores, scorers)
+    swapped = onset_values(scores.swapped, scores.onset)
+    everyone = OnsetScores(np.arange(len(swapped)), scores.onset, {})
+    table.at_onset(swapped, everyone, MODEL, subject="preflight", method="swapped actions")
+    rows = table.whole()
+    values, ids, frame = rows.pop("value"), rows.pop("trajectory_id"), rows.pop("frame")
+    columns = {name: rows[name].to_numpy() for name in rows}
+    recorder.rows(
+        scores.checkpoint,
+        "surprise",
+        values.to_numpy(),
+        ids,
+        frame.to_numpy(),
+        features="z",
+        **columns,
+    )
+    for name, change in scores.pixel_changes.items():
+        there = np.flatnonzero(scores.kept[name])
+        names = [scores.ids[i] for i in there]
+        where = scores.onsets[name][there]
+        keys = {"subject": name, "horizon": 0}
+        recorder.rows(scores.checkpoint, "pixel_change", change, names, where, **keys)
+
+
+def _disjoint(table: _Rows, scores: SurpriseScores, scorers: Sequence[str]) -> None:
+    cases, frames = _grid(scores.disjoint[MODEL])
+    onset = scores.disjoint_onset
+    everyone = np.arange(len(onset))
+    for scorer in scorers:
+        whole = scorer in (MODEL, "copy_last")  # preflight compares the two on all frames
+        case, frame = (cases, frames) if whole else (everyone, onset)
+        if scorer != WHITENED:
+            table.add(
+                scores.disjoint[scorer], case, frame, scorer, onset, apart=True, subject="disjoint"
+            )
+    for name, (there, moments) in scores.disjoint_onsets.items():
+        case = np.flatnonzero(there)
+        for scorer in scorers:
+            if scorer != WHITENED:
+                keys = {"subject": name, "method": "disjoint"}
+                values = scores.disjoint[scorer]
+                table.add(values, case, moments[case], scorer, moments, apart=True, **keys)
+    for (subject, dose), found in scores.signs.items():
+        for scorer, pair in found.scores.items():
+            for values, what in zip(pair, ("pairs", "twins"), strict=True):
+                keys = {"subject": subject, "method": f"direction {what}"}
+                table.at_onset(values, found, scorer, apart=True, dose=dose, **keys)
+
+
+class _Rows:
+    """Collects columns."""
+
+    def __init__(self, ids: np.ndarray, disjoint_ids: np.ndarray) -> None:
+        self._ids = {False: ids, True: disjoint_ids}
+        self._parts: list[pd.DataFrame] = []
+
+    def add(
+        self,
+        values: np.ndarray,
+        case: np.ndarray,
+        frame: np.ndarray,
+        scorer: str,
+        onset: np.ndarray,
+        *,
+        apart: bool = False,
+        **keys: object,
+    ) -> None:
+        """Some cells of surprise (N, T); ``horizon`` counts from ``onset``."""
+        control, _, seed = scorer.partition(SEED)
+        if seed:
+            told = keys.get("method")
+            keys["method"] = f"{told}, seed {seed}" if told else f"seed {seed}"
+        part = {
+            "value": values[case, frame],
+            "trajectory_id": self._ids[apart][case],
+            "frame": frame,
+            "horizon": frame - onset[case],
+        }
+        keys = {"method": None, "dose": None} | keys
+        keys["control"] = None if scorer == MODEL else control
+        self._parts.append(pd.DataFrame(part).assign(**keys))
+
+    def at_onset(
+        self,
+        values: np.ndarray,
+        found: OnsetScores,
+        scorer: str,
+        *,
+        apart: bool = False,
+        **keys: object,
+    ) -> None:
+        """Values (n,) at t0."""
+        where = np.full((len(self._ids[apart]), int(found.frame.max(initial=0)) + 1), np.nan)
+        where[found.case, found.frame] = values
+        onset = np.zeros(len(where), np.int64)
+        onset[found.case] = found.frame
+        self.add(where, found.case, found.frame, scorer, onset, apart=apart, **keys)
+
+    def whole(self) -> pd.DataFrame:
+        """All rows that have a value."""
+        names = ("subject", "control", "method")
+        parts = [part.astype(dict.fromkeys(names, "string")) for part in self._parts if len(part)]
+        parts = [part.astype({"dose": "Float32"}) for part in parts]
+        table = pd.concat(parts, ignore_index=True)
+        return table[np.isfinite(table["value"].to_numpy(np.float64))]
+
+
+def _grid(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    cases, frames = np.indices(values.shape)
+    return cases.ravel(), frames.ravel()
+
+
+def _starts(onset: np.ndarray) -> np.ndarray:
+    """(N,) → cases and frames, (N, 2)."""
+    return np.column_stack([np.arange(len(onset)), onset])
