@@ -11,6 +11,8 @@ from typing import TypeGuard
 MISSING = "–"
 SPACE = "\N{NO-BREAK SPACE}"
 """Keeps a statement on one line."""
+MOST_DECIMALS = 6
+"""Of numbers that fewer decimals would show as equal."""
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -55,11 +57,17 @@ def estimate(
     *,
     decimals: int | None = None,
     unit: str | None = None,
+    span: bool = False,
 ) -> str:
-    """A value with its interval and unit.
+    """A value with its interval and unit; more decimals than asked for where those say nothing.
+
+    ``span``: the ends are the lowest and the highest of several checkpoints' intervals, which is no
+    interval itself and is not written as one.
 
     >>> estimate(0.98765, 0.981, 0.992), estimate(3.14159, 3.0, 3.3, unit="px")
     ('0.9877 [0.9810, 0.9920]', '3.14 [3.00, 3.30] px')
+    >>> estimate(4.2, 2.2, 11.0, decimals=1, span=True), estimate(0.00002, 0, 0.00004, decimals=3)
+    ('4.2 (2.2 – 11.0)', '0.00002 [0.00000, 0.00004]')
     >>> estimate(0.98765, 0.981, 0.992, decimals=3), estimate(None)
     ('0.988 [0.981, 0.992]', '–')
     """
@@ -68,10 +76,12 @@ def estimate(
     places = decimals_for(low, high, value) if decimals is None else decimals
     text = number(value, places, powers=decimals is None)
     if known(low) and known(high):
-        text = number(value, places, powers=False)
-        ends = [number(end, places, powers=False) for end in (low, high)]
+        text, *ends = (number(one, places, powers=False) for one in (value, low, high))
+        while {text} == set(ends) and low != high and places < MOST_DECIMALS:
+            places += 1
+            text, *ends = (number(one, places, powers=False) for one in (value, low, high))
         if decimals is not None or {text} != set(ends):
-            text += f" [{', '.join(ends)}]"
+            text += f" ({' – '.join(ends)})" if span else f" [{', '.join(ends)}]"
     return with_unit(text, unit)
 
 
@@ -94,26 +104,34 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.4g}{SPACE}%" if known(share) else MISSING
 
 
-def p_value(p: float | None) -> str:
-    """A p-value without false precision.
+def p_value(p: float | None, level: float = 0.05) -> str:
+    """A p-value without false precision, that lies on the side of ``level`` that it is on.
 
     >>> p_value(0.0312), p_value(3.2e-9), p_value(0.5), p_value(None)
     ('0.031', '< 0.0001', '0.50', '–')
+    >>> p_value(0.0499), p_value(0.0496, 0.05), p_value(0.0996, 0.1), p_value(0.04999999)
+    ('0.0499', '0.0496', '0.0996', '0.0499')
     """
     if not known(p):
         return MISSING
-    if p < 1e-4:
-        return "< 0.0001"
-    return f"{p:.4f}" if p < 1e-3 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    if p < min(1e-4, level):
+        return "< 0.0001" if level >= 1e-4 else f"< {level:g}"
+    places = 4 if p < 1e-3 else 3 if p < 0.1 else 2
+    while p < level <= float(f"{p:.{places}f}") and places < MOST_DECIMALS:
+        places += 1
+    if p < level <= float(f"{p:.{places}f}"):  # rounded down: it must not look like the level
+        places = 4
+        return f"{math.floor(p * 10**places) / 10**places:.{places}f}"
+    return f"{p:.{places}f}"
 
 
-def p_statement(name: str, p: float | None) -> str:
+def p_statement(name: str, p: float | None, level: float = 0.05) -> str:
     """``p = 0.031`` or ``p < 0.0001``.
 
     >>> p_statement("Holm p", 1e-8).replace(SPACE, " "), p_statement("p", 0.2).replace(SPACE, " ")
     ('Holm p < 0.0001', 'p = 0.20')
     """
-    text = p_value(p)
+    text = p_value(p, level)
     return f"{name} {text if text.startswith('<') else f'= {text}'}".replace(" ", SPACE)
 
 

@@ -30,6 +30,7 @@ CONTROLS = {
     "copy_last": "copy last",
     "linear_extrapolation": "linear extrapolation",
     "pixel_difference": "pixel difference",
+    "action_blind": "action-blind predictor",
     "time_shuffled": "time-shuffled",
     "state_space": "true state",
     "pixel_space": "pixels",
@@ -76,6 +77,14 @@ METRICS = {
     "cosine": "straightness S",
     "effective_rank": "effective rank",
     "angle_error_deg": "angle error",
+    "direction": "direction of a baseline",
+    "pixel_change": "mean change of pixels",
+    "pixel_change_reached": "share of the change of pixels reached",
+    "first_dose": "first dose beyond every baseline",
+    "p_noticed": "p noticed",
+    "p_beyond": "p beyond",
+    "p_noticed_holm": "p noticed, Holm",
+    "p_beyond_holm": "p beyond, Holm",
 }
 
 _UNITS = {"deg": "°", "units": "arena units", "units/s": "arena units/s", "0 or 1": ""}
@@ -147,6 +156,14 @@ def kind_order(name: str, cards: Cards | None = None) -> tuple[float, str]:
 def control(name: str | None) -> str:
     """A control or baseline as a reader says it; null is the model itself."""
     return "model" if name is None else CONTROLS.get(name, plain(name))
+
+
+def article(name: str) -> str:
+    """A control as something that was missing: ``a random encoder``, ``copy last``."""
+    said = control(name)
+    if name in ("random_encoder",):
+        return f"a {said}"
+    return f"an {said}" if name == "action_blind" else said
 
 
 def control_order(name: str | None) -> tuple[int, str]:

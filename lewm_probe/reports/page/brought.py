@@ -29,10 +29,12 @@ class Headline:
     Attributes:
         title: what it is, in words.
         row: the metric as stored.
+        verdict: the grade of what it is of, in words; empty where there is none.
     """
 
     title: str
     row: Metric
+    verdict: str = ""
 
     @property
     def type(self) -> str:
@@ -45,31 +47,64 @@ class Measure:
     """Something two models can be compared by.
 
     Attributes:
-        ahead: how being ahead is said, e.g. "reads the agent position better".
-        higher: whether more is ahead.
+        key: how a suite names it in ``statistics.confirmatory``: a condition, a quantity, or
+            ``straightness``.
+        ahead: how being better is said, e.g. "reads the agent position better".
+        higher: whether more is better.
         rows: metrics of a model, one a checkpoint.
         difference: metrics of the stored difference (first, second), if the analysis wrote it.
+        works: whether a model is better than the trivial predictor in every checkpoint: two that
+            fail are not ranked.
+        trivial: what that is.
     """
 
+    key: str
     name: str
     ahead: str
     higher: bool
     rows: Callable[[str], list[Metric]]
     difference: Callable[[str, str], list[Metric]]
+    works: Callable[[str], bool] = lambda model: True
+    trivial: str = ""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A pair by one measure; ``lead`` is the name of the model ahead in these checkpoints."""
+    """A pair by one measure.
+
+    Attributes:
+        difference: first minus second; none: no difference was stored.
+        low, high: its interval, at the level at which Holm judges it.
+        p, p_holm: of no difference; null for exploratory measures.
+        permutation: p of the exact test over seeds, as a check.
+        level: of the interval; 0.05 is 95 %.
+        works: whether both are better than the trivial predictor.
+        needed: seeds a side that would do, were the difference as seen; null: unknown or too many.
+    """
 
     measure: Measure
     first: Mean
     second: Mean
-    lead: str
-    separated: bool
+    difference: float | None
+    low: float | None
+    high: float | None
     p: float | None
     p_holm: float | None
-    difference: Mean | None
+    permutation: float | None
+    level: float
+    works: bool
+    needed: int | None
+    confirmatory: bool
+
+    @property
+    def percent(self) -> str:
+        """The interval's confidence, in percent."""
+        return f"{100 * (1 - self.level):.3g}"
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval does."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
@@ -77,15 +112,13 @@ class Comparison:
     """Two models compared.
 
     Attributes:
-        smallest: the smallest p these seeds can give; null below two seeds on a side.
-        shown: measures on which a difference between the methods is shown.
+        shown: measures on which a difference is shown.
         sentence: all of it in prose.
         table: measure by measure.
     """
 
     first: str
     second: str
-    smallest: float | None
     shown: tuple[Compared, ...]
     sentence: str
     table: Table

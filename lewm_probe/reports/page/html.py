@@ -16,7 +16,7 @@ from lewm_probe.reports.tables.table import Row, Table
 
 _HERE = Path(__file__).parent
 
-CHIPS = {"yes": "●", "mixed": "◐", "no": "✕", "not shown": "○", "not measured": "–"}
+CHIPS = {"yes": "●", "noticed": "◑", "mixed": "±", "no": "✕", "not shown": "○", "not measured": "–"}
 """A sign for each answer, so that it does not hang on colour."""
 
 

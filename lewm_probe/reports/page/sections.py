@@ -20,16 +20,21 @@ from lewm_probe.reports.results_view import WorldView, world_of
 from lewm_probe.reports.tables.published import against_tables
 from lewm_probe.reports.tables.sources import models_table, provenance_table
 from lewm_probe.reports.tables.table import Table
+from lewm_probe.reports.verdicts.judging import alpha
 from lewm_probe.reports.verdicts.methods import comparisons
-from lewm_probe.reports.verdicts.verdicts import cautions, questions
+from lewm_probe.reports.verdicts.verdicts import cautions, questions, without_tests
 from lewm_probe.results.result import Result
 
 RULE = (
-    "Rules were fixed before the data. Each is applied to every checkpoint on its own, with 95 % "
-    "intervals over trajectories: “yes” needs all checkpoints, “mixed” says in how many, “no” "
-    "means that the interval lies on the other side in all of them. Everything else is “not "
-    "shown”, which is not “no”. With few training seeds a sentence speaks of these checkpoints, "
-    "not of the method."
+    "Rules were fixed before the data; each is applied to every checkpoint on its own. “Yes”: the "
+    "effect is there, and beyond every baseline that was required. “Noticed”: it is there, but a "
+    "simpler detector does as well (it is named), or one that had to be asked is missing. “No”: "
+    "the interval lies on the other side. “Not shown”: everything else, which is not “no”. Both "
+    "of the first need 95 % intervals on the right side and p below {alpha:g} after Holm’s "
+    "correction over all tests of this result: where nothing is there, at most {percent:g} % of "
+    "reports should hold a “yes”; reports/calibration measures it. Several checkpoints get what "
+    "all of them reach; “mixed” says how many of each. With few training seeds a sentence speaks "
+    "of these checkpoints, not of the method."
 )
 
 
@@ -90,7 +95,8 @@ def content(result: Result, views: Sequence[WorldView], title: str | None) -> Co
     lead = (
         "Frozen world models, asked what physics they learned: what can be read from their "
         "latents, what surprises them, and how straight their paths are. The unit of every "
-        "analysis is the trajectory; intervals are 95 %."
+        "analysis is the trajectory. [a, b] is a 95 % interval over trajectories; (a – b) spans "
+        "those of several checkpoints, and is no interval of their mean."
     )
     return Content(head, lead, notes, parts, provenance_table(result.provenance))
 
@@ -108,7 +114,9 @@ def _notes(result: Result, *, several: bool) -> tuple[str, ...]:
 
 
 def _part(view: WorldView) -> Part:
-    warnings = [f"{view.label(m)}: {why}." for m, why in cautions(view).items()]
+    untested = without_tests(view)
+    warnings = [untested] if untested else []
+    warnings += [f"{view.label(m)}: {why}." for m, why in cautions(view).items()]
     sections = [
         section
         for section in (
@@ -136,7 +144,7 @@ def _verdicts(view: WorldView) -> Section:
     return Section(
         "verdicts",
         "Verdicts",
-        RULE,
+        RULE.format(alpha=alpha(view), percent=100 * alpha(view)),
         questions=tuple(questions(view)),
         comparisons=tuple(comparisons(view)),
         labels={model: view.label(model) for model in view.models},

@@ -10,15 +10,19 @@ from lewm_probe.reports.tables.table import Table, Value
 
 
 def csv_text(table: Table) -> str:
-    """Comma-separated values with a header; intervals as ``<key>_low`` and ``<key>_high``."""
+    """Comma-separated values with a header; intervals as ``<key>_low`` and ``<key>_high``.
+
+    Spans of several checkpoints' intervals stand as ``<key>_span_low`` and ``<key>_span_high``.
+    """
     grouped = any(row.group for row in table.rows)
     header = ["group"] if grouped else []
-    spread = set()
+    spread: dict[str, list[bool]] = {}  # key → whether spans, of each pair of columns it has
     for column in table.columns:
         header.append(column.key)
-        if any(table.cell(row, column).low is not None for row in table.rows):
-            spread.add(column.key)
-            header += [f"{column.key}_low", f"{column.key}_high"]
+        cells = [table.cell(row, column) for row in table.rows]
+        spread[column.key] = sorted({cell.span for cell in cells if cell.low is not None})
+        for span in spread[column.key]:
+            header += [f"{column.key}{'_span' if span else ''}_{end}" for end in ("low", "high")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -27,8 +31,9 @@ def csv_text(table: Table) -> str:
         for column in table.columns:
             cell = table.cell(row, column)
             line.append(_exact(cell.value))
-            if column.key in spread:
-                line += [_exact(cell.low), _exact(cell.high)]
+            for span in spread[column.key]:
+                ends = (cell.low, cell.high) if cell.span == span else (None, None)
+                line += [_exact(end) for end in ends]
         writer.writerow(line)
     return out.getvalue()
 

@@ -16,12 +16,18 @@ Value = float | int | str | None
 
 @dataclass(frozen=True)
 class Cell:
-    """What a reader sees and the numbers behind it (``low`` and ``high``: the interval)."""
+    """What a reader sees and the numbers behind it.
+
+    Attributes:
+        low, high: the interval; or with ``span``, from the lowest to the highest end of several
+            checkpoints' intervals, which is no interval of the mean.
+    """
 
     text: str
     value: Value = None
     low: float | None = None
     high: float | None = None
+    span: bool = False
 
 
 EMPTY = Cell("")
@@ -38,17 +44,20 @@ def cell(
     high: float | None = None,
     *,
     decimals: int | None = None,
+    span: bool = False,
 ) -> Cell:
-    """A number with its interval; "–" where it is missing."""
+    """A number with its interval, or a span of intervals; "–" where it is missing."""
     if not formatting.known(value):
         return Cell(formatting.MISSING)
     low, high = (low, high) if formatting.known(low) and formatting.known(high) else (None, None)
-    return Cell(formatting.estimate(value, low, high, decimals=decimals), value, low, high)
+    span = span and low is not None
+    shown = formatting.estimate(value, low, high, decimals=decimals, span=span)
+    return Cell(shown, value, low, high, span)
 
 
-def p_cell(p: float | None) -> Cell:
-    """A p-value."""
-    return Cell(formatting.p_value(p), p if formatting.known(p) else None)
+def p_cell(p: float | None, level: float = 0.05) -> Cell:
+    """A p-value, printed on the side of ``level`` that it is on."""
+    return Cell(formatting.p_value(p, level), p if formatting.known(p) else None)
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ def table(
     ``name`` may hold names from results, which are untrusted words: it becomes safe here.
     """
     kept = [
-        column
+        _headed(column, rows)
         for column in columns
         if any(
             row.cells.get(column.key, EMPTY).text not in ("", formatting.MISSING) for row in rows
@@ -128,12 +137,36 @@ def table(
     return Table(safe_name(name), title, caption, tuple(kept), tuple(rows))
 
 
+SPAN = (
+    "Several training seeds: their mean and, in parentheses, the span of the checkpoints’ "
+    "intervals from lowest to highest end, which is no 95 % interval."
+)
+"""What captions say of numbers over several checkpoints."""
+
+INTERVAL = f"[95{formatting.SPACE}%]"
+"""What titles of columns with intervals end with."""
+
+
+def _headed(column: Column, rows: Sequence[Row]) -> Column:
+    """The column, its title without the promise of 95 % where spans of intervals stand."""
+    ends = [c for r in rows if (c := r.cells.get(column.key, EMPTY)).low is not None]
+    if INTERVAL not in column.title or not any(c.span for c in ends):
+        return column
+    said = "(span)" if all(c.span for c in ends) else f"{INTERVAL} (span)"
+    return replace(column, title=column.title.replace(INTERVAL, said))
+
+
 def mean_cell(mean: Mean | None, *, decimals: int | None = None, bare: bool = False) -> Cell:
     """A mean over training seeds; ``bare`` keeps its interval for the CSV only."""
     if mean is None:
         return Cell(formatting.MISSING)
-    whole = cell(mean.value, mean.low, mean.high, decimals=decimals)
-    return replace(whole, text=whole.text.split(" [")[0]) if bare else whole
+    whole = cell(mean.value, mean.low, mean.high, decimals=decimals, span=mean.checkpoints > 1)
+    return bare_cell(whole) if bare else whole
+
+
+def bare_cell(whole: Cell) -> Cell:
+    """The number without its interval, which stays for the CSV."""
+    return replace(whole, text=whole.text.split(" [")[0].split(" (")[0])
 
 
 def spread_cell(mean: Mean | None) -> Cell:
@@ -155,10 +188,10 @@ def count_cell(value: float | None, high: float | None = None) -> Cell:
     return Cell(formatting.count_range(value, value if high is None else high), int(value))
 
 
-def largest_p(rows: Iterable[Metric]) -> Cell:
+def largest_p(rows: Iterable[Metric], level: float = 0.05) -> Cell:
     """The largest p-value of several checkpoints."""
     found = [row.value for row in rows if row.value is not None]
-    return p_cell(max(found)) if found else Cell(formatting.MISSING)
+    return p_cell(max(found), level) if found else Cell(formatting.MISSING)
 
 
 def comma(n: str) -> str:

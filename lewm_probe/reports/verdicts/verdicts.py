@@ -1,35 +1,37 @@
 """Plain-language verdicts, one for each question and model, by rules fixed before the data.
 
-A rule is applied to every checkpoint (training seed) on its own, at the suite's level α (0.05) and
-its 95 % intervals over trajectories:
+A rule is applied to every checkpoint (training seed) on its own, at the suite's level α and with
+its intervals over trajectories. All questions share it (``judging.grade``):
 
-- *teleport*: at the onset frame the interval of AUROC lies above 0.5, and the Holm-adjusted p of
-  the paired t-test is below α (a raw p counts for conditions outside the confirmatory family, and
-  is called exploratory).
-- *step-sized teleport* and *swapped actions*: the same, and the interval of ΔAUROC over copy-last
-  lies above 0. A jump detector passes the first rule, not this one.
-- *frozen*, *passing through* and *fast-forward*: as for step-sized teleports. Cases in which
-  nothing would show were left out by the analysis; each answer names its n.
-- *small doses* of a violation: at some dose the interval of ΔAUROC over copy-last lies above 0 and
-  that of AUROC above 0.5. Several doses are looked at without adjustment: exploratory.
-- *teleport against colour*: the interval of the paired log ratio of surprise, teleport over colour,
-  lies above 0, and the p of its paired t-test is below α. Of several, the paper's pair is asked
-  about. Colour alone is called within the bound when TOST shows it, never because a test was not
-  significant.
-- *position* and *angle*: the interval of the linear probe's MSE lies wholly below that of the same
-  architecture with random weights.
-- *straightness*: the interval of S lies wholly above those of pixels and of random weights.
+- *yes*: the effect's interval lies above chance, that of its gain over every required baseline
+  above 0, and ``p_beyond_holm`` (the largest p of them all) is below α;
+- *noticed*: the first alone, with ``p_noticed_holm`` below α; the baseline that does as well, or
+  that is missing, is named;
+- *no*: the interval lies below chance; *not shown*: the rest.
 
-"Yes" needs every checkpoint; "mixed" says in how many; "no" means that the interval lies on the
-other side in all of them; everything else is "not shown", which is not "no". A statement about the
-method needs at least ``judging.FEW`` training seeds; below that it is about "these checkpoints".
+What the effect and the baselines are:
+
+- *conditions and doses*: AUROC of surprise at onset, against copy-last, linear extrapolation and
+  pixel difference in the direction that serves them, a random encoder, and a predictor that is
+  blind to actions. A sweep's p is the smallest over its doses after Holm over them.
+- *teleport against colour*: the log ratio of surprise over the colour's; beyond: also over that of
+  a colour change matched in pixels. Colour alone is called within the bound when TOST shows it,
+  never because a test was not significant.
+- *position and angle*: the probe's squared error below that of the mean predictor; beyond: below
+  those of random weights and of pixel PCA.
+- *straightness*: S above that of pixels; beyond: above that of random weights.
+
+Holm runs over all tests of the result, each of the two p on its own: where nothing is there, at
+most a share α of reports holds a "yes" (measured in reports/calibration). Several checkpoints get
+the grade that all of them reach, else "mixed". A statement about the method needs at least
+``judging.FEW`` training seeds; below that it is about "these checkpoints".
 """
 
 from __future__ import annotations
 
 from lewm_probe.reports import labels
 from lewm_probe.reports.page.parts import on_the_page, parts
-from lewm_probe.reports.results_view import WorldView
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.verdicts.judging import VerdictQuestion
 
 
@@ -42,6 +44,22 @@ def questions(view: WorldView) -> list[VerdictQuestion]:
         for question in part.questions(view)
         if any(verdict.answer != "not measured" for verdict in question.verdicts)
     ]
+
+
+def without_tests(view: WorldView) -> str:
+    """What to do about results of earlier versions, which hold no tests for verdicts; or nothing.
+
+    Such results have something to ask about, but no corrected p.
+    """
+    analyses = ("voe", "probe", "straightness")
+    asked = any(view.pick(a, ("auroc", "mse", "cosine"), subject=ANY) for a in analyses)
+    tested = any(view.pick(a, "p_noticed_holm", versus=ANY, subject=ANY) for a in analyses)
+    if tested or not asked:
+        return ""
+    return (
+        "These results were made by an earlier version, without the tests that verdicts rest on: "
+        "no verdict is given. Run the audit again."
+    )
 
 
 def cautions(view: WorldView) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from lewm_probe.analyses.voe.conditions import Stimulus
 from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UsageError
-from lewm_probe.results.cards import AS_STEP, LEFT_OUT, Card
+from lewm_probe.results.cards import BEYOND, LEFT_OUT, Card
 
 
 @runtime_checkable
@@ -32,7 +32,7 @@ class GravityFlip:
         35,
         "violation",
         "Did it notice that gravity turned over?",
-        AS_STEP + LEFT_OUT,
+        BEYOND + LEFT_OUT,
     )
     settings = GravityFlipSettings
     alternative = "two-sided"

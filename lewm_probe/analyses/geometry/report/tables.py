@@ -6,7 +6,17 @@ from typing import Any
 
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import ANY, WorldView, sample
-from lewm_probe.reports.tables.table import Column, Row, Table, cell, comma, mean_cell, table, text
+from lewm_probe.reports.tables.table import (
+    SPAN,
+    Column,
+    Row,
+    Table,
+    cell,
+    comma,
+    mean_cell,
+    table,
+    text,
+)
 
 _GEOMETRY: dict[str, tuple[str, dict[str, Any]]] = {
     "effective_rank": ("effective rank", {}),
@@ -49,8 +59,7 @@ def geometry_table(view: WorldView) -> Table | None:
         f"On unperturbed trajectories{comma(sample(found))}. Effective rank: exponential of the "
         "entropy of singular values (RankMe). SIGReg: distance from an isotropic Gaussian, beside "
         "its value for a true Gaussian sample of the same size. R² from time: how much of z the "
-        "mere position in the trajectory tells. Several training seeds: mean, and the envelope "
-        "of the checkpoints’ intervals or values.",
+        f"mere position in the trajectory tells. Intervals 95 %. {SPAN}",
         [
             Column("model", "Model", numeric=False),
             *(Column(key, title) for key, (title, _) in _GEOMETRY.items()),

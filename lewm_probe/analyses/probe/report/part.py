@@ -21,6 +21,7 @@ from lewm_probe.reports.page.parts import (
 from lewm_probe.reports.page.summary import subjects, value
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Table
+from lewm_probe.reports.verdicts.judging import side
 from lewm_probe.results.schema import Metric
 
 
@@ -62,14 +63,18 @@ def summary(models: ByModel) -> Summary:
 
 def headlines(view: WorldView) -> Iterator[Headline]:
     """Numbers by which a checkpoint is known."""
+    graded = {one.subject: one for one in questions(view)}
     for quantity in quantities(view):
+        asked = graded.get(quantity)
+        words = asked.verdicts[0].words if asked and asked.verdicts else ""
         features = main_features(view, quantity)
         for method in ("linear", "mlp"):
             for metric, name in (("pearson_r", "Pearson r"), ("mse", "MSE of z-scored target")):
                 at = {"subject": quantity, "method": method, "features": features, **WHOLE}
                 for row in view.pick("probe", metric, **at)[:1]:
                     read = f"{labels.method(method)} probe of {labels.features(features) or 'z'}"
-                    yield Headline(f"{name}, {labels.quantity(quantity)}, {read}", row)
+                    told = words if method == "linear" and features in ("z", None) else ""
+                    yield Headline(f"{name}, {labels.quantity(quantity)}, {read}", row, told)
 
 
 def measures(view: WorldView) -> list[Measure]:
@@ -79,11 +84,14 @@ def measures(view: WorldView) -> list[Measure]:
         name = labels.quantity(quantity)
         found.append(
             Measure(
+                quantity,
                 f"{labels.sentence(name)}: MSE, linear probe",
                 f"reads the {name} better",
                 False,
                 _probe_rows(view, quantity),
                 _probe_difference(view, quantity),
+                _beats_the_mean(view, quantity),
+                "the mean of the training targets",
             )
         )
     return found
@@ -92,6 +100,13 @@ def measures(view: WorldView) -> list[Measure]:
 def _probe_rows(view: WorldView, quantity: str) -> Callable[[str], list[Metric]]:
     at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
     return lambda model: view.pick("probe", "mse", model=model, **at)
+
+
+def _beats_the_mean(view: WorldView, quantity: str) -> Callable[[str], bool]:
+    at = {"subject": quantity, "method": "linear", "features": ("z", None), **WHOLE}
+    return lambda model: (
+        side(view.pick("probe", "mse_less_than_mean", versus="mean", model=model, **at), 0.0) == 1
+    )
 
 
 def _probe_difference(view: WorldView, quantity: str) -> Callable[[str, str], list[Metric]]:

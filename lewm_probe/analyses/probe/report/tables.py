@@ -9,10 +9,12 @@ from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import ANY, WorldView, means, sample
 from lewm_probe.reports.tables.table import (
+    SPAN,
     Cell,
     Column,
     Row,
     Table,
+    bare_cell,
     cell,
     comma,
     count_cell,
@@ -109,8 +111,8 @@ def _summary(view: WorldView) -> Table | None:
         f"{view.world}-probes",
         "Probes",
         f"Test error on z-scored targets{comma(sample(seen))} test trajectories; MSE with 95 % "
-        "interval over trajectories, ± SD over samples. Several training seeds: mean, and the "
-        "envelope of the checkpoints’ intervals. Random weights: the same architecture untrained. "
+        "interval over trajectories, ± SD over samples. Random weights: the same architecture "
+        f"untrained. {SPAN} "
         f"Paper: {paper_values().sources['lewm_paper']}.{raw}",
         columns,
         rows,
@@ -267,4 +269,4 @@ def _by_metric(rows: list[Metric]) -> dict[str, Cell]:
 
 
 def _bare(found: Cell) -> Cell:
-    return Cell(found.text.split(" [")[0], found.value, found.low, found.high)
+    return bare_cell(found)

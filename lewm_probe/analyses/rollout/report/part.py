@@ -57,6 +57,7 @@ def measures(view: WorldView) -> list[Measure]:
     if horizon is not None:
         found.append(
             Measure(
+                "rollout",
                 f"Rollout, k = {horizon}: error over copy-last",
                 "imagines more accurately",
                 False,

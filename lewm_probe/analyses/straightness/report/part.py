@@ -50,16 +50,20 @@ def summary(models: ByModel) -> Summary:
 
 def headlines(view: WorldView) -> Iterator[Headline]:
     """Numbers by which a checkpoint is known."""
+    asked = questions(view)
+    words = asked[0].verdicts[0].words if asked and asked[0].verdicts else ""
     for method in ("encoded", "imagined"):
         at = {"method": method, "stride": (1, None), "window": None, "subject": None}
         for row in view.pick("straightness", "cosine", **at)[:1]:
-            yield Headline(f"Straightness S, {method} latents, stride 1", row)
+            told = words if method == "encoded" else ""
+            yield Headline(f"Straightness S, {method} latents, stride 1", row, told)
 
 
 def measures(view: WorldView) -> list[Measure]:
     """By which methods are compared."""
     return [
         Measure(
+            "straightness",
             "Straightness S",
             "has straighter paths",
             True,

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lewm_probe.analyses.voe.report.tables import ONSET
+from lewm_probe.analyses.voe.report.baselines import ONSET, detector
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import FULL, Plot, grid, legend
 from lewm_probe.reports.palette import CONTROL_MARKERS, FAINT, INK, MUTED, PAPER
@@ -25,7 +25,8 @@ def auroc_plot(view: WorldView) -> Plot | None:
     points: dict[tuple[str, str], dict[str | None, Mean]] = {}
     for mean in means(found, "subject", "model", "control"):
         subject, model, control = mean.key.values()
-        points.setdefault((subject, model), {})[control] = mean
+        used = detector(view, control, subject=subject, model=model) if control else None
+        points.setdefault((subject, model), {})[control] = used.auroc if used else mean
     controls = sorted({row.control for row in found if row.control}, key=labels.control_order)
     slots = {control: (k + 1) / (len(controls) + 1.6) for k, control in enumerate(controls)}
 
@@ -81,8 +82,9 @@ def auroc_plot(view: WorldView) -> Plot | None:
         "AUROC beside baselines",
         "How well surprise at the onset frame tells perturbed from unperturbed trajectories"
         f"{comma(samples(found))} each; 0.5 (line) is chance. Large: the model’s surprise; hollow: "
-        "baselines that need no learned dynamics. Bars: 95 % intervals over trajectories "
-        "(several training seeds: mean and envelope of the checkpoints’ intervals).",
+        "simpler detectors, each in the direction chosen on other trajectories. Bars: 95 % "
+        "intervals over trajectories "
+        "(several training seeds: mean and span of the checkpoints’ intervals, no 95 % interval).",
         draw,
     )
 

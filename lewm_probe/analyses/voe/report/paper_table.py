@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lewm_probe.analyses.voe.report.tables import ONSET, factor, main_pair
+from lewm_probe.analyses.voe.report.baselines import ONSET
+from lewm_probe.analyses.voe.report.tables import factor_cell, main_pair
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import WorldView, preferred
 from lewm_probe.reports.tables.table import (
@@ -12,7 +13,6 @@ from lewm_probe.reports.tables.table import (
     Column,
     Row,
     Table,
-    cell,
     count_cell,
     largest_p,
     mean_cell,
@@ -45,8 +45,7 @@ def paper_surprise_table(views: Sequence[WorldView]) -> Table | None:
                     "paper": text(finding),
                 }
                 if ratio:
-                    ends = (factor(end) for end in (ratio.value, ratio.low, ratio.high))
-                    cells["factor"] = cell(*ends)
+                    cells["factor"] = factor_cell(ratio)
                 group = f"{view.title}: {view.condition(condition).lower()}"
                 rows.append(Row(cells, group=group))
     return table(

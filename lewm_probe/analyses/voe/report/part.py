@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from lewm_probe.analyses.voe.report.auroc import auroc_plot
-from lewm_probe.analyses.voe.report.dose import dose_plot
-from lewm_probe.analyses.voe.report.dose_tables import dose_tables, dosed
+from lewm_probe.analyses.voe.report.baselines import ONSET, best_gain
+from lewm_probe.analyses.voe.report.doses.figure import dose_plot
+from lewm_probe.analyses.voe.report.doses.tables import dose_tables, dosed
 from lewm_probe.analyses.voe.report.filmstrip import filmstrip_plot
 from lewm_probe.analyses.voe.report.paper import paper_surprise_plot
 from lewm_probe.analyses.voe.report.paper_table import paper_surprise_table
 from lewm_probe.analyses.voe.report.questions import questions
 from lewm_probe.analyses.voe.report.surprise import surprise_plot
 from lewm_probe.analyses.voe.report.tables import (
-    ONSET,
     baselines_table,
     collapse_table,
     voe_tables,
 )
-from lewm_probe.reports import formatting
+from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.page.brought import Headline, Measure, stored
 from lewm_probe.reports.page.parts import (
     ByModel,
@@ -32,6 +32,7 @@ from lewm_probe.reports.page.parts import (
 from lewm_probe.reports.page.summary import subjects, value
 from lewm_probe.reports.results_view import WorldView, preferred
 from lewm_probe.reports.tables.table import Table
+from lewm_probe.reports.verdicts.judging import side
 from lewm_probe.results.schema import Metric
 
 
@@ -72,31 +73,48 @@ def summary(models: ByModel) -> Summary:
     rows: list[list[object]] = []
     for condition in subjects(models, metric="auroc"):
         for label, metrics in models.items():
-            own = [m for m in metrics if m.subject == condition and m.window == "onset"]
+            own = [
+                m
+                for m in metrics
+                if m.subject == condition and m.window == "onset" and m.dose is None
+            ]
+            gains = [
+                m for m in own if m.metric == f"delta_auroc_over_{m.versus}" and m.value is not None
+            ]
+            least = min(gains, key=lambda m: m.value or 0.0, default=None)
             rows.append(
                 [
                     f"{condition} · {label}",
                     value(own, metric="auroc"),
-                    value(own, metric="auroc", control="copy_last"),
-                    value(own, metric="delta_auroc_over_copy_last", versus="copy_last"),
-                    value(own, metric="p_wilcoxon"),
+                    least.value if least else None,
+                    labels.control(least.versus) if least else None,
+                    value(own, metric="p_noticed_holm"),
+                    value(own, metric="p_beyond_holm"),
                 ]
             )
-    return ["condition", "onset AUROC", "copy-last", "Δ over copy-last", "p (Wilcoxon)"], rows
+    columns = ["condition", "onset AUROC", "gain over the best baseline", "which"]
+    return [*columns, "p noticed (Holm)", "p beyond (Holm)"], rows
 
 
 def headlines(view: WorldView) -> Iterator[Headline]:
     """Numbers by which a checkpoint is known."""
+    graded = {one.subject: one for one in questions(view) if one.versus is None}
     for condition in view.conditions():
         name = view.condition(condition)
-        for metric, title in (
-            ("auroc", "AUROC at onset"),
-            ("delta_auroc_over_copy_last", "ΔAUROC over copy-last at onset"),
-        ):
-            over = ("copy_last", None) if metric.startswith("delta") else None
-            at = {"subject": condition, "window": ONSET, "versus": over}
-            for row in preferred(view.pick("voe", metric, **at))[:1]:
-                yield Headline(f"{title}, {name[:1].lower()}{name[1:]}", row)
+        name = name[:1].lower() + name[1:]
+        asked = graded.get(condition)
+        words = asked.verdicts[0].words if asked and asked.verdicts else ""
+        at = {"subject": condition, "window": ONSET}
+        for row in preferred(view.pick("voe", "auroc", **at))[:1]:
+            yield Headline(f"AUROC at onset, {name}", row, words)
+        for model in view.models:
+            if gain := best_gain(view, subject=condition, model=model):
+                best, _ = gain
+                rows = view.pick("voe", f"delta_auroc_over_{best.name}", versus=best.name, **at)
+                turned = " (flipped)" if best.flipped else ""
+                over = f"the best baseline, {labels.control(best.name)}{turned}"
+                for row in preferred(rows)[:1]:
+                    yield Headline(f"AUROC at onset beyond {over}, {name}", row)
     for metric, title in (
         ("clean_over_copy_last", "Surprise on clean data over that of copying the last latent"),
         ("action_swap_auroc", "AUROC of swapped actions (preflight)"),
@@ -106,39 +124,42 @@ def headlines(view: WorldView) -> Iterator[Headline]:
 
 
 def measures(view: WorldView) -> list[Measure]:
-    """By which methods are compared."""
+    """By which methods are compared: AUROC itself, never a gain over each model's own baseline."""
     found = []
     for condition in view.conditions():
         card = view.card(condition)
-        if card is None or not card.compared or not card.question:
+        if card is None or not card.question:
             continue
-        base = not card.over
-        metric = "auroc" if base else "delta_auroc_over_copy_last"
-        name = "AUROC" if base else "ΔAUROC over copy-last"
         what = view.condition(condition)
         found.append(
             Measure(
-                f"{what}: {name}",
+                condition,
+                f"{what}: AUROC at onset",
                 f"notices “{what[:1].lower()}{what[1:]}” more",
                 True,
-                _voe_rows(view, metric, condition),
-                _voe_difference(view, metric, condition),
+                _rows(view, condition),
+                _difference(view, condition),
+                _notices(view, condition),
+                "chance",
             )
         )
     return found
 
 
-def _voe_rows(view: WorldView, metric: str, condition: str) -> Callable[[str], list[Metric]]:
-    at = {"subject": condition, "window": ONSET, "versus": ("copy_last", None)}
-    return lambda model: preferred(view.pick("voe", metric, model=model, **at))
+def _rows(view: WorldView, condition: str) -> Callable[[str], list[Metric]]:
+    at = {"subject": condition, "window": ONSET}
+    return lambda model: preferred(view.pick("voe", "auroc", model=model, **at))
 
 
-def _voe_difference(
-    view: WorldView, metric: str, condition: str
-) -> Callable[[str, str], list[Metric]]:
+def _notices(view: WorldView, condition: str) -> Callable[[str], bool]:
+    rows = _rows(view, condition)
+    return lambda model: side(rows(model), 0.5) == 1
+
+
+def _difference(view: WorldView, condition: str) -> Callable[[str, str], list[Metric]]:
     return lambda first, second: view.pick(
         "voe",
-        (f"{metric}_difference", *stored(metric)[1:]),
+        ("auroc_difference", *stored("auroc")[1:]),
         subject=condition,
         window=ONSET,
         model=first,

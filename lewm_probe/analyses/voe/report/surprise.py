@@ -139,7 +139,7 @@ def surprise_plot(view: WorldView) -> Plot | None:
         f"{view.world}-surprise",
         "Surprise over time",
         f"{found.sentence(conditions)} The intervention comes before frame t₀ is drawn. Lines: "
-        "mean over training seeds; bands: envelope of the checkpoints’ 95 % intervals over "
+        "mean over training seeds; bands: span of the checkpoints’ 95 % intervals over "
         "trajectories; thin lines: the same trajectories unperturbed. A violation should decay "
         "once it lies in the model’s history; a persistent rise after a change of appearance means "
         "“never saw such an image”.",

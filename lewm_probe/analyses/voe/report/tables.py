@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from lewm_probe.analyses.geometry.report.collapse import diagnostic
+from lewm_probe.analyses.voe.report.baselines import ONSET, best_gain, detector
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.paper import paper_values
 from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred, samples
 from lewm_probe.reports.tables.table import (
+    SPAN,
     Cell,
     Column,
     Row,
@@ -21,10 +24,9 @@ from lewm_probe.reports.tables.table import (
     table,
     text,
 )
+from lewm_probe.reports.verdicts.judging import alpha
 from lewm_probe.results.schema import Metric
 
-ONSET = ("onset", None)
-"""Statistics at the onset frame, where the window may be left unsaid."""
 WINDOWS = ("onset", "transient", "steady")
 
 
@@ -41,19 +43,22 @@ def voe_tables(view: WorldView) -> list[Table]:
     return [one for one in found if one is not None]
 
 
+_PS = ("p_ttest", "p_wilcoxon", "p_noticed_holm", "p_beyond_holm", "p_equivalence")
 _MODEL = Column("model", "Model", numeric=False)
 _N = Column("n", "n")
 _COLUMNS = (
     Column("auroc_onset", "AUROC onset [95\N{NO-BREAK SPACE}%]"),
     Column("auroc_mean_after", "AUROC trajectory [95\N{NO-BREAK SPACE}%]"),
     Column("auroc_max_after", "AUROC, maximum"),
-    Column("delta_auroc_over_copy_last", "Δ AUROC over copy-last [95\N{NO-BREAK SPACE}%]"),
+    Column("gain", "gain over the best baseline [95\N{NO-BREAK SPACE}%]"),
+    Column("best", "best baseline", numeric=False),
     Column("pairwise_accuracy", "pairwise accuracy"),
     Column("detection_at_5fp", "detected at 5\N{NO-BREAK SPACE}% FP"),
     Column("d_z", "d_z [95\N{NO-BREAK SPACE}%]"),
     Column("p_ttest", "p, paired t"),
     Column("p_wilcoxon", "p, Wilcoxon"),
-    Column("p_holm", "p, Holm"),
+    Column("p_noticed_holm", "p noticed, Holm"),
+    Column("p_beyond_holm", "p beyond, Holm"),
     Column("p_equivalence", "p, TOST"),
     _N,
 )
@@ -77,13 +82,14 @@ def _main(view: WorldView) -> Table | None:
         "Violation of expectation",
         f"{f'{n}. ' if n else ''}"
         "AUROC of surprise, perturbed against unperturbed: at the onset frame, and for the mean "
-        "and the maximum over all frames from it; Δ over copy-last: what learned dynamics add "
-        "over noticing a jump; pairwise accuracy: share of pairs in which the perturbed one "
-        "surprises more; detection rate at 5 % false positives on disjoint trajectories; d_z of "
-        "the paired log ratio of surprise at onset; p of the paired t-test and of Wilcoxon "
-        "(one-sided for teleports, two-sided for the rest), Holm over the confirmatory "
-        f"conditions; TOST within ± log {ratio:g}. Several training seeds: mean, envelope of the "
-        f"checkpoints’ intervals, and the largest p.{_detectable(view)} "
+        "and the maximum over all frames from it. Gain: AUROC minus that of the best baseline, "
+        "each in the direction chosen on other trajectories. Pairwise accuracy: share of pairs in "
+        "which the perturbed one surprises more. Detection rate: above the 95 % quantile of "
+        "disjoint unperturbed trajectories at onsets of the same kind. d_z of the paired log ratio "
+        "of surprise at onset. P noticed: AUROC not above 0.5; p beyond: that, or no gain over "
+        "some baseline (the largest p); both one-sided, Holm over all tests of this result. Raw "
+        "and descriptive: paired t-test and Wilcoxon (one-sided for teleports, two-sided for the "
+        f"rest), TOST within ± log {ratio:g}. {SPAN} P: the largest.{_detectable(view)} "
         f"Paper: {paper_values().sources['lewm_paper']}.",
         [_MODEL, *_COLUMNS, Column("paper", "paper (t-test)", numeric=False)],
         rows,
@@ -117,19 +123,19 @@ def _cells(view: WorldView, condition: str, model: str, **keys: Any) -> dict[str
         return view.mean("voe", metric, window=window, **at, **more)
 
     onset = mean("auroc")
+    gain = best_gain(view, **at)
+    named = labels.control(gain[0].name) + (" (flipped)" if gain[0].flipped else "") if gain else ""
     cells = {
         "auroc_onset": mean_cell(onset, decimals=3),
         "auroc_mean_after": mean_cell(mean("auroc", "mean_after"), decimals=3),
         "auroc_max_after": mean_cell(mean("auroc", "max_after"), decimals=3, bare=True),
-        "delta_auroc_over_copy_last": mean_cell(
-            mean("delta_auroc_over_copy_last", versus=("copy_last", None)), decimals=3
-        ),
+        **({"gain": mean_cell(gain[1], decimals=3), "best": text(named)} if gain else {}),
         "pairwise_accuracy": mean_cell(mean("pairwise_accuracy"), decimals=3, bare=True),
         "detection_at_5fp": mean_cell(mean("detection_at_5fp"), decimals=3, bare=True),
         "d_z": mean_cell(mean("d_z"), decimals=2),
         **{
-            p: largest_p(preferred(view.pick("voe", p, window=ONSET, **at)))
-            for p in ("p_ttest", "p_wilcoxon", "p_holm", "p_equivalence")
+            p: largest_p(preferred(view.pick("voe", p, window=ONSET, **at)), alpha(view))
+            for p in _PS
         },
         "n": _n(onset or mean("delta_log_surprise")),
     }
@@ -150,10 +156,14 @@ def baselines_table(view: WorldView) -> Table | None:
     for condition in view.conditions():
         for model in view.models:
             mine = [r for r in found if r.subject == condition and r.model == model]
-            cells = {
-                mean.key["control"] or "self": mean_cell(mean, decimals=3)
-                for mean in means(mine, "control")
-            }
+            at = {"subject": condition, "model": model}
+            own = next(iter(means(r for r in mine if r.control is None)), None)
+            cells = {"self": mean_cell(own, decimals=3)} if own else {}
+            for control in dict.fromkeys(row.control for row in mine if row.control):
+                if one := detector(view, control, **at):
+                    found_cell = mean_cell(one.auroc, decimals=3)
+                    turned = f"{found_cell.text} flipped" if one.flipped else found_cell.text
+                    cells[control] = replace(found_cell, text=turned)
             if cells:
                 named = {"model": text(view.label(model))}
                 n = {"n": _n(next(iter(means(mine)), None))}
@@ -161,9 +171,11 @@ def baselines_table(view: WorldView) -> Table | None:
     return table(
         f"{view.world}-voe-baselines",
         "AUROC at onset beside baselines",
-        "The model’s surprise against what needs no learned dynamics: copy last and linear "
-        "extrapolation in its own latent space, differences of pixels, and a predictor trained "
-        f"on a random encoder. Intervals 95 %{_semicolon(samples(found))}.",
+        "The model’s surprise against simpler detectors: copy last and linear extrapolation in its "
+        "own latent space, differences of pixels, a predictor trained on random encoders (mean of "
+        "their seeds), and one trained on the model’s own latents without actions. Flipped: used "
+        "the other way round, calm as alarm, as chosen on other trajectories. Intervals 95 %"
+        f"{_semicolon(samples(found))}. {SPAN}",
         [_MODEL, *(Column(control or "self", labels.control(control)) for control in controls), _N],
         rows,
     )
@@ -197,7 +209,7 @@ def _windows(view: WorldView) -> Table | None:
             for window in WINDOWS:
                 for mean in means(_log_ratio(view, condition, model, window)):
                     cells.setdefault("n", _n(mean))
-                    cells[window] = cell(factor(mean.value), factor(mean.low), factor(mean.high))
+                    cells[window] = factor_cell(mean)
             if cells:
                 cells["model"] = text(view.label(model))
                 cells["reading"] = text(reading(view, condition, model))
@@ -209,7 +221,7 @@ def _windows(view: WorldView) -> Table | None:
         "of the ratio, 95 %): at the onset t₀, in the transient t₀ … t₀+H−1, and in the steady "
         "state from t₀+H on, where the whole history H of the model is perturbed too. A "
         "persistent rise after a change of appearance says that the model never saw such "
-        "an image, not that it finds it impossible.",
+        f"an image, not that it finds it impossible. {SPAN}",
         [
             _MODEL,
             Column("onset", "× at onset"),
@@ -232,11 +244,15 @@ def main_pair(view: WorldView) -> tuple[str, str]:
     """The teleport and the recolouring to be set against each other; empty where there is none.
 
     They are the paper's where they were measured, else a pair that was compared directly, the
-    first one.
+    first one. Colours matched to a violation are no part of it: they stand beside the plain one.
     """
     paper = paper_values().pair(view.world)
     teleports = [c for c in view.conditions() if view.kind(c) == "teleport"]
-    colors = [c for c in view.conditions() if view.kind(c) == "color"]
+    colors = [
+        c
+        for c in view.conditions()
+        if view.kind(c) == "color" and not view.stated(c).get("matched_to")
+    ]
     pairs = [(a, b) for a in teleports or [""] for b in colors or [""]]
     compared = contrasts(view)
     teleport, color = paper or ("", "")
@@ -251,9 +267,12 @@ def _contrasts(view: WorldView) -> Table | None:
         for model in view.models:
             at = {"subject": subject, "versus": versus, "model": model, "window": ONSET}
             mean = view.mean("voe", "delta_log_surprise", **at)
-            cells = {p: largest_p(view.pick("voe", p, **at)) for p in ("p_ttest", "p_wilcoxon")}
+            cells = {
+                p: largest_p(view.pick("voe", p, **at), alpha(view))
+                for p in ("p_ttest", "p_wilcoxon", "p_noticed_holm")
+            }
             if mean:
-                cells["factor"] = cell(factor(mean.value), factor(mean.low), factor(mean.high))
+                cells["factor"] = factor_cell(mean)
             if any(c.value is not None for c in cells.values()):
                 cells |= {"model": text(view.label(model)), "n": _n(mean)}
                 group = f"{view.condition(subject)}, against {view.condition(versus).lower()}"
@@ -262,13 +281,16 @@ def _contrasts(view: WorldView) -> Table | None:
         f"{view.world}-voe-contrasts",
         "Conditions compared directly",
         "Paired over the same trajectories at onset: surprise under the first condition over "
-        "surprise under the second (geometric mean of the ratio, 95 %). Several training seeds: "
-        "mean, envelope, largest p (raw).",
+        "surprise under the second (geometric mean of the ratio, 95 %). “Matched”: a change of "
+        "appearance that alters pixels as much as the violation does. Holm: one-sided paired t, "
+        "corrected over all tests of this result, for the pairs that a verdict rests on; the other "
+        f"p are raw and descriptive. {SPAN} P: the largest.",
         [
             _MODEL,
             Column("factor", "ratio of surprise [95\N{NO-BREAK SPACE}%]"),
             Column("p_ttest", "p, paired t"),
             Column("p_wilcoxon", "p, Wilcoxon"),
+            Column("p_noticed_holm", "p, Holm"),
             _N,
         ],
         rows,
@@ -295,10 +317,16 @@ def collapse_table(view: WorldView) -> Table | None:
         "Is the model calm because it collapsed?",
         "A collapsed model is calm everywhere. Healthy: effective rank well above 1, surprise on "
         "clean data below that of copying the last latent (ratio < 1), swapped actions told "
-        "apart (AUROC well above 0.5). Intervals 95 %.",
+        f"apart (AUROC well above 0.5). Intervals 95 %. {SPAN}",
         [_MODEL, *(Column(key, title) for key, title in _DIAGNOSTICS.items())],
         rows,
     )
+
+
+def factor_cell(mean: Mean) -> Cell:
+    """A mean log ratio as the ratio."""
+    ends = (factor(end) for end in (mean.value, mean.low, mean.high))
+    return cell(*ends, span=mean.checkpoints > 1)
 
 
 def factor(log_ratio: float | None) -> float | None:
@@ -316,13 +344,13 @@ def _group(view: WorldView, condition: str) -> str:
 
 
 def _detectable(view: WorldView) -> str:
-    """The smallest effect that this many trajectories can see, as the results state it."""
-    rows = view.pick("voe", "smallest_detectable_d_z")
+    """The smallest effect that the trajectories of a condition can see, from fewest to most."""
+    rows = view.pick("voe", "smallest_detectable_d_z", subject=ANY)
     found = sorted({round(row.value, 3) for row in rows if row.value is not None})
     if not found:
         return ""
     ends = " to ".join(formatting.number(v, 2) for v in dict.fromkeys((found[0], found[-1])))
-    return f" Smallest effect that this n can see after Holm: d_z = {ends}."
+    return f" Smallest effect that so many can see after Holm: d_z = {ends}."
 
 
 def _semicolon(n: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lewm_probe.analyses.voe.report.dose_tables import (
+from lewm_probe.analyses.voe.report.doses.tables import (
     dose_rows,
     dose_tables,
     dosed,

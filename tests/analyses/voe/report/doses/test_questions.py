@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lewm_probe.analyses.voe.report.dose_questions import dose_questions, noticed_from
+from lewm_probe.analyses.voe.report.doses.questions import dose_questions, noticed_from
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.verdicts.judging import Verdict
 from lewm_probe.results.result import Result

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from lewm_probe.analyses.voe.report.dose_tables import (
+from lewm_probe.analyses.voe.report.doses.tables import (
     BESIDE,
     by_color,
     dose_rows,
@@ -41,6 +41,7 @@ _LINES: dict[str, dict[str, Any]] = {
         "markeredgewidth": 0.7,
     },
     "random_encoder": {"linewidth": 0.8, "linestyle": (0, (1, 1.4))},
+    "action_blind": {"linewidth": 0.8, "linestyle": (0, (6, 1.2, 1, 1.2))},
 }
 """Baselines: in the model's colour, as they are computed in its latents; hollow or bare."""
 
@@ -114,7 +115,7 @@ def dose_plot(view: WorldView) -> Plot | None:
             marks.append(Line2D([], [], label=labels.control(control), **style))
         if any(firsts.values()):
             marks.append(
-                Line2D([], [], color=MUTED, label="first dose that beats copy last", **_FIRST)
+                Line2D([], [], color=MUTED, label="first dose beyond every baseline", **_FIRST)
             )
         legend(figure, marks, width=width)
         return figure
@@ -127,8 +128,8 @@ def dose_plot(view: WorldView) -> Plot | None:
         "chance. Thin: baselines, in the colour of the model they stand beside. Bands: 95 % "
         "intervals over trajectories (several training seeds: mean and envelope of the "
         "checkpoints’ intervals, dots for the checkpoints). Triangles at the foot, a row a model: "
-        "the smallest dose at which a checkpoint’s 95 % interval of ΔAUROC over copy-last lies "
-        "above 0.",
+        "the smallest dose at which a checkpoint is beyond every baseline after Holm’s correction "
+        "over the doses.",
         draw,
     )
 

@@ -1,7 +1,8 @@
-"""Dose–response: how small a violation is still told apart, and from where a jump detector fails.
+"""Dose–response: how small a violation is still told apart, beyond simpler detectors.
 
-A dose is a share: of the arena's width for distances, of the way to the target for colours. A model
-beats copy-last at a dose when the lower end of the interval of ΔAUROC over copy-last lies above 0.
+A dose is a share: of the arena's width for distances, of the way to the target for colours. The
+first dose is the smallest at which AUROC above 0.5 and a gain over every baseline are shown after
+Holm's correction over the doses, as the analysis stored it (``first_dose``).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lewm_probe.analyses.voe.report.tables import ONSET
+from lewm_probe.analyses.voe.report.baselines import ONSET
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.results_view import ANY, WorldView, means, samples
 from lewm_probe.reports.tables.table import (
@@ -25,10 +26,8 @@ from lewm_probe.reports.tables.table import (
 )
 from lewm_probe.results.schema import Metric
 
-BESIDE = ("copy_last", "random_encoder")
+BESIDE = ("copy_last", "random_encoder", "action_blind")
 """Baselines shown beside the model, in order of display."""
-
-_GAIN = "delta_auroc_over_copy_last"
 
 
 def dosed(view: WorldView) -> list[str]:
@@ -43,23 +42,11 @@ def dose_rows(view: WorldView, metric: str, **keys: Any) -> list[Metric]:
     return [row for row in view.pick("voe", metric, **at) if row.dose is not None]
 
 
-def gains(view: WorldView, condition: str, model: str, seed: int | None) -> list[Metric]:
-    """ΔAUROC over copy-last of a checkpoint, by growing dose."""
-    at = {"subject": condition, "model": model, "train_seed": seed}
-    rows = dose_rows(view, _GAIN, versus=("copy_last", None), **at)
-    return sorted(rows, key=lambda row: row.dose or 0)
-
-
 def first_dose(view: WorldView, condition: str, model: str, seed: int | None) -> float | None:
-    """The smallest dose at which a checkpoint beats copy-last, as stored or by the same rule."""
+    """The smallest dose at which a checkpoint is beyond every baseline, as stored."""
     at = {"subject": condition, "model": model, "train_seed": seed}
-    stored = [row.value for row in view.pick("voe", "first_dose_over_copy_last", window=ANY, **at)]
-    beaten = [
-        row.dose
-        for row in gains(view, condition, model, seed)
-        if row.ci_low is not None and row.ci_low > 0
-    ]
-    return min((dose for dose in stored or beaten if dose is not None), default=None)
+    stored = [row.value for row in view.pick("voe", "first_dose", window=ANY, **at)]
+    return max((dose for dose in stored if dose is not None), default=None)
 
 
 def first_doses(view: WorldView, condition: str, model: str) -> list[float | None]:
@@ -121,14 +108,15 @@ def _table(view: WorldView, *, by_checkpoint: bool) -> Table | None:
         f"{view.world}-dose{'-checkpoints' if by_checkpoint else ''}",
         f"Dose–response, {what}",
         f"AUROC of surprise at onset{comma(samples(found))}; grey: the same with copy-last in "
-        "place of the model (its own latents), and with a predictor trained on a random encoder. "
-        "First dose: the smallest at which the 95 % interval of ΔAUROC over copy-last lies above "
-        "0; at large doses copy-last notices too, and little is left to add. "
+        "place of the model (its own latents), with a predictor trained on random encoders, and "
+        "with one that is blind to actions. First dose: the smallest at which AUROC above 0.5 and "
+        "a gain over every baseline are shown after Holm’s correction over the doses; at large "
+        "doses simple detectors notice too, and little is left to add. "
         f"{several} Intervals are in the CSV.",
         [
             Column("model", "Model or baseline", numeric=False),
             Column("train_seed", "seed"),
-            Column("first_dose", "first dose that beats copy-last"),
+            Column("first_dose", "first dose beyond every baseline"),
             *(Column(f"dose_{dose:g}", formatting.percent(dose)) for dose in doses),
             Column("n", "n"),
         ],

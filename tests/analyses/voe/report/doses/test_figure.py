@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lewm_probe.analyses.voe.report.dose import dose_plot
-from lewm_probe.analyses.voe.report.dose_tables import dose_rows
+from lewm_probe.analyses.voe.report.doses.figure import dose_plot
+from lewm_probe.analyses.voe.report.doses.tables import dose_rows
 from lewm_probe.reports.figures import style
 from lewm_probe.reports.figures.style import COLUMN, FULL
 from lewm_probe.reports.results_view import WorldView, means, views

@@ -1,0 +1,1 @@
+"""Doses: how small a violation is still told apart."""
