@@ -114,7 +114,7 @@ def random_encoders(
     """
     found = []
     for number in range(settings.seeds):
-        # The first has the weights of the other analyses' random networks, and shares their latents.
+        # The first has the weights of other analyses' random networks, and shares their latents.
         own = seed if number == 0 else torch_seed(seed, "random-encoder", number)
         encoder = random_weights(model, trajectories.pixels, seed=own)
         if encoder is None:

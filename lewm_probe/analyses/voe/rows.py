@@ -4,7 +4,8 @@ Subjects are the conditions, ``reference`` (unperturbed twins) and ``disjoint``.
 for each frame, baselines (``control``) at the frames that something begins at; ``method`` is the
 seed of a random encoder, or says that a row is of the disjoint trajectories: ``disjoint`` at the
 moments found for a condition, ``direction pairs`` and ``direction twins`` for what chose a
-direction. Rows of doses carry their ``dose``.
+direction; these have no ``horizon``, so that nobody takes them for cases. Rows of doses carry
+their ``dose``.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.scores import SEED, OnsetScores, SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL, WHITENED, onset_values
 
+COLUMNS = ("subject", "control", "method", "horizon", "dose")
+"""Keys that rows of surprise differ by."""
+
 
 def write_rows(recorder: ResultRecorder, scores: SurpriseScores) -> None:
     """Surprise by trajectory and frame."""
     table = _Rows(np.asarray(scores.ids), np.asarray(scores.disjoint_ids))
-    scorers = [one for one in scores.clean]
+    scorers = list(scores.clean)
     cases, frames = _grid(scores.clean[MODEL])
     starts = np.unique(
         np.concatenate([_starts(scores.onset), *map(_starts, scores.onsets.values())]), axis=0
@@ -48,23 +52,15 @@ def write_rows(recorder: ResultRecorder, scores: SurpriseScores) -> None:
     everyone = OnsetScores(np.arange(len(swapped)), scores.onset, {})
     table.at_onset(swapped, everyone, MODEL, subject="preflight", method="swapped actions")
     rows = table.whole()
-    values, ids, frame = rows.pop("value"), rows.pop("trajectory_id"), rows.pop("frame")
-    columns = {name: rows[name].to_numpy() for name in rows}
-    recorder.rows(
-        scores.checkpoint,
-        "surprise",
-        values.to_numpy(),
-        ids,
-        frame.to_numpy(),
-        features="z",
-        **columns,
-    )
+    columns = {name: rows[name].to_numpy() for name in COLUMNS}
+    ids = rows["trajectory_id"].tolist()
+    values, frames = rows["value"].to_numpy(np.float64), rows["frame"].to_numpy()
+    recorder.rows(scores.checkpoint, "surprise", values, ids, frames, features="z", **columns)
     for name, change in scores.pixel_changes.items():
         there = np.flatnonzero(scores.kept[name])
         names = [scores.ids[i] for i in there]
         where = scores.onsets[name][there]
-        keys = {"subject": name, "horizon": 0}
-        recorder.rows(scores.checkpoint, "pixel_change", change, names, where, **keys)
+        recorder.rows(scores.checkpoint, "pixel_change", change, names, where, subject=name)
 
 
 def _disjoint(table: _Rows, scores: SurpriseScores, scorers: Sequence[str]) -> None:
@@ -119,11 +115,19 @@ class _Rows:
             "value": values[case, frame],
             "trajectory_id": self._ids[apart][case],
             "frame": frame,
-            "horizon": frame - onset[case],
+            "horizon": pd.array(frame - onset[case], "Int32"),
         }
-        keys = {"method": None, "dose": None} | keys
-        keys["control"] = None if scorer == MODEL else control
-        self._parts.append(pd.DataFrame(part).assign(**keys))
+        same = {
+            "method": None,
+            "dose": None,
+            "control": None if scorer == MODEL else control,
+        } | keys
+        table = pd.DataFrame(part)
+        if same["method"] is not None and apart:
+            table["horizon"] = pd.array([pd.NA] * len(table), "Int32")
+        for name, value in same.items():
+            table[name] = value
+        self._parts.append(table)
 
     def at_onset(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -225,13 +226,8 @@ class SurpriseScorer:
         if baselines and not apart:
             first = changed.frame == changed.onset[changed.case]
             for name, encoder in self._encoders.items():
-                latents[name] = self._replaced(
-                    seen,
-                    name,
-                    changed,
-                    first,
-                    lambda pixels, one=encoder: self._encode_by(one, pixels),
-                )[rows]
+                by = partial(self._encode_by, encoder)
+                latents[name] = self._replaced(seen, name, changed, first, by)[rows]
         given = differences[rows] if baselines else None
         scores = self._score(latents, changed.actions[rows], given, blind=not apart)
         found = {

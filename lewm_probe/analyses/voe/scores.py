@@ -160,7 +160,7 @@ class SurpriseScores:
     def calm(self, scorer: str, condition: str | None = None) -> np.ndarray:
         """Clean disjoint values at one onset each, drawn or found as the condition's, (m,)."""
         there, onset = np.ones(len(self.disjoint_onset), bool), self.disjoint_onset
-        if condition in self.disjoint_onsets:
+        if condition is not None and condition in self.disjoint_onsets:
             there, onset = self.disjoint_onsets[condition]
         return onset_values(self.disjoint[scorer][there], onset[there])
 

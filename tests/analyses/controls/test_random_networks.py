@@ -8,9 +8,9 @@ from sklearn.decomposition import PCA
 from lewm_probe.analyses.controls import random_networks
 from lewm_probe.analyses.controls.random_networks import (
     PixelPca,
-    random_encoder,
     random_weights,
 )
+from lewm_probe.analyses.controls.trained_predictors import action_blind, random_encoders
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.surprise import surprise, teacher_forced
 
@@ -44,7 +44,7 @@ def test_random_weights_do_not_depend_on_the_trained_ones(make_lewm, trajectorie
 
 def test_models_that_cannot_be_rebuilt_have_no_random_baselines(oracle, trajectories, suite):
     assert random_weights(oracle.model, trajectories.pixels, seed=0) is None
-    baseline = random_encoder(
+    baseline = random_encoders(
         oracle.model, trajectories, suite.random_encoder, seed=0, cache=LatentCache()
     )
     assert baseline is None
@@ -55,7 +55,7 @@ def trained(make_lewm, trajectories, suite):
     changes = {"steps": 120, "batch": 32, "learning_rate": 4e-3}
     settings = suite.random_encoder.model_copy(update=changes)
     cache = LatentCache()
-    baseline = random_encoder(make_lewm(), trajectories, settings, seed=1, cache=cache)
+    baseline = random_encoders(make_lewm(), trajectories, settings, seed=1, cache=cache)[0]
     return baseline, settings, cache
 
 
@@ -68,7 +68,7 @@ def test_the_random_encoders_predictor_learns(trained, make_lewm, trajectories):
         baseline.encode(torch.tensor(trajectories.pixels[:2])).numpy(), z[:2], atol=1e-4
     )
     one_step = settings.model_copy(update={"steps": 1})
-    untrained = random_encoder(make_lewm(), trajectories, one_step, seed=1, cache=LatentCache())
+    untrained = random_encoders(make_lewm(), trajectories, one_step, seed=1, cache=LatentCache())[0]
     scores = [
         np.nanmean(surprise(m, teacher_forced(m, z, trajectories.actions), z))
         for m in (baseline, untrained)
@@ -80,15 +80,33 @@ def test_the_random_encoder_is_trained_once(trained, make_lewm, trajectories):
     baseline, settings, cache = trained
     misses = cache.misses
     # Another checkpoint of the same architecture has the same rival.
-    other = random_encoder(make_lewm(seed=9), trajectories, settings, seed=1, cache=cache)
+    other = random_encoders(make_lewm(seed=9), trajectories, settings, seed=1, cache=cache)[0]
     assert cache.misses == misses
     assert other.fingerprint == baseline.fingerprint
     changed = settings.model_copy(update={"steps": 2})
-    assert (
-        random_encoder(make_lewm(), trajectories, changed, seed=1, cache=cache).fingerprint
-        != baseline.fingerprint
+    again = random_encoders(make_lewm(), trajectories, changed, seed=1, cache=cache)
+    assert len({baseline.fingerprint, *(one.fingerprint for one in again)}) == 4
+    assert cache.misses == misses + 3  # another training of each seed
+
+
+def test_an_action_blind_predictor_learns_and_knows_no_actions(make_lewm, trajectories, suite):
+    model, cache = make_lewm(), LatentCache()
+    settings = suite.random_encoder.model_copy(
+        update={"steps": 120, "batch": 32, "learning_rate": 4e-3}
     )
-    assert cache.misses == misses + 1
+    blind = action_blind(model, trajectories, settings, seed=1, cache=cache)
+    z = blind.scaled(cache.encode(model, trajectories.pixels)["z"])
+    predicted = [
+        teacher_forced(blind, z, a) for a in (trajectories.actions, trajectories.actions * 9)
+    ]
+    np.testing.assert_array_equal(*predicted)
+    one_step = settings.model_copy(update={"steps": 1})
+    untrained = action_blind(model, trajectories, one_step, seed=1, cache=cache)
+    loss = [
+        np.nanmean(surprise(one, teacher_forced(one, z, trajectories.actions), z))
+        for one in (blind, untrained)
+    ]
+    assert loss[0] < loss[1]
 
 
 def test_training_the_random_encoder_leaves_the_callers_random_state_alone(
@@ -97,7 +115,7 @@ def test_training_the_random_encoder_leaves_the_callers_random_state_alone(
     torch.manual_seed(4)
     expected = torch.rand(3)
     torch.manual_seed(4)
-    random_encoder(make_lewm(), trajectories, suite.random_encoder, seed=3, cache=LatentCache())
+    random_encoders(make_lewm(), trajectories, suite.random_encoder, seed=3, cache=LatentCache())
     assert torch.equal(torch.rand(3), expected)
 
 

@@ -39,6 +39,8 @@ def evidence_of(doubles):
             ids=tuple(map(str, range(N))),
             swapped=clean,
             baseline_copy=None,
+            disjoint_ids=tuple(map(str, range(N))),
+            disjoint_onset=onset,
             trace_cov=1.0,
             rank=4.0,
             width=4,

@@ -10,7 +10,7 @@ from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.run import run
 from lewm_probe.analyses.voe.doses import write_doses
-from lewm_probe.analyses.voe.metrics import Resamples
+from lewm_probe.analyses.voe.scores import OnsetScores
 from lewm_probe.analyses.voe.settings import DoseResponse
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.seeding import stream
@@ -27,7 +27,11 @@ def written(found, suite, response=TELEPORT):
     def add(metric, estimate, **keys):
         rows.append((metric, estimate, keys))
 
-    write_doses(add, response, found, suite, Resamples(suite))
+    seen = {
+        dose: OnsetScores(np.arange(len(s["model"][0])), np.full(len(s["model"][0]), 5), s)
+        for dose, s in found.items()
+    }
+    write_doses(add, response, seen, {}, suite)
     return rows
 
 
@@ -58,21 +62,21 @@ def test_areas_and_their_differences(suite):
             e.value for m, e, k in rows if m == "delta_auroc_over_copy_last" and k["dose"] == dose
         )
         assert gain == pytest.approx(areas["model"] - areas["copy_last"], abs=1e-12)
-    (first,) = ((e.value, k["unit"]) for m, e, k in rows if m == "first_dose_over_copy_last")
+    (first,) = ((e.value, k["unit"]) for m, e, k in rows if m == "first_dose")
     assert first == (0.3, "arena")
 
 
 def test_no_dose_beats_the_jump_detector(suite):
     same = pair(3, 5)
     rows = written({0.01: {"model": same, "copy_last": same}}, suite)
-    (first,) = (e.value for m, e, k in rows if m == "first_dose_over_copy_last")
+    (first,) = (e.value for m, e, k in rows if m == "first_dose")
     assert first is None
 
 
 def test_doses_without_cases_are_left_out(suite):
     none = (np.zeros(1), np.zeros(1))
     rows = written({0.01: {"model": none, "copy_last": none}}, suite)
-    assert [m for m, _, _ in rows] == ["first_dose_over_copy_last"]
+    assert [m for m, _, _ in rows] == ["first_dose"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ def table(suite, doubles):
     frame = run(
         "voe", [oracle], suite.model_copy(update={"voe": asked}), cache=LatentCache()
     ).frame()
-    return frame[frame.dose.notna() | (frame.metric == "first_dose_over_copy_last")]
+    return frame[frame.dose.notna() | (frame.metric == "first_dose")]
 
 
 def test_the_oracle_notices_far_teleports_and_no_colours(table):

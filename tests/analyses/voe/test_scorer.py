@@ -5,16 +5,22 @@ import pytest
 import torch
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
-from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode
 from lewm_probe.analyses.voe.scorer import WHOLE_CASES, ImageChanges, SurpriseScorer
+from lewm_probe.analyses.voe.shown.matched_pairs import disjoint_pairs
+from lewm_probe.analyses.voe.surprise import surprise, teacher_forced
 from lewm_probe.core.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def shown(cases, suite):
-    return ImageChanges(cases, suite_trajectories(suite, cases.reference.size, "disjoint"))
+    return ImageChanges(cases)
+
+
+@pytest.fixture(scope="module")
+def apart(suite, cases):
+    return ImageChanges(disjoint_pairs(suite, cases.reference.size, history=2))
 
 
 @pytest.mark.parametrize("name", ["teleport_agent", "blur", "action_swap"])
@@ -28,28 +34,34 @@ def test_grey_level_changes_are_those_of_the_whole_clip(shown, cases, name):
 
 @pytest.mark.parametrize("name", ["step_teleport_agent", "frozen_agent", "pixel_noise"])
 def test_encoding_only_what_differs_gives_what_encoding_everything_gives(
-    shown, cases, suite, cache, oracle, name
+    shown, apart, cases, suite, cache, oracle, name
 ):
-    looking = SurpriseScorer(oracle, shown, suite, cache, ResultRecorder("voe", suite))
+    looking = SurpriseScorer(oracle, shown, apart, suite, cache, ResultRecorder("voe", suite))
     changed = cases.changed(name)
     looking.look_at(name, changed, shown.changed_differences(changed))
     kept = {name: changed.kept}
-    found = looking.gathered(kept, {}).conditions[name]["copy_last"]
-    whole = cache.encode(oracle.model, cases.condition(name)[0])["z"].astype(float)
-    expected = np.square(np.diff(whole, axis=1)).mean(-1)
-    np.testing.assert_allclose(found[:, 2:], expected[:, 1:], rtol=1e-3, atol=1e-4)
+    found = looking.gathered(kept, {}).conditions[name]
+    pixels, actions = cases.condition(name)
+    whole = cache.encode(oracle.model, pixels)["z"]
+    expected = np.square(np.diff(whole.astype(float), axis=1)).mean(-1)
+    onset = np.flatnonzero(changed.kept), changed.onset[changed.kept]
+    before = onset[0], onset[1] - 1
+    np.testing.assert_allclose(found["copy_last"][onset], expected[before], rtol=1e-3, atol=1e-4)
+    assert np.isnan(found["copy_last"]).sum() == found["copy_last"].size - changed.kept.sum()
+    own = surprise(oracle.model, teacher_forced(oracle.model, whole, actions), whole)
+    np.testing.assert_allclose(found["model"], own, rtol=1e-3, atol=1e-4)
 
 
-def test_unchanged_images_are_not_encoded_again(shown, cases, suite, cache, oracle):
+def test_unchanged_images_are_not_encoded_again(shown, apart, cases, suite, cache, oracle):
     """Ties must be exact: a frozen agent that rested anyway is no violation."""
-    looking = SurpriseScorer(oracle, shown, suite, cache, ResultRecorder("voe", suite))
+    looking = SurpriseScorer(oracle, shown, apart, suite, cache, ResultRecorder("voe", suite))
     before = cache.misses
     changed = cases.changed("action_swap")
     looking.look_at("action_swap", changed, shown.changed_differences(changed))
     assert cache.misses == before
 
 
-def test_surprise_that_is_not_finite(shown, suite, cache, doubles):
+def test_surprise_that_is_not_finite(shown, apart, suite, cache, doubles):
     class Broken(doubles["oracle"]):
         def surprise(self, predicted, target):
             return super().surprise(predicted, target) * torch.nan
@@ -58,6 +70,7 @@ def test_surprise_that_is_not_finite(shown, suite, cache, doubles):
         SurpriseScorer(
             checkpoint_from_model("broken", Broken("broken")),
             shown,
+            apart,
             suite,
             cache,
             ResultRecorder("voe", suite),
@@ -95,16 +108,17 @@ CONDITIONS = ["teleport_agent", "step_teleport_agent", "frozen_agent", "action_s
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_recurrent_models_follow_the_whole_condition(shown, cases, suite, remembering, name):
+def test_recurrent_models_follow_the_whole_condition(shown, apart, cases, suite, remembering, name):
     cache = LatentCache()
-    looking = SurpriseScorer(remembering, shown, suite, cache, ResultRecorder("voe", suite))
+    looking = SurpriseScorer(remembering, shown, apart, suite, cache, ResultRecorder("voe", suite))
     changed = cases.changed(name)
     looking.look_at(name, changed, shown.changed_differences(changed))
     scores = looking.gathered({name: changed.kept}, {})
-    found, clean = scores.conditions[name]["copy_last"], scores.clean["copy_last"]
-    whole = encode(remembering.model, cases.condition(name)[0], actions=changed.actions)["z"]
-    expected = np.square(np.diff(whole.astype(float), axis=1)).mean(-1)
-    np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-3, atol=1e-4)
+    found, clean = scores.conditions[name]["model"], scores.clean["model"]
+    model = remembering.model
+    whole = encode(model, cases.condition(name)[0], actions=changed.actions)["z"]
+    expected = surprise(model, teacher_forced(model, whole, changed.actions), whole)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     # A block that was swapped leads to t0; what comes before is the reference, to the last bit.
     before = np.arange(found.shape[1])[None] < changed.onset[:, None]
     np.testing.assert_array_equal(found[before], clean[before])
@@ -113,9 +127,13 @@ def test_recurrent_models_follow_the_whole_condition(shown, cases, suite, rememb
     assert remembering.model.most <= max(WHOLE_CASES, 256 // cases.reference.frames)
 
 
-def test_what_a_recurrent_model_sees_later_follows_from_before(shown, cases, suite, remembering):
+def test_what_a_recurrent_model_sees_later_follows_from_before(
+    shown, apart, cases, suite, remembering
+):
     """An image changed at t0 alone, as in a dose, changes what is thought of it alone."""
-    looking = SurpriseScorer(remembering, shown, suite, LatentCache(), ResultRecorder("voe", suite))
+    looking = SurpriseScorer(
+        remembering, shown, apart, suite, LatentCache(), ResultRecorder("voe", suite)
+    )
     dosed = cases.dosed(cases.conditions["teleport_agent"])
     whole = cases.changed("teleport_agent")
     at_onset = looking.at_onset(dosed, shown.changed_differences(dosed))
@@ -123,11 +141,13 @@ def test_what_a_recurrent_model_sees_later_follows_from_before(shown, cases, sui
     scores = looking.gathered({}, {}).conditions["teleport_agent"]
     rows = np.flatnonzero(dosed.kept), dosed.onset[dosed.kept]
     for scorer in ("model", "copy_last"):
-        np.testing.assert_allclose(at_onset[scorer][0], scores[scorer][rows], rtol=1e-5)
+        np.testing.assert_allclose(at_onset.scores[scorer][0], scores[scorer][rows], rtol=1e-5)
 
 
-def test_swapped_actions_are_followed_by_a_recurrent_model(shown, cases, suite, remembering):
-    looking = SurpriseScorer(remembering, shown, suite, LatentCache(), ResultRecorder("voe", suite))
+def test_swapped_actions_are_followed_by_a_recurrent_model(shown, apart, cases, suite, remembering):
+    looking = SurpriseScorer(
+        remembering, shown, apart, suite, LatentCache(), ResultRecorder("voe", suite)
+    )
     changed = cases.changed("action_swap")
     looking.look_at("action_swap", changed, shown.changed_differences(changed))
     scores = looking.gathered({}, {})

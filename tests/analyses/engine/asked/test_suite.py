@@ -23,7 +23,7 @@ def test_every_shipped_suite_is_read_and_fits_its_world(name):
         who = condition.who if isinstance(condition.who, tuple) else (condition.who,)
         assert set(who) <= {None, *world.bodies, *world.scenery}
     conditions = [c.name for c in suite.voe.conditions]
-    assert set(suite.statistics.confirmatory) <= set(conditions)
+    assert set(suite.statistics.confirmatory) <= {*conditions, *suite.probe.quantities}
 
 
 def test_two_rooms_suite_asks_what_it_must():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lewm_probe.analyses.engine.asked.trajectories import collect_trajectories
-from lewm_probe.analyses.voe.shown import matched_pairs as cases_module
 from lewm_probe.analyses.voe.conditions.color import mixed
 from lewm_probe.analyses.voe.settings import Condition
+from lewm_probe.analyses.voe.shown import matched_pairs as cases_module
 from lewm_probe.analyses.voe.shown.matched_pairs import (
     MatchedPairs,
     Stimuli,
