@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from lewm_probe.stats.bootstrap import Estimate
@@ -80,13 +79,18 @@ def tost(differences: np.ndarray, bound: float) -> float | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm-adjusted p-values of one family; None (no test possible) stays and is not counted."""
+    """Holm-adjusted p-values of one family; None (no test possible) stays and is not counted.
+
+    Holm 1979, Scand. J. Stat. 6:65. Equal to statsmodels' ``multipletests``, which collects garbage
+    at each call and so takes 30 ms.
+    """
     there = [i for i, p in enumerate(p_values) if p is not None]
+    raw = np.array([p_values[i] for i in there], dtype=np.float64)
+    order = np.argsort(raw)
+    steps = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
     adjusted: list[float | None] = [None] * len(p_values)
-    if there:
-        _, corrected, *_ = multipletests([p_values[i] for i in there], method="holm")
-        for i, p in zip(there, corrected, strict=True):
-            adjusted[i] = float(p)
+    for place, p in zip(order, np.minimum(1.0, steps), strict=True):
+        adjusted[there[place]] = float(p)
     return adjusted
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from lewm_probe.stats import paired
@@ -101,6 +102,12 @@ def test_holm_by_hand():
     assert adjusted[1] is None
     assert [adjusted[i] for i in (0, 2, 3, 4)] == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert paired.holm([None, None]) == [None, None]
+
+
+def test_holm_is_statsmodels(rng):
+    ps = list(rng.random(40) ** 4)
+    expected = multipletests(ps, method="holm")[1]
+    assert paired.holm(ps) == pytest.approx(list(expected))
 
 
 @pytest.mark.parametrize(("family", "one_sided"), [(1, False), (4, False), (4, True)])
