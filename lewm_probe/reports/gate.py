@@ -8,6 +8,10 @@ the most they may be:
          window: onset, metric: auroc, at_least: 0.7}
       - {analysis: probe, subject: agent_position, method: linear, features: z,
          metric: pearson_r, at_least: 0.9, bound: ci_low}
+      - {analysis: voe, subject: step_teleport_agent, verdict: yes}
+
+The last asks for a verdict of the report, at least that grade: ``yes``, ``noticed`` or ``not
+shown``.
 
 A gate that cannot fail is worthless: a threshold that fits no number of a checkpoint is an error,
 and a number that could not be measured does not pass.
@@ -22,12 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lewm_probe.core.config import Config, load_yaml
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.reports import formatting
-from lewm_probe.reports.results_view import final
+from lewm_probe.reports.results_view import final, views
+from lewm_probe.reports.verdicts.judging import Answer
+from lewm_probe.reports.verdicts.verdicts import questions
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
 
@@ -52,6 +58,11 @@ KEYS = (
 PLAIN = ("control", "versus", "dose")
 """Keys that do not apply unless they are named; of the others, every value is meant."""
 
+VERDICT_KEYS = {
+    "name", "analysis", "subject", "versus", "model", "train_seed", "world", "verdict"
+}  # fmt: skip
+"""What a threshold on a verdict may say."""
+
 MOST_KNOWN = 12
 
 
@@ -68,11 +79,13 @@ class Threshold(Config):
             such as ``delta_auroc_over_copy_last`` need not be said again.
         at_least, at_most: one or both.
         bound: what is compared: the ``value``, or an end of its interval.
+        verdict: the least grade that the report's verdict on ``subject`` must have, in place of
+            ``metric`` and limits; ``versus`` asks for the one against a colour.
     """
 
     name: str | None = Field(None, min_length=1)
     analysis: str
-    metric: str
+    metric: str | None = None
     model: str | None = None
     train_seed: int | None = None
     world: str | None = None
@@ -88,9 +101,24 @@ class Threshold(Config):
     at_least: float | None = Field(None, allow_inf_nan=False)
     at_most: float | None = Field(None, allow_inf_nan=False)
     bound: Literal["value", "ci_low", "ci_high"] = "value"
+    verdict: Literal["yes", "noticed", "not shown"] | None = None
+
+    @field_validator("verdict", mode="before")
+    @classmethod
+    def _yes_is_a_word(cls, value: Any) -> Any:
+        return "yes" if value is True else value  # YAML reads a bare yes as true
 
     @model_validator(mode="after")
     def _limited(self) -> Threshold:
+        if self.verdict is not None:
+            more = self.model_fields_set - VERDICT_KEYS
+            if more:
+                raise ValueError(
+                    f"a threshold with a verdict takes no {', '.join(sorted(more))}: leave it out"
+                )
+            return self
+        if self.metric is None:
+            raise ValueError("a threshold needs a metric with at_least or at_most, or a verdict")
         if self.at_least is None and self.at_most is None:
             raise ValueError("a threshold needs at_least, at_most or both")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
@@ -102,11 +130,14 @@ class Threshold(Config):
         """Its name, or what it is about."""
         said = [f"{key} {getattr(self, key)}" for key in KEYS if getattr(self, key) is not None]
         about = [text.removeprefix("analysis ").removeprefix("metric ") for text in said]
+        about += ["verdict"] if self.verdict else []
         return self.name or " ".join(about)
 
     @property
     def asked(self) -> str:
         """The limits in words."""
+        if self.verdict is not None:
+            return f"at least “{self.verdict}”"
         ends = []
         if self.at_least is not None:
             ends.append(f"at least {self.at_least:g}")
@@ -127,38 +158,55 @@ class Outcome:
 
     Attributes:
         model: whose number it is: name, and where there are several, training seed and world.
-        metric: the whole metric.
+        metric: the whole metric; null for a verdict.
         measured: what was compared (``Threshold.bound``); null when it could not be measured.
     """
 
     threshold: Threshold
     model: str
-    metric: Metric
+    metric: Metric | None
     measured: float | None
     passed: bool
+    grade: Answer | None = None
+    """Of a verdict."""
 
     @property
     def sentence(self) -> str:
         """What happened, as a clause."""
         limits, metric = self.threshold, self.metric
+        told = f"“{limits.name}”: " if limits.name else ""
+        if metric is None:
+            about = " ".join(filter(None, (limits.analysis, limits.subject)))
+            return (
+                f"{told}verdict ({about}) of {self.model} is “{self.grade}”, {limits.asked} was "
+                "asked"
+            )
         which = {"value": "", "ci_low": "lower end of ", "ci_high": "upper end of "}[limits.bound]
         parts = [metric.subject, metric.method, metric.features, metric.window, metric.control]
         about = " ".join(part for part in parts if part)
         about += f" k = {metric.horizon}" if metric.horizon is not None else ""
         about += f" stride {metric.stride}" if metric.stride is not None else ""
         what = f"{which}{metric.metric}{f' ({about})' if about else ''}"
-        named = f"“{limits.name}”: " if limits.name else ""
         if self.measured is None:
-            return f"{named}{what} of {self.model} could not be measured, {limits.asked} was asked"
+            return f"{told}{what} of {self.model} could not be measured, {limits.asked} was asked"
         found = formatting.number(self.measured, 4).replace(formatting.SPACE, " ")
-        return f"{named}{what} of {self.model} is {found}, {limits.asked} was asked"
+        return f"{told}{what} of {self.model} is {found}, {limits.asked} was asked"
 
     def plain(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        metric = self.metric
+        metric, limits = self.metric, self.threshold
+        if metric is None:
+            keys = {key: getattr(limits, key) for key in ("world", "analysis", "subject", "versus")}
+            return {
+                "name": limits.title,
+                "passed": self.passed,
+                "model": self.model,
+                "grade": self.grade,
+                "verdict": limits.verdict,
+                **{k: v for k, v in keys.items() if v is not None},
+            }
         keys = {key: getattr(metric, key) for key in KEYS}
         ends = {key: getattr(metric, key) for key in ("value", "ci_low", "ci_high", "n", "step")}
-        limits = self.threshold
         return {
             "name": limits.title,
             "passed": self.passed,
@@ -193,6 +241,9 @@ def check_gate(result: Result, gate: Gate) -> list[Outcome]:
     everyone = _checkpoints(metrics)
     outcomes = []
     for place, threshold in enumerate(gate.thresholds, 1):
+        if threshold.verdict is not None:
+            outcomes += _verdicts(result, place, threshold, everyone)
+            continue
         reported: set[int] = set()
         concerned = [who for who in everyone if _concerns(threshold, who)]
         if not concerned:
@@ -222,9 +273,9 @@ def gate_table(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[object
             "passed" if one.passed else "FAILED",
             one.threshold.title,
             one.model,
-            one.measured,
-            one.metric.ci_low,
-            one.metric.ci_high,
+            one.grade or one.measured,
+            one.metric.ci_low if one.metric else None,
+            one.metric.ci_high if one.metric else None,
             one.threshold.asked,
         ]
         for one in sorted(outcomes, key=lambda one: one.passed)
@@ -242,6 +293,40 @@ def gate_failure(outcomes: Sequence[Outcome], name: str) -> UserError | None:
         f"{len(failed)} of {len(outcomes)} numbers did not pass the gate {name}. {reported}. The "
         "results were written all the same: fix the model, or the gate where it asks too much."
     )
+
+
+def _verdicts(
+    result: Result, place: int, threshold: Threshold, everyone: Sequence[Who]
+) -> list[Outcome]:
+    """The grade of each checkpoint that a threshold concerns, as the report has it.
+
+    Raises:
+        UsageError: nothing is asked about this subject.
+    """
+    outcomes, known = [], []
+    order: list[Answer] = ["yes", "noticed", "not shown"]
+    for view in views(result):
+        for question in questions(view):
+            subject = question.subject or "none"
+            known.append(f"{question.analysis} {subject}")
+            asked = (threshold.analysis, threshold.subject, threshold.versus)
+            if asked != (question.analysis, question.subject, question.versus):
+                continue
+            for verdict in question.verdicts:
+                for seed, answer in verdict.by_seed.items():
+                    who = (view.world, verdict.model, seed)
+                    if _concerns(threshold, who):
+                        least = order.index(threshold.verdict or "yes")
+                        passed = answer in order[: least + 1]
+                        label = _label(who, everyone)
+                        outcomes.append(Outcome(threshold, label, None, None, passed, answer))
+    if not outcomes:
+        listed = ", ".join(dict.fromkeys(known)) or "nothing (run the audit again)"
+        raise UsageError(
+            f"Threshold {place} of the gate, “{threshold.title}”, fits no verdict of these results."
+            f" There are verdicts on: {listed}. Fix the gate, or measure what it asks for."
+        )
+    return outcomes
 
 
 Who = tuple[str, str, int | None]

@@ -237,7 +237,7 @@ def test_a_checkpoint_that_was_not_measured_does_not_slip_through(tmp_path: Path
             "analysis: voe, metric: auroc, at_lest: 1",
             "has an unknown key 'thresholds.0.at_lest'. Did you mean 'at_least'? Known keys there: "
             "analysis, at_least, at_most, bound, control, dose, features, horizon, method, metric, "
-            "model, name, stride, subject, train_seed, versus, window, world.",
+            "model, name, stride, subject, train_seed, verdict, versus, window, world.",
         ),
         ("metric: auroc, at_least: 1", "lacks the key 'thresholds.0.analysis'. Add it."),
     ],

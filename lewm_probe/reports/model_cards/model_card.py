@@ -51,9 +51,9 @@ MEANING = (
     "**What they do not mean.** They say nothing of other training seeds of the same method, of "
     "other worlds, or of images unlike those of the suite. A quantity that a probe reads need "
     "not be used by the model. Being told apart from an unperturbed trajectory after a far "
-    "teleport proves little: copying the last latent notices that too, so read ΔAUROC over "
-    "copy-last. A collapsed model is calm and straight everywhere, so read the effective rank "
-    "first."
+    "teleport proves little: copying the last latent notices that too, so read the verdict and the "
+    "AUROC beyond the best baseline. A collapsed model is calm and straight everywhere, so read "
+    "the effective rank first."
 )
 
 
@@ -224,6 +224,7 @@ def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
                 "measure": text(one.title),
                 "value": cell(one.row.value, one.row.ci_low, one.row.ci_high),
                 "n": count_cell(one.row.n),
+                "verdict": text(labels.sentence(one.verdict)),
             },
             group=task(one.row.analysis),
         )
@@ -234,8 +235,12 @@ def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
         Column("measure", "Measure", numeric=False),
         Column("value", f"Value [{percent}\N{NO-BREAK SPACE}%]"),
         Column("n", "n, trajectories"),
+        Column("verdict", "Verdict", numeric=False),
     ]
-    caption = "The same numbers stand in the header of this card."
+    caption = (
+        "The same numbers stand in the header of this card. Verdict: “yes” is beyond every "
+        "baseline; “noticed” names a simpler detector that does as well, or one that was not asked."
+    )
     tables = [
         table("headlines", "Headline numbers", caption, columns, rows),
         *(one for part in parts() if part.card_tables for one in part.card_tables(view)),

@@ -25,7 +25,6 @@ HOW = {PAIRED: "paired", UNPAIRED: "unpaired", STORED: "no rows"}
 
 _GROUPS = {  # in order of display
     ("voe", "auroc"): "AUROC at onset",
-    ("voe", "delta_auroc_over_copy_last"): "Δ AUROC over copy-last at onset",
     ("voe", "delta_log_surprise"): "Δ log surprise at onset",
     ("probe", "mse"): "Probes: MSE on z-scored targets",
     ("probe", "pearson_r"): "Probes: r",
@@ -104,7 +103,7 @@ def _headline(one: StoredDifference, longest: int | None) -> bool:
     if row.horizon is not None:
         return False
     wanted = {
-        "voe": ("auroc", "delta_auroc_over_copy_last"),
+        "voe": ("auroc",),
         "probe": ("mse",),
         "geometry": ("effective_rank",),
         "plan": ("success_rate",),
@@ -177,10 +176,9 @@ def _all(view: WorldView, model: str, mine: list[StoredDifference]) -> Table | N
 
 def _value_cell(view: WorldView, one: StoredDifference, model: str) -> Cell:
     row = one.row
-    over = ("copy_last", None) if one.metric == "delta_auroc_over_copy_last" else None
     keys = ("subject", "features", "method", "window", "horizon", "dose", "stride")
     at = {key: getattr(row, key) for key in keys}
-    found = view.mean(row.analysis, one.metric, model=model, versus=over, **at)
+    found = view.mean(row.analysis, one.metric, model=model, **at)
     size = abs(found.value) if found else 0
     return mean_cell(found, decimals=1 if size >= 10 else 3 if size >= 0.01 else 4, bare=True)
 

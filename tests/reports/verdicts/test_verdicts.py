@@ -1,27 +1,26 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lewm_probe.analyses.probe.report.questions import poses
-from lewm_probe.analyses.voe.report.questions import color_alone
+from lewm_probe.analyses.voe.report.contrast import color_alone
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.verdicts.judging import VerdictQuestion
-from lewm_probe.reports.verdicts.verdicts import cautions, questions
+from lewm_probe.reports.verdicts.verdicts import cautions, questions, without_tests
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
 
 Update = Callable[[Metric], dict[str, Any]]
 TELEPORT = "Did it notice teleports?"
-STEP = "Also step-sized ones, which a jump detector misses?"
+STEP = "Did it notice step-sized teleports?"
 FROZEN = "Did it notice that a frozen agent did not move?"
 COLOR = "More than a colour change?"
 ACTIONS = "Does it use the actions?"
-POSITION = "Does the latent encode the agent position, more than random weights would?"
+POSITION = "Does the latent encode the agent position?"
 STRAIGHT = "Are its paths straighter than those of pixels and of random weights?"
 
 
@@ -56,37 +55,59 @@ def test_every_question_has_a_rule_and_every_model_an_answer(view: WorldView) ->
 
 def test_known_effects_are_found_and_absent_ones_are_not_shown(view: WorldView) -> None:
     yes = {"lewm": "yes", "lewm-vit": "yes", "pldm": "yes"}
-    assert answers(view, TELEPORT) == yes
+    noticed = dict.fromkeys(yes, "noticed")
+    assert answers(view, TELEPORT) == noticed
     assert answers(view, STEP) == yes | {"pldm": "not shown"}
-    assert answers(view, FROZEN) == yes | {"pldm": "not shown"}
-    assert answers(view, COLOR) == yes
+    assert answers(view, FROZEN) == noticed | {"pldm": "not shown"}
+    assert answers(view, COLOR) == noticed
     assert answers(view, ACTIONS) == yes | {"pldm": "not shown"}
     assert answers(view, POSITION) == yes
     assert answers(view, STRAIGHT) == yes
 
 
+def test_a_flipped_detector_of_motion_caps_a_frozen_body(view: WorldView) -> None:
+    assert sentence(view, FROZEN, "lewm").startswith(
+        "Noticed, and so would a simpler detector (pixel difference flipped, AUROC 0.998), in all "
+        "3 of these checkpoints. AUROC at onset "
+    )
+    assert "gain over the best baseline (pixel difference flipped, AUROC 0.998) −0.1" in sentence(
+        view, FROZEN, "lewm"
+    )
+
+
+def test_a_rise_that_stays_may_be_a_picture_never_seen(view: WorldView) -> None:
+    assert sentence(view, FROZEN, "lewm").endswith(
+        "It may be a picture that it never saw, not a broken expectation: surprise stays raised, "
+        "×1.35 in the steady state."
+    )
+    assert "never saw" not in sentence(view, STEP, "lewm")
+    assert "never saw" not in sentence(view, ACTIONS, "lewm")
+
+
 def test_few_seeds_speak_of_these_checkpoints(view: WorldView) -> None:
-    assert sentence(view, STEP, "lewm").startswith("Yes, in all 3 of these checkpoints. AUROC at")
-    assert sentence(view, STEP, "lewm-vit").startswith("Yes, for this checkpoint. AUROC at onset ")
+    yes = "Yes, beyond every baseline, "
+    assert sentence(view, STEP, "lewm").startswith(f"{yes}in all 3 of these checkpoints. AUROC at")
+    assert sentence(view, STEP, "lewm-vit").startswith(f"{yes}for this checkpoint. AUROC at onset ")
     assert sentence(view, STEP, "pldm").startswith("Not shown in any of these checkpoints. AUROC ")
 
 
 def test_enough_seeds_speak_of_training_seeds(make: Callable[..., Result]) -> None:
     many = make(models=(("lewm", "lewm", tuple(range(5))),), analyses=("straightness",))
-    view = views(many)[0]
-    assert sentence(view, STRAIGHT, "lewm").startswith("Yes, in all 5 training seeds. S = ")
+    assert sentence(views(many)[0], STRAIGHT, "lewm").startswith(
+        "Yes, straighter than pixels and than random weights, in all 5 training seeds. S = "
+    )
 
 
 def test_one_failing_checkpoint_makes_it_mixed(changed: Callable[..., WorldView]) -> None:
     def fail(m: Metric) -> dict[str, Any]:
-        one = m.metric == "p_holm" and m.subject == "teleport_agent" and m.train_seed == 1
-        return {"value": 0.2} if one and m.model == "lewm" else {}
+        one = m.metric == "p_noticed_holm" and m.subject == "step_teleport_agent"
+        return {"value": 0.2} if one and m.train_seed == 1 and m.model == "lewm" else {}
 
     view = changed(fail)
-    assert answers(view, TELEPORT)["lewm"] == "mixed"
-    text = sentence(view, TELEPORT, "lewm")
-    assert text.startswith("Mixed (2 of 3 checkpoints). AUROC at onset 1.000 [0.980, 1.000]; ")
-    assert "largest Holm-adjusted p = 0.20" in text
+    assert answers(view, STEP)["lewm"] == "mixed"
+    text = sentence(view, STEP, "lewm")
+    assert text.startswith("Mixed (2 yes, 1 not shown of 3 checkpoints). AUROC at onset 0.9")
+    assert "largest Holm p = 0.20" in text
 
 
 def test_surprise_that_falls_is_no(changed: Callable[..., WorldView]) -> None:
@@ -98,16 +119,86 @@ def test_surprise_that_falls_is_no(changed: Callable[..., WorldView]) -> None:
     assert set(answers(changed(low), STEP).values()) == {"no"}
 
 
-def test_a_jump_detector_fails_the_second_question(changed: Callable[..., WorldView]) -> None:
-    def as_copy_last(m: Metric) -> dict[str, Any]:
-        if m.metric == "delta_auroc_over_copy_last":
+def test_a_gain_that_reaches_zero_caps(changed: Callable[..., WorldView]) -> None:
+    def as_encoder(m: Metric) -> dict[str, Any]:
+        if m.metric == "delta_auroc_over_random_encoder":
             return {"value": 0.0, "ci_low": -0.02, "ci_high": 0.02}
+        if m.metric == "auroc" and m.control == "random_encoder":
+            return {"value": 0.93, "ci_low": 0.9, "ci_high": 0.95}
         return {}
 
-    view = changed(as_copy_last)
-    assert set(answers(view, TELEPORT).values()) == {"yes"}
-    assert set(answers(view, STEP).values()) == {"not shown"}
-    assert set(answers(view, FROZEN).values()) == {"not shown"}
+    assert sentence(changed(as_encoder), STEP, "lewm").startswith(
+        "Noticed, and so would a simpler detector (random encoder, AUROC 0.930), in all 3 of "
+    )
+
+
+def test_a_missing_baseline_caps(changed: Callable[..., WorldView]) -> None:
+    def keep(m: Metric) -> bool:
+        return "random_encoder" not in (m.control, m.versus)
+
+    assert sentence(changed(keep=keep), STEP, "lewm").startswith(
+        "Noticed, not compared with a random encoder, in all 3 of these checkpoints. AUROC "
+    )
+
+
+def test_a_correction_that_fails_caps_and_says_so(changed: Callable[..., WorldView]) -> None:
+    view = changed(lambda m: {"value": 0.06} if m.metric == "p_beyond_holm" else {})
+    assert sentence(view, STEP, "lewm").startswith(
+        "Noticed, a gain over every baseline is not shown after Holm’s correction, in all 3 of "
+    )
+
+
+def test_teleport_and_colour_are_compared_at_equal_pixels_too(
+    result: Result, change: Callable[..., Result]
+) -> None:
+    matched = "color_agent_matched"
+    stated = {"name": matched, "kind": "color", "matched_to": "teleport_agent"}
+    record = result.provenance[0]
+    suite = record.settings["suite"]
+    voe = suite["voe"] | {"conditions": [*suite["voe"]["conditions"], stated]}
+    settings = record.settings | {"suite": suite | {"voe": voe}}
+    more = []
+    for m in result.metrics:
+        if m.subject == "color_agent":
+            more.append(m.model_copy(update={"subject": matched}))
+        if m.versus == "color_agent":
+            more.append(m.model_copy(update={"versus": matched}))
+        if m.subject == "teleport_agent" and m.metric == "auroc" and m.window == "onset":
+            for name, value in (("teleport_agent", 0.0123), (matched, 0.0061)):
+                changed = {"subject": name, "metric": "pixel_change", "value": value}
+                more.append(m.model_copy(update=changed))
+            changed = {"subject": matched, "metric": "pixel_change_reached", "value": 0.5}
+            more.append(m.model_copy(update=changed))
+    entries = [record.model_copy(update={"settings": settings})]
+    made = Result(entries, result.models, [*result.metrics, *more])
+    view = views(made)[0]
+    text = sentence(view, COLOR, "lewm")
+    assert text.startswith("Yes, also at an equal change of pixels, in all 3 of these checkpoints.")
+    assert "under the colour change; surprise ×" in text
+    assert "under the matched one" in text
+    assert "(the strongest colour reaches 50 %)" in text
+
+    def equal(m: Metric) -> dict[str, Any]:
+        mine = m.versus == matched and m.metric == "delta_log_surprise"
+        return {"value": 0.0, "ci_low": -0.1, "ci_high": 0.1} if mine else {}
+
+    assert sentence(views(change(made, update=equal))[0], COLOR, "lewm").startswith(
+        "More than this colour, not shown at an equal change of pixels, in all 3 of these "
+    )
+
+
+def test_a_paths_level_is_told_in_words(changed: Callable[..., WorldView]) -> None:
+    def bent(m: Metric) -> dict[str, Any]:
+        own = m.metric == "cosine" and m.control is None and m.method == "encoded"
+        return {"value": -0.13, "ci_low": -0.14, "ci_high": -0.12} if own else {}
+
+    assert sentence(changed(bent), STRAIGHT, "lewm").endswith(
+        "Paths bend more than a random walk (S < 0), and are less straight than those of the true "
+        "states (S = 0.800)."
+    )
+    assert "Paths bend less than a random walk (S = 0; a line has 1)" in sentence(
+        changed(), STRAIGHT, "lewm"
+    )
 
 
 @pytest.mark.parametrize("text", [TELEPORT, STEP, FROZEN, COLOR, ACTIONS, POSITION, STRAIGHT])
@@ -116,32 +207,25 @@ def test_without_intervals_nothing_is_shown(changed: Callable[..., WorldView], t
     assert set(answers(bare, text).values()) == {"not shown"}
 
 
-@pytest.mark.parametrize("text", [TELEPORT, STEP, FROZEN, ACTIONS])
-def test_without_p_nothing_is_shown(changed: Callable[..., WorldView], text: str) -> None:
-    bare = changed(keep=lambda m: not m.metric.startswith("p_"))
-    assert set(answers(bare, text).values()) == {"not shown"}
+def test_results_of_earlier_versions_get_no_verdict(changed: Callable[..., WorldView]) -> None:
+    view = changed(keep=lambda m: not m.metric.startswith(("p_noticed", "p_beyond")))
+    assert questions(view) == []
+    assert without_tests(view) == (
+        "These results were made by an earlier version, without the tests that verdicts rest on: "
+        "no verdict is given. Run the audit again."
+    )
+    assert without_tests(changed()) == ""
 
 
-def test_a_raw_p_is_called_exploratory(changed: Callable[..., WorldView]) -> None:
-    raw = changed(keep=lambda m: m.metric != "p_holm")
-    assert answers(raw, TELEPORT)["lewm"] == "yes"
-    assert "largest raw p (exploratory) < 0.0001" in sentence(raw, TELEPORT, "lewm")
-
-
-def test_without_the_control_position_is_not_shown(changed: Callable[..., WorldView]) -> None:
-    view = changed(keep=lambda m: m.control != "random_weights")
-    assert answers(view, POSITION)["lewm"] == "not shown"
-    assert "(no random-weights control)" in sentence(view, POSITION, "lewm")
-    assert set(answers(view, STRAIGHT).values()) == {"not shown"}
-
-
-def test_random_weights_that_read_better_mean_no(changed: Callable[..., WorldView]) -> None:
-    def better(m: Metric) -> dict[str, Any]:
-        if m.metric == "mse" and m.control == "random_weights":
-            return {"value": 1e-6, "ci_low": 0.0, "ci_high": 2e-6}
+def test_pixel_pca_that_reads_as_well_is_named(changed: Callable[..., WorldView]) -> None:
+    def equal(m: Metric) -> dict[str, Any]:
+        if m.metric == "mse_less_than_pixel_pca" and m.subject == "agent_position":
+            return {"value": 0.0, "ci_low": -0.01, "ci_high": 0.01}
         return {}
 
-    assert set(answers(changed(better), POSITION).values()) == {"no"}
+    assert sentence(changed(equal), POSITION, "lewm").startswith(
+        "Read, and so would a simpler feature do (pixel PCA, r = 0.798), in all 3 of these "
+    )
 
 
 def test_a_model_that_was_not_measured_is_said_so(changed: Callable[..., WorldView]) -> None:
@@ -162,7 +246,7 @@ def test_colour_within_the_bound_is_claimed_only_by_tost(
 
     shown = text(view)
     assert shown.startswith("Recoloured agent alone: ×1.0")
-    assert shown.endswith("no effect larger than ×1.25 (largest TOST p = 0.001)")
+    assert shown.endswith("no effect larger than ×1.25 (largest TOST p = 0.001, not corrected)")
     unclear = text(changed(keep=lambda m: m.metric != "p_equivalence"))
     assert unclear.endswith(
         "a rise is not shown, which is not the same as none (an effect larger than ×1.25 is not "
@@ -173,7 +257,7 @@ def test_colour_within_the_bound_is_claimed_only_by_tost(
 def test_a_persistent_rise_is_called_a_image_never_seen(view: WorldView) -> None:
     text = color_alone(view, "color_agent", "pldm")
     assert text.startswith("Recoloured agent alone raises surprise too, ×")
-    assert text.endswith(", and it stays raised: the model never saw such an image")
+    assert text.endswith(", and it stays raised: the model may never have seen such an image")
     assert "impossible" not in text
 
 
@@ -215,8 +299,8 @@ def test_several_bodies_get_a_question_each(make: Callable[..., Result]) -> None
     assert list(asked(view)) == [
         "Did it notice teleports of agent?",
         "Did it notice teleports of block?",
-        "Also step-sized ones of agent, which a jump detector misses?",
-        "Also step-sized ones of block, which a jump detector misses?",
+        "Did it notice step-sized teleports of agent?",
+        "Did it notice step-sized teleports of block?",
     ]
 
 
@@ -224,37 +308,39 @@ def test_push_t_is_asked_about_its_own_violations(push_t: WorldView) -> None:
     assert list(asked(push_t)) == [
         "Did it notice teleports of block?",
         "Did it notice teleports of agent and block?",
-        "Also step-sized ones, which a jump detector misses?",
-        "Does it notice small teleports of agent before a jump detector does?",
-        "Does it notice small teleports of block before a jump detector does?",
-        "Does it notice short fast-forwards of agent before a jump detector does?",
+        "Did it notice step-sized teleports?",
+        "Does it notice small teleports of agent?",
+        "Does it notice small teleports of block?",
+        "Does it notice short fast-forwards of agent?",
         "Did it notice that a frozen block did not move when pushed?",
         "Did it notice that the block passed through the agent?",
         "Did it notice a fast-forward, the agent too early at a place that it would reach?",
         "More than a colour change (teleport of agent and block, against recoloured block)?",
         "Does it use the actions?",
-        "Does the latent encode the agent position, more than random weights would?",
-        "Does the latent encode the block position, more than random weights would?",
-        "Does the latent encode the block angle, more than random weights would?",
+        "Does the latent encode the agent position?",
+        "Does the latent encode the block position?",
+        "Does the latent encode the block angle?",
         "Are its paths straighter than those of pixels and of random weights?",
     ]
-    for text in list(asked(push_t))[6:9]:
-        assert answers(push_t, text) == {"lewm": "yes", "pldm": "not shown"}
+    for text, answer in zip(list(asked(push_t))[6:9], ("noticed", "yes", "yes"), strict=True):
+        assert answers(push_t, text) == {"lewm": answer, "pldm": "not shown"}
 
 
 def test_other_violations_name_their_own_n_and_rule(push_t: WorldView) -> None:
     through = "Did it notice that the block passed through the agent?"
-    assert sentence(push_t, through, "lewm").endswith("n = 87.")
+    assert "; n = 87." in sentence(push_t, through, "lewm")
     assert asked(push_t)[through].rule == (
-        "As for step-sized teleports: intervals of AUROC above 0.5 and of ΔAUROC over copy-last "
-        "above 0, and p (Holm-adjusted where it is in the confirmatory family) below 0.05. Cases "
-        "in which nothing would show are left out."
+        "Noticed: AUROC at onset above 0.5 (95 % interval, and p below 0.05 after Holm over all "
+        "tests of this report). Yes: also a gain above 0, by the same two, over each of "
+        "copy-last, linear extrapolation and pixel difference in either direction, a random "
+        "encoder, and a predictor that is blind to actions. Cases in which nothing would show are "
+        "left out."
     )
     forward = "Did it notice a fast-forward, the agent too early at a place that it would reach?"
     rule = asked(push_t)[forward].rule.replace("\N{NO-BREAK SPACE}", " ")
     assert rule.startswith(
         "The recorded trajectory is continued ahead until the body is 10 % of the arena’s width "
-        "away. As for step-sized teleports: "
+        "away. Noticed: "
     )
 
 
@@ -279,22 +365,17 @@ def test_questions_name_the_body_and_what_stands_in_its_way(
         model="m", family="lewm", world=world, analysis="voe", subject=name, window="onset",
         metric="auroc", value=0.9, ci_low=0.8, ci_high=1.0,
     )  # fmt: skip
-    assert [question.text for question in questions(views(Result([], [], [row]))[0])] == [text]
+    test = row.model_copy(update={"metric": "p_noticed_holm", "value": 0.01})
+    found = questions(views(Result([], [], [row, test]))[0])
+    assert [question.text for question in found] == [text]
 
 
 def test_an_angle_is_told_in_degrees(push_t: WorldView) -> None:
-    text = "Does the latent encode the block angle, more than random weights would?"
-    at = {"subject": "block_angle", "method": "linear", "features": "z", "model": "lewm"}
-    own = push_t.mean("probe", "angle_error_deg", **at)
-    untrained = push_t.mean("probe", "angle_error_deg", control="random_weights", **at)
-    assert own is not None
-    assert untrained is not None
-    assert own.low is not None
-    assert own.high is not None
-    assert (
-        f"; mean error {own.value:.1f} [{own.low:.1f}, {own.high:.1f}]° "
-        f"(random weights {untrained.value:.1f}°); n = 200."
-    ) in sentence(push_t, text, "lewm")
+    text = "Does the latent encode the block angle?"
+    assert re.search(
+        r"; mean error 2\d\.\d \(2\d\.\d – 2\d\.\d\)° \(random weights 3\d\.\d°, pixel PCA 4\d\.\d°\)",
+        sentence(push_t, text, "lewm"),
+    )
 
 
 def test_without_the_papers_pair_another_one_that_was_compared_is_asked(
@@ -315,37 +396,11 @@ def test_the_goal_is_a_control_not_a_question(changed: Callable[..., WorldView])
 
 def test_the_level_is_the_suites(result: Result, change: Callable[..., Result]) -> None:
     def p(m: Metric) -> dict[str, Any]:
-        return {"value": 0.03} if m.metric == "p_holm" else {}
+        return {"value": 0.03} if m.metric.endswith("_holm") else {}
 
     other = change(result, update=p)
     stamp = other.provenance[0].model_copy(update={"settings": {"statistics": {"alpha": 0.01}}})
     strict = views(Result([stamp], other.models, other.metrics))[0]
-    assert answers(views(other)[0], TELEPORT)["lewm"] == "yes"
-    assert answers(strict, TELEPORT)["lewm"] == "not shown"
-    assert "below 0.01" in asked(strict)[TELEPORT].rule
-
-
-ends = st.none() | st.floats(0, 1)
-
-
-@given(st.lists(st.tuples(ends, ends, ends), min_size=1, max_size=4), st.floats(0, 1))
-def test_yes_needs_every_interval_above_and_every_p_below(
-    seeds: list[tuple[float | None, float | None, float | None]], value: float
-) -> None:
-    shared = {"model": "m", "family": "lewm", "world": "w", "analysis": "voe"}
-    shared |= {"subject": "teleport_agent", "window": "onset"}
-    rows = []
-    for k, (low, high, p) in enumerate(seeds):
-        rows.append(
-            Metric(**shared, train_seed=k, metric="auroc", value=value, ci_low=low, ci_high=high)
-        )
-        rows.append(Metric(**shared, train_seed=k, metric="p_holm", value=p))
-    view = views(Result([], [], rows))[0]
-    passed = [low is not None and low > 0.5 and p is not None and p < 0.05 for low, _, p in seeds]
-    (question,) = questions(view)
-    answer = question.verdicts[0].answer
-    assert (answer == "yes") == all(passed)
-    assert (answer == "mixed") == (any(passed) and not all(passed))
-    if answer == "no":
-        assert all(high is not None and high < 0.5 for _, high, _ in seeds)
-    assert question.verdicts[0].sentence.endswith(".")
+    assert answers(views(other)[0], STEP)["lewm"] == "yes"
+    assert answers(strict, STEP)["lewm"] == "not shown"
+    assert "below 0.01" in asked(strict)[STEP].rule

@@ -244,8 +244,8 @@ def _differences(view: WorldView) -> Table | None:
         f"{view.world}-probe-differences",
         "Paired differences between models",
         "Difference of MSE on the same test trajectories, with 95 % interval (negative: the first "
-        "is better). Several training seeds are the top level of the interval; with one seed each "
-        "it speaks of these checkpoints.",
+        "is better). Several training seeds: a t interval over seeds with the variance over "
+        "trajectories added; with one seed each it speaks of these checkpoints.",
         [
             Column("pair", "Models", numeric=False),
             Column("read", "Probe", numeric=False),

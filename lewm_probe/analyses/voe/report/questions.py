@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lewm_probe.analyses.voe.report.baselines import best, best_gain, known, shown
+from lewm_probe.analyses.voe.report.baselines import ONSET, best, best_gain, known, shown
 from lewm_probe.analyses.voe.report.contrast import color_question
 from lewm_probe.analyses.voe.report.doses.questions import dose_questions
-from lewm_probe.analyses.voe.report.tables import ONSET, factor, reading
+from lewm_probe.analyses.voe.report.tables import factor, reading
 from lewm_probe.reports import formatting
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.verdicts.judging import (
