@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lewm_probe.analyses.voe.report.doses.questions import dose_questions, noticed_from
+from lewm_probe.analyses.voe.report.doses.questions import dose_questions
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.verdicts.judging import Verdict
 from lewm_probe.results.result import Result
@@ -44,60 +44,63 @@ def test_violations_of_physics_are_asked_about_and_colours_are_not(push_t: World
 def test_the_smallest_dose_is_named_with_its_numbers(push_t: WorldView) -> None:
     at = {"subject": SUBJECT, "model": "lewm", "window": "onset", "dose": 0.02}
     own = push_t.mean("voe", "auroc", **at)
-    baseline = push_t.mean("voe", "auroc", control="copy_last", **at)
+    gain = push_t.mean("voe", "delta_auroc_over_copy_last", versus="copy_last", **at)
+    copied = push_t.mean("voe", "auroc", control="copy_last", **at)
     assert own is not None
-    assert baseline is not None
-    assert own.low is not None
-    assert own.high is not None
+    assert gain is not None
+    assert copied is not None
     assert sentence(reported(push_t)) == (
-        "Yes, in all 2 of these checkpoints. First at 2 % of the arena’s width; AUROC at 2 % "
-        f"{own.value:.3f} [{own.low:.3f}, {own.high:.3f}], copying the last latent "
-        f"{baseline.value:.3f}; n = 200."
+        "Yes, beyond every baseline, in both of these checkpoints. First at 2 % of the arena’s "
+        f"width; AUROC at 2 % {own.value:.3f} ({own.low:.3f} – {own.high:.3f}); gain over the best "
+        f"baseline (copy last, AUROC {copied.value:.3f}) {gain.value:.3f} ({gain.low:.3f} – "
+        f"{gain.high:.3f}); largest Holm p < 0.0001; n = 200."
     )
 
 
-def test_beating_copy_last_below_chance_is_not_noticing(changed: Stimuli) -> None:
-    def below(m: Metric) -> dict[str, Any]:
-        mine = m.subject == SUBJECT and m.metric == "auroc" and m.control is None
-        return {"value": 0.5, "ci_low": 0.45, "ci_high": 0.55} if mine else {}
+def test_the_sweeps_own_p_decides(changed: Stimuli) -> None:
+    def sweep(which: str, p: float) -> Verdict:
+        mine = (f"p_{which}_holm", SUBJECT)
+        return reported(changed(lambda m: {"value": p} if (m.metric, m.subject) == mine else {}))
 
-    view = changed(below)
-    assert reported(view).answer == "not shown"
-    assert noticed_from(view, SUBJECT, "lewm", 0) is None
-    assert sentence(reported(view)).startswith(
-        "Not shown in any of these checkpoints. Copy-last is beaten, but AUROC is not above 0.5 "
-        "there; AUROC at 50 % 0.500 [0.450, 0.550], copying the last latent "
+    assert sweep("beyond", 0.2).answer == "noticed"
+    assert sentence(sweep("beyond", 0.2)).startswith(
+        "Noticed at some dose, a gain over every baseline is not shown after Holm’s correction, in "
+        "both of these checkpoints. First at 2 % "
     )
+    assert sweep("noticed", 0.2).answer == "not shown"
 
 
 def test_checkpoints_may_disagree(changed: Stimuli) -> None:
-    def second(m: Metric) -> dict[str, Any]:
-        if m.subject != SUBJECT or m.train_seed != 1 or m.metric != "delta_auroc_over_copy_last":
-            return {}
-        return {"ci_low": -0.1 if (m.dose or 0) < 0.05 else 0.1}
+    def later(m: Metric) -> dict[str, Any]:
+        mine = m.subject == SUBJECT and m.metric == "first_dose" and m.train_seed == 1
+        return {"value": 0.05} if mine and m.model == "lewm" else {}
 
-    view = changed(second)
-    assert [noticed_from(view, SUBJECT, "lewm", seed) for seed in (0, 1)] == [0.02, 0.05]
-    assert "First at 2 % – 5 % of the arena’s width; AUROC at 5 % " in sentence(reported(view))
+    text = sentence(reported(changed(later)))
+    assert "First at 2 % – 5 % of the arena’s width; AUROC at 5 % " in text
 
     def fails(m: Metric) -> dict[str, Any]:
-        return {"ci_low": -0.1} if second(m) else {}
+        mine = m.subject == SUBJECT and m.metric == "p_noticed_holm" and m.train_seed == 1
+        return {"value": 0.3} if mine else {}
 
     assert reported(changed(fails)).answer == "mixed"
 
 
-def test_a_loss_at_every_dose_is_no(changed: Stimuli) -> None:
-    def worse(m: Metric) -> dict[str, Any]:
-        mine = m.subject == SUBJECT and m.metric == "delta_auroc_over_copy_last"
-        return {"value": -0.2, "ci_low": -0.3, "ci_high": -0.1} if mine else {}
+def test_without_a_first_dose_the_one_that_shows_most_is_told(changed: Stimuli) -> None:
+    def none(m: Metric) -> dict[str, Any]:
+        if m.subject != SUBJECT:
+            return {}
+        if m.metric == "first_dose":
+            return {"value": None}
+        below = m.metric == "auroc" and m.control is None
+        return {"value": 0.4, "ci_low": 0.35, "ci_high": 0.45} if below else {}
 
-    assert reported(changed(worse)).answer == "no"
+    found = reported(changed(none))
+    assert found.answer == "no"
+    assert sentence(found).startswith("No, in both of these checkpoints. AUROC at 50 % 0.400 ")
 
 
 def test_without_intervals_nothing_is_shown(changed: Stimuli) -> None:
-    view = changed(lambda m: {"ci_low": None, "ci_high": None})
-    assert reported(view).answer == "not shown"
-    assert noticed_from(view, SUBJECT, "lewm", 0) is None
+    assert reported(changed(lambda m: {"ci_low": None, "ci_high": None})).answer == "not shown"
 
 
 def test_a_model_without_doses_was_not_measured(changed: Stimuli) -> None:
@@ -106,9 +109,10 @@ def test_a_model_without_doses_was_not_measured(changed: Stimuli) -> None:
     assert dose_questions(changed(keep=lambda m: m.dose is None)) == []
 
 
-def test_the_rule_says_that_it_is_exploratory(push_t: WorldView) -> None:
+def test_the_rule_says_how_doses_are_corrected(push_t: WorldView) -> None:
     assert dose_questions(push_t)[0].rule == (
-        "At some dose the 95 % interval of ΔAUROC over copy-last lies above 0, and that of AUROC "
-        "above 0.5; the smallest such dose is named. Exploratory: several doses are looked at, "
-        "without adjustment."
+        "At some dose AUROC at onset lies above 0.5, and for “yes” its gain over every baseline "
+        "above 0 as well (95 % intervals). P is the smallest over doses after Holm over the "
+        "doses, and corrected again over all tests of this report: below 0.05. The first dose "
+        "named is the smallest at which all of that holds after Holm over the doses."
     )
