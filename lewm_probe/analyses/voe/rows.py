@@ -104,7 +104,7 @@ class _Rows:
         onset: np.ndarray,
         *,
         apart: bool = False,
-        **keys: object,
+        **keys: str | float | None,
     ) -> None:
         """Some cells of surprise (N, T); ``horizon`` counts from ``onset``."""
         control, _, seed = scorer.partition(SEED)
@@ -136,7 +136,7 @@ class _Rows:
         scorer: str,
         *,
         apart: bool = False,
-        **keys: object,
+        **keys: str | float | None,
     ) -> None:
         """Values (n,) at t0."""
         where = np.full((len(self._ids[apart]), int(found.frame.max(initial=0)) + 1), np.nan)

@@ -72,4 +72,11 @@ COLOR = Color(
         doses="a colour changed by a share of the way to the target colour",
     )
 )
-BACKGROUND_COLOR = Color(Card("Recoloured background of {who}", 80, "appearance"))
+BACKGROUND_COLOR = Color(
+    Card(
+        "Recoloured background of {who}",
+        80,
+        "appearance",
+        doses="a background changed by a share of the way to the target colour",
+    )
+)

@@ -11,7 +11,8 @@ from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs, Stimuli
 
 HALVINGS = 12
-"""Of the range of strengths: the last is below a grey level of any colour."""
+"""Of the range of strengths: the last is below a grey level of any colour. Changes come in steps
+of whole grey levels, so that the nearest one may stay a few per cent away."""
 
 CLOSE = 0.01
 """The search ends where the change is this near to the wanted one, as a share of it."""
@@ -57,15 +58,17 @@ def match(condition: Condition, violation: Condition, pairs: MatchedPairs, first
         changed = pairs.dosed(condition.at_strength(strength), first)
         return _mean(pixel_change(changed, pixels)) / wanted
 
-    share = reached(strong) if wanted > 0 else float("nan")
     found = strong
+    share = reached(strong) if wanted > 0 else float("nan")
     if share > 1:
         for _ in range(HALVINGS):
-            found = (weak + strong) / 2
-            share = reached(found)
+            middle = (weak + strong) / 2
+            there = reached(middle)
+            if abs(there - 1) < abs(share - 1):
+                found, share = middle, there
             if abs(share - 1) < CLOSE:
                 break
-            weak, strong = (found, strong) if share < 1 else (weak, found)
+            weak, strong = (middle, strong) if there < 1 else (weak, middle)
     return Match(condition.at_strength(found), found, share)
 
 

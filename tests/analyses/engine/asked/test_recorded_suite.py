@@ -140,7 +140,7 @@ def test_another_trajectory_s_actions_are_noticed_by_one_who_knows_physics(
     }
     assert rows["action_swap", "onset", None] > 0.8
     assert rows["action_swap", "mean_after", None] == 1
-    assert rows["action_swap", "mean_after", "copy_last"] == 0.5  # the images are the same
+    assert rows["action_swap", "onset", "copy_last"] == 0.5  # the images are the same
     assert rows["brightness", "mean_after", None] < 0.7
 
 

@@ -133,3 +133,15 @@ def test_a_section_that_is_needed() -> None:
         "The suite of w has no section 'plans', which says what the analysis plans is to ask. Add "
         "it, or copy the suite and add it there."
     )
+
+
+def test_confirmatory_measures_are_conditions_quantities_or_straightness() -> None:
+    raw = {**RAW, "probe": {"quantities": ["agent_position"]}}
+    asked = {**raw, "statistics": {"confirmatory": ["straightness", "agent_position"]}}
+    assert parse(asked, Suite, "suite s.yaml").statistics.confirmatory[0] == "straightness"
+    with pytest.raises(UsageError) as error:
+        parse({**raw, "statistics": {"confirmatory": ["agent_positon"]}}, Suite, "suite s.yaml")
+    assert str(error.value) == (
+        "Unknown confirmatory measure 'agent_positon'. Did you mean 'agent_position'? Known: "
+        "agent_position, straightness."
+    )

@@ -77,8 +77,8 @@ def test_a_kind_without_doses():
     with pytest.raises(UsageError) as error:
         DoseResponse(name="x", kind="frozen", who="agent", doses=(0.5,))
     assert str(error.value) == (
-        "The dose-response 'x' is of kind frozen, which has no doses. Choose one of: color, "
-        "fast_forward, teleport."
+        "The dose-response 'x' is of kind frozen, which has no doses. Choose one of: "
+        "background_color, color, fast_forward, teleport."
     )
 
 

@@ -34,7 +34,8 @@ def test_images_change_as_much_as_under_the_violation(apart, kind):
     changed = apart.dosed(found.condition, 10)
     reached = np.square(changed.pixels.astype(float) - twins).mean() / wanted
     assert found.reached == pytest.approx(reached, rel=1e-5)
-    assert reached == pytest.approx(1, abs=3 * CLOSE)
+    # Brightness changes in steps of whole grey levels.
+    assert reached == pytest.approx(1, abs=0.15 if kind == "brightness" else 3 * CLOSE)
     assert found.condition.amount == found.strength
     assert pixel_change(changed, apart.reference.pixels).mean() == pytest.approx(
         reached * wanted, rel=1e-5
@@ -63,6 +64,4 @@ def test_what_cannot_be_matched_is_refused():
     )
     with pytest.raises(UsageError) as error:
         VoeSettings(conditions=(TELEPORT, matched("blur").model_copy(update={"matched_to": "x"})))
-    assert str(error.value) == (
-        "Unknown violation to match to 'x'. Did you mean 'teleport_agent'? Known: teleport_agent."
-    )
+    assert str(error.value) == ("Unknown violation to match to 'x'. Known: teleport_agent.")
