@@ -122,6 +122,10 @@ Seen = Callable[[str, int | None], Shown]
 """(model, training seed) → what is known of one checkpoint."""
 
 
+Judge = Callable[[str, int | None], Answer]
+"""(model, training seed) → the answer of one checkpoint, by a rule of one's own."""
+
+
 def alpha(view: WorldView) -> float:
     """The suite's level."""
     return float(view.setting("statistics", "alpha", default=0.05))
@@ -213,7 +217,7 @@ def limits(found: Iterable[Shown], required: Sequence[str]) -> Limits:
     return Limits(tuple(unbeaten), tuple(missing))
 
 
-def verdict(
+def graded(
     view: WorldView,
     model: str,
     seen: Seen,
@@ -244,21 +248,48 @@ def verdict(
         )
         for seed, one in found.items()
     }
+
+    def told(answer: Answer) -> tuple[str, str]:
+        if answer == "yes":
+            return rule.yes, rule.yes.partition(", ")[2]
+        kept = [one for seed, one in found.items() if by_seed[seed] == "noticed"]
+        brief = _why(limits(kept, rule.required), rule, named)
+        return f"{rule.noticed}, {brief}", brief
+
+    return _verdict(model, by_seed, evidence, told)
+
+
+def verdict(view: WorldView, model: str, judge: Judge, evidence: Sequence[str]) -> Verdict:
+    """One model's verdict by a rule of another package's own, which stands in no family of tests.
+
+    Args:
+        view: of one world.
+        model: whose checkpoints.
+        judge: the answer of each.
+        evidence: the numbers, as clauses.
+    """
+    by_seed = {seed: judge(model, seed) for seed in view.checkpoints(model)}
+    return _verdict(model, by_seed, lambda answer: evidence, lambda answer: (answer, ""))
+
+
+def _verdict(
+    model: str,
+    by_seed: Mapping[int | None, Answer],
+    evidence: Callable[[Answer], Sequence[str]],
+    told: Callable[[Answer], tuple[str, str]],
+) -> Verdict:
+    """What the answers of checkpoints make together; ``told``: words of "yes" and "noticed"."""
     answers = [answer for answer in by_seed.values() if answer != "not measured"]
     answer = joint(answers)
     if answer == "not measured":
         return Verdict(model, answer, answer, "", "", (), by_seed)
     words, brief = str(answer), ""
-    if answer == "yes":
-        words, brief = rule.yes, rule.yes.partition(", ")[2]
-    if answer == "noticed":
-        kept = [one for seed, one in found.items() if by_seed[seed] == "noticed"]
-        brief = _why(limits(kept, rule.required), rule, named)
-        words = f"{rule.noticed}, {brief}"
+    if answer in ("yes", "noticed"):
+        words, brief = told(answer)
     if answer == "mixed":
         brief = _counted(answers)
-    told = tuple(filter(None, evidence(answer)))
-    return Verdict(model, answer, words, brief, _scope(answer, answers), told, by_seed)
+    clauses = tuple(filter(None, evidence(answer)))
+    return Verdict(model, answer, words, brief, _scope(answer, answers), clauses, by_seed)
 
 
 def _why(limits: Limits, rule: Rule, named: Callable[[Sequence[str]], str] | None) -> str:

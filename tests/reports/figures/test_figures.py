@@ -17,7 +17,7 @@ from lewm_probe.analyses.probe.report.scatter import paired, scatter_plots
 from lewm_probe.analyses.rollout.report.figure import rollout_plot
 from lewm_probe.analyses.straightness.report.figure import straightness_plot
 from lewm_probe.analyses.voe.report.auroc import auroc_plot
-from lewm_probe.analyses.voe.report.dose import dose_plot
+from lewm_probe.analyses.voe.report.doses.figure import dose_plot
 from lewm_probe.analyses.voe.report.filmstrip import filmstrip_plot, onset, strips
 from lewm_probe.analyses.voe.report.paper import paper_surprise_plot
 from lewm_probe.analyses.voe.report.surprise import surprise_plot

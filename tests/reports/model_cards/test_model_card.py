@@ -62,7 +62,10 @@ def test_hugging_face_reads_the_stored_numbers_back(published: Result, cards: li
         ("probe", "Pearson r, agent position, linear probe of z"),
         ("probe", "Pearson r, agent position, MLP probe of z"),
         ("voe", "AUROC at onset, step-sized teleport of agent"),
-        ("voe", "ΔAUROC over copy-last at onset, step-sized teleport of agent"),
+        (
+            "voe",
+            "AUROC at onset beyond the best baseline, copy last, step-sized teleport of agent",
+        ),
         ("voe", "AUROC of swapped actions (preflight)"),
         ("straightness", "Straightness S, encoded latents, stride 1"),
         ("rollout", "Error over copy-last, 1 block ahead"),
@@ -78,7 +81,7 @@ def test_the_page_says_the_same_and_how_it_was_made(cards: list[Path]) -> None:
     assert text.lstrip().startswith("# LeWM, training seed 1\n")
     for one in loaded.data.eval_results:
         (line,) = [row for row in text.splitlines() if row.startswith(f"| {one.metric_name} |")]
-        assert line.endswith(f" {one.metric_args['n']} |")
+        assert f" | {one.metric_args['n']} |" in line
     assert "This card: `lewm-probe audit lewm=lewm --out runs/audit`" in text
     for heading in ("What these numbers mean", "The checkpoint", "How it was made"):
         assert f"\n## {heading}\n" in text

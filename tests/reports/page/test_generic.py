@@ -100,7 +100,7 @@ def test_it_is_asked_about_and_its_numbers_are_shown(tmp_path: Path) -> None:
     (question,) = sections["verdicts"].questions
     assert question.text == "Did it notice that gravity turned over?"
     assert question.rule == "AUROC above 0.5, p below 0.05, {who.__class__}."
-    assert [verdict.answer for verdict in question.verdicts] == ["yes"]
+    assert [verdict.answer for verdict in question.verdicts] == ["noticed"]
     steps = sections["analysis-steps"]
     assert steps.title == "Steps of the latents"
     assert steps.lead.endswith("The package toy-lewm-probe draws more of it.")

@@ -93,7 +93,7 @@ def test_markdown_shows_every_figure_and_table(report: Report) -> None:
     for path in report.tables:
         assert f"tables/{path.name}" in text
     assert text.count("![") == len([p for p in report.figures if p.suffix == ".png"])
-    assert "Yes, in all 2 of these checkpoints." in text
+    assert "in both of these checkpoints." in text
 
 
 def test_files_are_where_they_should_be_and_nothing_else(report: Report) -> None:

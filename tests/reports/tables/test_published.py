@@ -133,7 +133,9 @@ def test_stored_differences_stand_beside_pairs_of_models() -> None:
         one.table.title: one.table for p in whole.parts for s in p.sections for one in s.comparisons
     }
     table = compared["LeWM against pldm (published)"]
-    (row,) = [r for r in table.rows if r.cells["measure"].text == "Teleport of agent: AUROC"]
+    (row,) = [
+        r for r in table.rows if r.cells["measure"].text == "Teleport of agent: AUROC at onset"
+    ]
     assert row.cells["difference"].value == pytest.approx(0.2)
 
 

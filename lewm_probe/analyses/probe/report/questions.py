@@ -16,10 +16,10 @@ from lewm_probe.reports.verdicts.judging import (
     alpha,
     clause,
     corrected,
+    graded,
     only,
     p_clause,
     sample_clause,
-    verdict,
 )
 from lewm_probe.results.schema import Metric
 
@@ -55,7 +55,7 @@ def questions(view: WorldView) -> list[VerdictQuestion]:
             "tests of this report). Yes: also below those of the same architecture with random "
             "weights and of pixel PCA, by the same two.",
             tuple(
-                verdict(
+                graded(
                     view,
                     model,
                     lambda model, seed, q=quantity: seen(view, q, model, seed),  # type: ignore[misc]

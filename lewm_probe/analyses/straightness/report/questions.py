@@ -15,11 +15,11 @@ from lewm_probe.reports.verdicts.judging import (
     alpha,
     clause,
     corrected,
+    graded,
     only,
     p_clause,
     sample_clause,
     side,
-    verdict,
 )
 from lewm_probe.results.schema import Metric
 
@@ -48,7 +48,7 @@ def questions(view: WorldView) -> list[VerdictQuestion]:
             "is a line, 0 a random walk, and S < 0 bends more than one. Read it beside the "
             "effective rank: a collapsed latent looks straight.",
             tuple(
-                verdict(
+                graded(
                     view,
                     model,
                     lambda model, seed: seen(view, model, seed),

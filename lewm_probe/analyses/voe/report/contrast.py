@@ -13,12 +13,12 @@ from lewm_probe.reports.verdicts.judging import (
     VerdictQuestion,
     alpha,
     corrected,
+    graded,
     largest,
     only,
     p_clause,
     sample_clause,
     side,
-    verdict,
 )
 
 MATCHED = "a colour change of as many pixels"
@@ -89,7 +89,7 @@ def color_question(view: WorldView) -> list[VerdictQuestion]:
             "Colour alone is called within the bound only where an equivalence test (TOST) shows "
             "it.",
             tuple(
-                verdict(
+                graded(
                     view,
                     model,
                     seen,

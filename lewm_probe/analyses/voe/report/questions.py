@@ -17,9 +17,9 @@ from lewm_probe.reports.verdicts.judging import (
     VerdictQuestion,
     alpha,
     clause,
+    graded,
     p_clause,
     sample_clause,
-    verdict,
 )
 from lewm_probe.results.cards import Card
 
@@ -69,7 +69,7 @@ def _asked(view: WorldView, condition: str, card: Card) -> VerdictQuestion:
 
     rule = Rule(required=known(view))
     verdicts = tuple(
-        verdict(
+        graded(
             view,
             model,
             seen,

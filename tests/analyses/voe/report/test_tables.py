@@ -6,6 +6,7 @@ import pytest
 
 from lewm_probe.analyses.voe.report.tables import factor, main_pair, reading, voe_tables
 from lewm_probe.reports.results_view import WorldView, views
+from lewm_probe.reports.tables.plain import csv_text
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
@@ -36,24 +37,41 @@ def test_the_largest_p_of_the_checkpoints_is_shown(
 ) -> None:
     def worse(m: Metric) -> dict[str, float]:
         one = (m.metric, m.subject, m.model, m.train_seed)
-        return {"value": 0.3} if one == ("p_holm", "teleport_agent", "lewm", 1) else {}
+        return {"value": 0.3} if one == ("p_noticed_holm", "teleport_agent", "lewm", 1) else {}
 
     row = named(views(change(result, update=worse))[0])["voe"].rows[0]
     assert row.group == "Teleport of agent (violation of physics)"
-    assert row.cells["p_holm"].text == "0.30"
+    assert row.cells["p_noticed_holm"].text == "0.30"
     assert row.cells["p_ttest"].text == "< 0.0001"
     assert row.cells["paper"].text == "significant (p < 0.01)"
 
 
-def test_conditions_outside_the_family_have_no_adjusted_p(tables: dict[str, Table]) -> None:
-    rows = {row.group: row for row in tables["voe"].rows}
-    assert rows["Frozen agent (violation of physics)"].cells["p_holm"].text == "–"
+def test_the_gain_is_over_the_best_baseline_in_its_direction(tables: dict[str, Table]) -> None:
+    rows = {(r.group, r.cells["model"].text): r.cells for r in tables["voe"].rows}
+    frozen = rows["Frozen agent (violation of physics)", "LeWM"]
+    assert frozen["best"].text == "pixel difference (flipped)"
+    assert frozen["gain"].value == pytest.approx(frozen["auroc_onset"].value - 0.998)
+    baselines = {(r.group, r.cells["model"].text): r.cells for r in tables["voe-baselines"].rows}
+    shown = baselines["Frozen agent (violation of physics)", "LeWM"]
+    assert shown["pixel_difference"].text == "0.998 (0.997 – 0.999) flipped"
+    assert "flipped" not in shown["copy_last"].text
+    assert "action_blind" in shown
+
+
+def test_spans_of_checkpoints_are_no_intervals(tables: dict[str, Table]) -> None:
+    titles = {column.key: column.title for column in tables["voe"].columns}
+    assert titles["auroc_onset"] == "AUROC onset [95\N{NO-BREAK SPACE}%] (span)"
+    texts = {r.cells["model"].text: r.cells["auroc_onset"].text for r in tables["voe"].rows[:3]}
+    assert " (" in texts["LeWM"]
+    assert " [" in texts["LeWM ViT"]
+    head = csv_text(tables["voe"]).splitlines()[0]
+    assert "auroc_onset,auroc_onset_low,auroc_onset_high,auroc_onset_span_low," in head
 
 
 def test_the_smallest_visible_effect_is_stated(tables: dict[str, Table]) -> None:
     table = tables["voe"]
     assert "n = 200 matched pairs" in table.caption
-    assert "Smallest effect that this n can see after Holm: d_z = 0.25." in table.caption
+    assert "Smallest effect that so many can see after Holm: d_z = 0.25." in table.caption
 
 
 def test_n_stands_beside_every_condition(push_t: WorldView) -> None:

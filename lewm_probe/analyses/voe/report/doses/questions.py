@@ -14,9 +14,9 @@ from lewm_probe.reports.verdicts.judging import (
     alpha,
     clause,
     corrected,
+    graded,
     p_clause,
     sample_clause,
-    verdict,
 )
 
 _RULE = Rule(noticed="noticed at some dose")
@@ -34,7 +34,7 @@ def dose_questions(view: WorldView) -> list[VerdictQuestion]:
             f"{alpha(view):g}. The first dose named is the smallest at which all of that holds "
             "after Holm over the doses.",
             tuple(
-                verdict(
+                graded(
                     view,
                     model,
                     lambda model, seed, c=condition: seen(view, c, model, seed),  # type: ignore[misc]

@@ -49,11 +49,13 @@ def triangles(ax: Axes) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("width", [FULL, COLUMN])
-def test_a_panel_a_condition_and_three_lines_a_model(push_t: WorldView, width: float) -> None:
+def test_a_panel_a_condition_and_four_lines_a_model(push_t: WorldView, width: float) -> None:
     axes = drawn(push_t, width).axes
     assert [ax.get_title(loc="left") for ax in axes] == TITLES
     for ax in axes:
-        assert len(curves(ax)) == 2 * 3  # the model, copy-last, the random encoder
+        assert (
+            len(curves(ax)) == 2 * 4
+        )  # the model, copy-last, the random encoder, the action-blind predictor
     at = {"subject": "dose_teleport_agent", "model": "pldm"}
     for control in (None, "copy_last", "random_encoder"):
         heights = [
@@ -86,7 +88,7 @@ def test_first_doses_are_marked_as_stored(
 ) -> None:
     stored = {
         model: sorted(
-            {row.value for row in push_t.pick("voe", "first_dose_over_copy_last", model=model,
+            {row.value for row in push_t.pick("voe", "first_dose", model=model,
                                               subject="dose_teleport_agent") if row.value}
         )
         for model in push_t.models
@@ -94,7 +96,7 @@ def test_first_doses_are_marked_as_stored(
     assert triangles(drawn(push_t).axes[0]) == [stored["lewm"], stored["pldm"]]
 
     def other(m: Metric) -> dict[str, float]:
-        one = (m.metric, m.model, m.train_seed) == ("first_dose_over_copy_last", "lewm", 1)
+        one = (m.metric, m.model, m.train_seed) == ("first_dose", "lewm", 1)
         return {"value": 0.1} if one else {}
 
     moved = drawn(views(change(dosed_result, update=other))[0])
@@ -109,9 +111,15 @@ def test_nothing_is_drawn_for_rows_that_are_missing(dosed_result: Result, change
 
     figure = drawn(views(change(dosed_result, keep))[0])
     assert [ax.get_title(loc="left") for ax in figure.axes] == [TITLES[k] for k in (0, 1, 3, 4)]
-    assert [len(curves(ax)) for ax in figure.axes] == [4, 4, 2, 4]
+    assert [len(curves(ax)) for ax in figure.axes] == [6, 6, 3, 6]
     said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said == ["LeWM", "PLDM", "copy last", "first dose that beats copy last"]
+    assert said == [
+        "LeWM",
+        "PLDM",
+        "copy last",
+        "action-blind predictor",
+        "first dose beyond every baseline",
+    ]
 
 
 def test_what_lies_below_widens_every_panel(dosed_result: Result, change: Change) -> None:
