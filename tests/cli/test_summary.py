@@ -49,13 +49,24 @@ def test_voe() -> None:
         metric("voe", "auroc", 0.97, **teleport),
         metric("voe", "auroc", 0.95, control="copy_last", **teleport),
         metric("voe", "delta_auroc_over_copy_last", 0.02, versus="copy_last", **teleport),
-        metric("voe", "p_wilcoxon", 1e-9, **teleport),
+        metric(
+            "voe", "delta_auroc_over_pixel_difference", 0.01, versus="pixel_difference", **teleport
+        ),
+        metric("voe", "p_noticed_holm", 1e-9, **teleport),
+        metric("voe", "p_beyond_holm", 0.04, **teleport),
         metric("voe", "surprise", 3.0, subject="teleport_agent", horizon=0),
         notes=("these checkpoints",),
     )
     assert rows == [
-        ["condition", "onset AUROC", "copy-last", "Δ over copy-last", "p (Wilcoxon)"],
-        ["teleport_agent · lewm", "0.97", "0.95", "0.02", "1e-09"],
+        [
+            "condition",
+            "onset AUROC",
+            "gain over the best baseline",
+            "which",
+            "p noticed (Holm)",
+            "p beyond (Holm)",
+        ],
+        ["teleport_agent · lewm", "0.97", "0.01", "pixel difference", "1e-09", "0.04"],
         ["Note: these checkpoints"],
     ]
 

@@ -40,7 +40,8 @@ def result() -> Result:
     }
     numbers = [
         {**ONSET, "metric": "auroc", "value": 0.9, "ci_low": 0.8, "ci_high": 0.95},
-        {**ONSET, "metric": "p_ttest", "value": 0.001},
+        {**ONSET, "metric": "p_noticed", "value": 0.001},
+        {**ONSET, "metric": "p_noticed_holm", "value": 0.001},
         {
             **ONSET,
             "metric": "delta_auroc_over_copy_last",

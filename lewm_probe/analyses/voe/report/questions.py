@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lewm_probe.analyses.voe.report.baselines import ONSET, best, best_gain, known, shown
 from lewm_probe.analyses.voe.report.contrast import color_question
@@ -14,6 +15,7 @@ from lewm_probe.reports.verdicts.judging import (
     Answer,
     Rule,
     Shown,
+    Verdict,
     VerdictQuestion,
     alpha,
     clause,
@@ -79,9 +81,17 @@ def _asked(view: WorldView, condition: str, card: Card) -> VerdictQuestion:
         )
         for model in view.models
     )
+    verdicts = tuple(_with_doubt(view, condition, one) for one in verdicts)
     key = view.kind(condition).replace("_", "-")
     question, told = (_filled(view, condition, text) for text in (card.question, card.rule))
     return VerdictQuestion(f"{key}-{condition}", question, told, verdicts, "voe", condition)
+
+
+def _with_doubt(view: WorldView, condition: str, one: Verdict) -> Verdict:
+    """Says in a few words, too, that it may be the picture that is new."""
+    if not never_seen(view, condition, one.model, one.answer):
+        return one
+    return replace(one, brief=f"{one.brief}; perhaps a picture that it never saw")
 
 
 def _evidence(view: WorldView, condition: str, model: str, answer: Answer) -> Sequence[str]:
