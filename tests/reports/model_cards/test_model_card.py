@@ -62,10 +62,6 @@ def test_hugging_face_reads_the_stored_numbers_back(published: Result, cards: li
         ("probe", "Pearson r, agent position, linear probe of z"),
         ("probe", "Pearson r, agent position, MLP probe of z"),
         ("voe", "AUROC at onset, step-sized teleport of agent"),
-        (
-            "voe",
-            "AUROC at onset beyond the best baseline, copy last, step-sized teleport of agent",
-        ),
         ("voe", "AUROC of swapped actions (preflight)"),
         ("straightness", "Straightness S, encoded latents, stride 1"),
         ("rollout", "Error over copy-last, 1 block ahead"),

@@ -33,7 +33,7 @@ def auroc_plot(view: WorldView) -> Plot | None:
     def draw(width: float) -> Figure:
         across = min(3, len(models)) if width >= FULL else 1
         row = 0.30 if width >= FULL else 0.24
-        figure, axes = grid(len(models), width, across=across, height=row * len(conditions) + 0.4)
+        figure, axes = grid(len(models), width, across=across, height=row * len(conditions) + 0.6)
         for ax, model in zip(axes, models, strict=True):
             look = view.looks[model]
             ax.axvline(0.5, color=MUTED, linewidth=0.7, zorder=0.5)

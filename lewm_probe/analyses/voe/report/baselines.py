@@ -99,9 +99,7 @@ def best(view: WorldView, names: Sequence[str], **keys: Any) -> str:
 
 
 def best_gain(view: WorldView, **keys: Any) -> tuple[Detector, Mean] | None:
-    """The best baseline, and what the model has beyond it."""
-    for one in detectors(view, known(view), **keys):
-        found = means(gain_rows(view, one.name, **keys))
-        if found:
-            return one, found[0]
-    return None
+    """The best baseline, and what the model has beyond it; none where that was not stored."""
+    found = detectors(view, known(view), **keys)
+    gains = means(gain_rows(view, found[0].name, **keys)) if found else []
+    return (found[0], gains[0]) if gains else None
