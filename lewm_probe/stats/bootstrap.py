@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 
 class Estimate(NamedTuple):
@@ -51,7 +51,7 @@ def mean(values: np.ndarray, confidence: float = 0.95) -> Estimate:
     centre = float(there.mean())
     if n == 1:
         return Estimate(centre, n=1)
-    half = float(stats.t.isf((1 - confidence) / 2, n - 1) * there.std(ddof=1) / np.sqrt(n))
+    half = float(-special.stdtrit(n - 1, (1 - confidence) / 2) * there.std(ddof=1) / np.sqrt(n))
     return Estimate(centre, centre - half, centre + half, n)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 from statsmodels.stats.power import TTestPower
 
 from lewm_probe.stats.bootstrap import Estimate
@@ -24,7 +24,7 @@ def d_z(differences: np.ndarray, confidence: float = 0.95) -> Estimate:
     if spread is None:
         return Estimate(None, n=n)
     value = float(differences.mean() / spread)
-    t = float(stats.t.isf((1 - confidence) / 2, n - 1))
+    t = float(-special.stdtrit(n - 1, (1 - confidence) / 2))
     normal = t * float(np.sqrt((1 + value**2 / 2) / n))
     low, high = value - normal, value + normal
     if n > 3:
@@ -36,7 +36,7 @@ def d_z(differences: np.ndarray, confidence: float = 0.95) -> Estimate:
         pseudo = n * value - (n - 1) * without
         error = float(pseudo.std(ddof=1)) / np.sqrt(n)
         if np.isfinite(error) and error > 0:
-            skew = float(stats.skew(pseudo))
+            skew = _skewness(pseudo)
             low = min(low, value - error * _hall_inverse(t, skew, n))
             high = max(high, value - error * _hall_inverse(-t, skew, n))
     return Estimate(value, low, high, n)
@@ -115,9 +115,16 @@ def _tail(differences: np.ndarray, mean: float) -> float:
     n = len(differences)
     away = float(differences.mean()) - mean
     u = away / float(differences.std(ddof=1))
-    skew = float(stats.skew(differences))
+    skew = _skewness(differences)
     hall = np.sqrt(n) * (u + skew * u**2 / 3 + skew**2 * u**3 / 27 + skew / (6 * n))
-    return float(stats.t.sf(min(np.sqrt(n) * u, hall), n - 1))
+    return float(special.stdtr(n - 1, -min(np.sqrt(n) * u, hall)))
+
+
+def _skewness(values: np.ndarray) -> float:
+    """That of ``scipy.stats.skew``, in a tenth of its time."""
+    away = values - values.mean()
+    square = float(np.square(away).mean())
+    return float((away**3).mean() / square**1.5) if square > 0 else 0.0
 
 
 def _hall_inverse(t: float, skew: float, n: int) -> float:

@@ -177,12 +177,14 @@ class _Area(NamedTuple):
     Attributes:
         value: the mean.
         influence: of each case on it, (N,), mean 0.
+        variance: over cases, and what so many cannot resolve.
         spread: variance of the mean because seeds differ, beyond what cases explain; 0 for one.
         seeds: how many.
     """
 
     value: float
     influence: np.ndarray
+    variance: float
     spread: float
     seeds: int
 
@@ -192,18 +194,14 @@ class _Area(NamedTuple):
         each = np.array([one.mean(axis=0) + one.mean(axis=1) for one in compared])
         each -= 2 * values[:, None]  # (S, N)
         influence, count = each.mean(axis=0), len(values)
+        n = len(influence)
+        pairs = n * max(1, n - 1)
+        variance = float(influence @ influence) / pairs + resolution(n)
         spread = 0.0
         if count > 1:
-            n = len(influence)
-            by_cases = np.square(each - influence).sum() / ((count - 1) * n * max(1, n - 1))
+            by_cases = np.square(each - influence).sum() / ((count - 1) * pairs)
             spread = max(0.0, float(values.var(ddof=1) - by_cases)) / count
-        return cls(float(values.mean()), influence, spread, count)
-
-    @property
-    def variance(self) -> float:
-        """Over cases, and what so many cannot resolve."""
-        n = len(self.influence)
-        return float(self.influence @ self.influence) / (n * max(1, n - 1)) + resolution(n)
+        return cls(float(values.mean()), influence, variance, spread, count)
 
     @property
     def effective(self) -> float:
