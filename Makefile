@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 WORKERS ?= 2
 
-.PHONY: help demo test lint format types freeze freeze-check environment clean
+.PHONY: help demo test lint format types freeze freeze-check calibrate environment clean
 help:
 	@echo "make demo    train both models small, audit them, write the report ($(DEMO))"
 	@echo "make test    all tests"
@@ -15,6 +15,7 @@ help:
 	@echo "make types   type checker             make clean    remove the virtual environment"
 	@echo "make freeze  write all numbers of this tree, or of COMMIT=…, to compare with later"
 	@echo "make freeze-check    compare this tree's numbers with them; WHOLE=1: the slow tier too"
+	@echo "make calibrate       simulate how often tests, intervals and verdicts err (reports/calibration)"
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m lewm_probe.cli.main demo --out $(DEMO)
@@ -39,6 +40,10 @@ freeze: $(VENV)/.installed-dev
 
 freeze-check: $(VENV)/.installed-dev
 	$(BIN)/python tests/freeze/freeze.py check $(if $(WHOLE),--whole)
+
+# Half an hour on two cores; stopped, it goes on.
+calibrate: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 nice $(BIN)/python -m tests.calibration.run --workers $(WORKERS)
 
 environment: $(VENV)/.installed-dev
 
