@@ -7,6 +7,7 @@ probes trained on encoded latents say how wrong it is in pixels or degrees.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +23,12 @@ from lewm_probe.analyses.engine.imagination import Imagined, imagine
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.readout.linear import LinearProbe, fit_linear
-from lewm_probe.analyses.readout.scores import score
+from lewm_probe.analyses.readout.scores import Sums, score
 from lewm_probe.analyses.readout.targets import Target, check_quantities, targets_of, varying
 from lewm_probe.models.base import device_of
 from lewm_probe.stats import bootstrap
-from lewm_probe.stats.bootstrap import Estimate, interval
+from lewm_probe.stats.bootstrap import Estimate
+from lewm_probe.stats.skewed import positive_bounds
 from lewm_probe.worlds.base import World
 
 PLACES = 4
@@ -45,8 +47,8 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     ``angle_error_deg``, and ``r2``, of linear probes that were trained on encoded latents of the
     probe's training trajectories and read imagined ones; controls ``copy_last`` (read from the last
     encoded latent) and ``encoded`` (read from the latent of the frame itself: the probe's own
-    error). Raw rows: both ``mse`` of every trajectory and horizon. Horizons that do not fit into
-    the trajectories are left out with a note.
+    error). Raw rows: both ``mse`` of every trajectory and horizon, and the sums that the probes'
+    scores follow from. Horizons that do not fit into the trajectories are left out with a note.
 
     Raises:
         UsageError: a quantity that the world does not know.
@@ -66,14 +68,14 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     confidence = context.suite.statistics.confidence
     for k in horizons:
         own, copy = wrong[:, k - 1], copied[:, k - 1]
-        estimate = bootstrap.mean(own, weights, confidence)
+        estimate = bootstrap.mean(own, confidence)
         recorder.metric(checkpoint, "mse", estimate, features="z", horizon=k)
         for values, baseline in ((own, None), (copy, "copy_last")):
             at: dict[str, Any] = {"features": "z", "horizon": k, "control": baseline}
             recorder.rows(checkpoint, "mse", values, trajectories.ids, **at)
         for metric, found, control in (
-            ("mse", bootstrap.mean(copy, weights, confidence), "copy_last"),
-            ("mse_over_copy_last", _ratio(own, copy, weights, confidence), None),
+            ("mse", bootstrap.mean(copy, confidence), "copy_last"),
+            ("mse_over_copy_last", _ratio(own, copy, confidence), None),
         ):
             recorder.metric(checkpoint, metric, found, features="z", horizon=k, control=control)
     view = pooled(checkpoint, latents)
@@ -90,14 +92,43 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
             for k in horizons:
                 there = replace(true, values=true.values[:, frames[:, k - 1]])
                 at_k = read[:, :, min(k, read.shape[2]) - 1]
-                scores = score(there, at_k[None], probe.targets, weights, confidence).estimates
+                scores = score(there, at_k[None], probe.targets, weights, confidence)
+                keys: dict[str, Any] = {"subject": target.name, "features": "z"}
+                keys |= {"method": "linear", "horizon": k, "control": control}
                 for metric in READ:
-                    if metric in scores:
+                    if metric in scores.estimates:
                         unit = {"rmse": target.unit, "angle_error_deg": "deg"}.get(metric)
-                        keys: dict[str, Any] = {"subject": target.name, "features": "z"}
-                        keys |= {"method": "linear", "horizon": k, "control": control}
-                        recorder.metric(checkpoint, metric, scores[metric], unit=unit, **keys)
+                        estimate = scores.estimates[metric]
+                        recorder.metric(checkpoint, metric, estimate, unit=unit, **keys)
+                _write_sums(recorder, checkpoint, there, scores.sums, trajectories.ids, keys)
     return {}
+
+
+def _write_sums(
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    target: Target,
+    sums: Sums,
+    ids: Sequence[str],
+    keys: Mapping[str, Any],
+) -> None:
+    """Rows that the probe's scores follow from, by trajectory and axis (see ``Sums``).
+
+    ``sum_squared_error`` and, of angles, ``sum_angle_error``; what is the same for all controls,
+    ``frames``, ``sum_true``, ``sum_true_squared`` and ``scale``, stands with the model's own.
+    """
+    error = sums.true_squared - 2 * sums.product[0] + sums.predicted_squared[0]  # (N, K)
+    by_axis = {"sum_squared_error": error}
+    if keys["control"] is None:
+        by_axis |= {"sum_true": sums.true, "sum_true_squared": sums.true_squared}
+        recorder.rows(checkpoint, "frames", sums.frames.astype(float), ids, **keys)
+        for axis, scale in zip(target.axes, sums.scale, strict=True):
+            recorder.rows(checkpoint, "scale", np.array([scale]), ids[:1], axis=axis, **keys)
+    for metric, values in by_axis.items():
+        for axis, column in zip(target.axes, values.T, strict=True):
+            recorder.rows(checkpoint, metric, column, ids, axis=axis, **keys)
+    if sums.angle_error is not None:
+        recorder.rows(checkpoint, "sum_angle_error", sums.angle_error, ids, **keys)
 
 
 def _fitting(recorder: ResultRecorder, checkpoint: Checkpoint, frames: int) -> list[int]:
@@ -128,18 +159,15 @@ def _surprise(checkpoint: Checkpoint, predicted: np.ndarray, target: np.ndarray)
     return np.stack(parts)
 
 
-def _ratio(
-    numerator: np.ndarray, denominator: np.ndarray, weights: np.ndarray, confidence: float
-) -> Estimate:
+def _ratio(numerator: np.ndarray, denominator: np.ndarray, confidence: float) -> Estimate:
     """Ratio of means over trajectories (N,) with its interval; None when nothing ever moves."""
-    below = float(denominator.mean())
-    if not below > 0:
-        return Estimate(None, n=len(numerator))
-    bottom = weights @ denominator
-    draws = np.divide(
-        weights @ numerator, bottom, out=np.full_like(bottom, np.nan), where=bottom > 0
-    )
-    return Estimate(float(numerator.mean()) / below, *interval(draws, confidence), len(numerator))
+    n = len(numerator)
+    if not denominator.mean() > 0:
+        return Estimate(None, n=n)
+    ratio = float(numerator.mean() / denominator.mean())
+    above, below = (values.sum() - values for values in (numerator, denominator))  # each left out
+    without = np.divide(above, below, out=np.full(n, np.nan), where=below > 0)
+    return Estimate(ratio, *positive_bounds(without, ratio, confidence), n)
 
 
 def _readouts(checkpoint: Checkpoint, context: Context) -> list[tuple[Target, LinearProbe]]:

@@ -72,6 +72,7 @@ def test_probes_read_imagined_latents_in_pixels(result):
 
 def test_rows_hold_every_trajectory(result):
     rows = result.rows
+    rows = rows[rows["metric"] == "mse"]
     there = rows[(rows["model"] == "lewm") & (rows["horizon"] == 2)]
     for control, mine in (
         (None, there[there["control"].isna()]),
@@ -80,6 +81,27 @@ def test_rows_hold_every_trajectory(result):
         (metric,) = pick(result, "mse", model="lewm", horizon=2, control=control)
         assert mine["trajectory_id"].nunique() == len(mine) == suite_size(result)
         assert mine["value"].mean() == pytest.approx(metric.value, rel=1e-4)
+
+
+@pytest.mark.parametrize("control", [None, "copy_last", "encoded"])
+def test_scores_of_probes_follow_from_rows(result, control):
+    rows = result.rows
+    at = (rows["model"] == "lewm") & (rows["horizon"] == 2) & (rows["subject"] == "agent_position")
+    own = rows[at & rows["control"].isna()]
+    mine = own if control is None else rows[at & (rows["control"] == control)]
+
+    def total(table, metric):
+        chosen = table[table["metric"] == metric]
+        return chosen.groupby("axis", dropna=False)["value"].sum()
+
+    frames = total(own, "frames").iloc[0]
+    squared = total(mine, "sum_squared_error") / frames
+    variance = total(own, "sum_true_squared") / frames - (total(own, "sum_true") / frames) ** 2
+    keys = {"model": "lewm", "horizon": 2, "subject": "agent_position", "control": control}
+    (r2,), (rmse,) = (pick(result, metric, **keys) for metric in ("r2", "rmse"))
+    assert r2.value == pytest.approx((1 - squared / variance).mean(), rel=1e-4, abs=1e-5)
+    scaled = np.sqrt((squared * total(own, "scale") ** 2).mean())
+    assert rmse.value == pytest.approx(scaled, rel=1e-4)
 
 
 def test_several_places_are_averaged_first(oracle, suite, cache):
