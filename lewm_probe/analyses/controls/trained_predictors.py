@@ -46,6 +46,10 @@ WEIGHT_DECAY = 1e-3
 WARM_UP = 0.1
 """Share of the steps over which the learning rate rises; a cosine to zero follows."""
 
+SMALL = 5_000_000
+"""Models of fewer parameters are trained on one CPU thread: on several a step of theirs takes about
+as long, and many times longer on a busy machine, as threads wait for each other."""
+
 
 class TrainedPredictor(nn.Module, WorldModel):
     """Frozen latents, scaled, with a predictor trained on them.
@@ -226,7 +230,8 @@ def _train(
         optimizer, lambda step: _rate(step, settings.steps)
     )
     drawn = _batches(len(z), settings, seed)
-    with _seeded(torch_seed(seed, "random-encoder", "training"), device):
+    small = sum(p.numel() for p in predictor.parameters()) < SMALL
+    with _seeded(torch_seed(seed, "random-encoder", "training"), device), _threads(small):
         for _ in range(settings.steps):
             chosen = next(drawn).to(device)
             window = z[chosen]
@@ -268,3 +273,14 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def _threads(one: bool) -> Iterator[None]:
+    """One CPU thread inside the block, if that is asked for."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if one else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
