@@ -70,12 +70,14 @@ class ResultRecorder:
         checkpoint: Checkpoint,
         metric: str,
         values: np.ndarray,
-        ids: Sequence[str],
+        ids: Sequence[str | None],
         /,
         frames: np.ndarray | None = None,
         **keys: Any,
     ) -> None:
         """Write down a raw value for each of ``ids`` (trajectories), with frame numbers if given.
+
+        An id is null for a value of all trajectories together.
 
         Values that are not finite are left out: a row that is missing says as much.
         """

@@ -8,6 +8,7 @@ its value for a true Gaussian sample of the same size; R² from time says how mu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +28,10 @@ from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.readout.targets import body_positions
 from lewm_probe.core.seeding import stream, torch_seed
 from lewm_probe.stats import bootstrap
-from lewm_probe.stats.bootstrap import Estimate, interval
-from lewm_probe.stats.spectrum import participation_ratio, rank_of_moments
+from lewm_probe.stats.bootstrap import Estimate
+from lewm_probe.stats.spectrum import participation_estimate, rank_estimate
 from lewm_probe.training.sigreg import sigreg, unit_directions
 from lewm_probe.worlds import make_world
-
-SPECTRUM_RESAMPLES = 200
-"""Resamples for intervals of ranks, each of which needs an eigendecomposition."""
 
 DIRECTIONS = 256
 """Random directions of SIGReg: a quarter of training's, since here it is averaged over frames."""
@@ -55,16 +53,19 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     ``dimension_variance`` with ``window`` ``min``, ``median`` and ``max`` over axes; ``sigreg``
     (per frame over trajectories, averaged over frames and directions) and the same for the control
     ``gaussian``; ``r2`` with ``subject`` ``time_index``: the share of the latents' variance that is
-    linear in time. The first three also for the earlier checkpoints of each run, on fewer
-    trajectories. Raw rows: ``pc1`` and ``pc2`` of some frames beside the bodies' positions there.
+    linear in time. Ranks and variances are jackknifed over trajectories, which takes their bias
+    away. The first three also for the earlier checkpoints of each run, on fewer trajectories. Raw
+    rows: pseudo-values of each trajectory, whose mean is the number (of ranks the
+    ``reciprocal_…``, one over whose mean it is); ``sigreg`` of each frame; ``pc1`` and ``pc2`` of
+    some frames beside the bodies' positions there.
 
     Raises:
         UserError: latents that are not finite.
     """
     data = context.trajectories(checkpoint, "clean")
     view = pooled(checkpoint, encoded(checkpoint, data.pixels, data.actions, context.cache)["z"])
-    _spectrum(recorder, checkpoint, view)
-    _variances(recorder, checkpoint, view)
+    _spectrum(recorder, checkpoint, view, data.ids)
+    _variances(recorder, checkpoint, view, data.ids)
     _gaussianity(recorder, checkpoint, view)
     _scatter(recorder, checkpoint, view, data, body_positions(context.world))
     some = data.take(range(min(CURVE_TRAJECTORIES, len(data))))
@@ -75,52 +76,79 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     return {}
 
 
-def _spectrum(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray) -> None:
-    """Ranks and total variance with intervals, from second moments of each trajectory."""
-    z = view.astype(np.float64)  # (N, T, D)
-    n, frames = z.shape[:2]
-    moments = np.einsum("ntd,nte->nde", z, z, optimize=True) / frames
-    means = z.mean(axis=1)  # (N, D)
-    rng = stream(recorder.suite.seed, "geometry", "bootstrap")
-    weights = np.concatenate(
-        [np.full((1, n), 1 / n), bootstrap.resamples(n, SPECTRUM_RESAMPLES, rng)]
-    )
-    draws = np.empty((len(weights), 3))
-    for i, weight in enumerate(weights):
-        second = np.tensordot(weight, moments, axes=1)  # (D, D)
-        centre = weight @ means
-        covariance = second - np.outer(centre, centre)
-        draws[i] = rank_of_moments(second), participation_ratio(covariance), np.trace(covariance)
-    for name, column in zip(
-        ("effective_rank", "participation_ratio", "trace_cov"), draws.T, strict=True
+def _spectrum(
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    view: np.ndarray,
+    ids: Sequence[str] | None = None,
+) -> None:
+    """Ranks and total variance with intervals; with ``ids`` also rows of their pseudo-values."""
+    confidence = recorder.suite.statistics.confidence
+    for metric, found in (
+        ("effective_rank", rank_estimate(view, confidence)),
+        ("participation_ratio", participation_estimate(view, confidence)),
+        ("trace_cov", _left_out(_Moments.of(view).variance.sum(axis=1), confidence)),
     ):
-        # A resample holds fewer different trajectories and so uses fewer directions: the whole
-        # cloud of draws lies low, and is moved to where the value is.
-        column[1:] += column[0] - column[1:].mean()
-        _write(recorder, checkpoint, name, column, n)
+        estimate, pseudo = found
+        recorder.metric(checkpoint, metric, estimate, features="z")
+        if ids is not None:
+            of = metric if metric == "trace_cov" else f"reciprocal_{metric}"
+            recorder.rows(checkpoint, of, pseudo, ids, features="z")
 
 
-def _variances(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray) -> None:
+def _variances(
+    recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray, ids: Sequence[str]
+) -> None:
     """Variance of the least, middle and most varying axis, and the share that time explains."""
-    z = view.astype(np.float64)
-    n, frames, width = z.shape
-    z = z - z.mean(axis=(0, 1))  # moments about the mean lose no digits
-    rng = stream(recorder.suite.seed, "geometry", "bootstrap of variances")
-    drawn = bootstrap.resamples(n, recorder.suite.statistics.bootstrap, rng)
-    weights = np.concatenate([np.full((1, n), 1 / n), drawn])
-    time = np.linspace(-1, 1, frames)  # centred: a resample keeps every frame of a trajectory
-    means = weights @ z.mean(axis=1)  # (R, D)
-    variance = np.maximum(weights @ np.square(z).mean(axis=1) - means**2, 0)
-    shared = weights @ np.einsum("ntd,t->nd", z, time / frames)  # covariance with time
-    for window, of_axes in (("min", np.min), ("median", np.median), ("max", np.max)):
-        _write(
-            recorder, checkpoint, "dimension_variance", of_axes(variance, axis=1), n, window=window
-        )
-    explained = np.square(shared).sum(axis=1) / np.square(time).mean()
-    total = variance.sum(axis=1)
-    nothing = 1e-12 * width * max(1.0, float(np.square(view).mean()))  # rounding of float32
+    moments = _Moments.of(view)
+    confidence = recorder.suite.statistics.confidence
+    found: list[tuple[str, np.ndarray, dict[str, Any]]] = [
+        ("dimension_variance", of_axes(moments.variance, axis=1), {"window": window})
+        for window, of_axes in (("min", np.min), ("median", np.median), ("max", np.max))
+    ]
+    total = moments.variance.sum(axis=1)
+    nothing = 1e-12 * view.shape[-1] * max(1.0, float(np.square(view).mean()))  # float32 rounding
+    explained = np.square(moments.with_time).sum(axis=1) / moments.time
     share = np.divide(explained, total, out=np.full_like(total, np.nan), where=total > nothing)
-    _write(recorder, checkpoint, "r2", share, n, subject_="time_index")
+    found.append(("r2", share, {"subject": "time_index"}))
+    for metric, values, keys in found:
+        estimate, pseudo = _left_out(values, confidence)
+        recorder.metric(checkpoint, metric, estimate, features="z", **keys)
+        recorder.rows(checkpoint, metric, pseudo, ids, features="z", **keys)
+
+
+class _Moments(NamedTuple):
+    """Second moments of all trajectories (first), then of all but each one.
+
+    Attributes:
+        variance: of each axis, (1 + N, D).
+        with_time: covariance of each axis with time, (1 + N, D).
+        time: variance of time.
+    """
+
+    variance: np.ndarray
+    with_time: np.ndarray
+    time: float
+
+    @classmethod
+    def of(cls, view: np.ndarray) -> _Moments:
+        z = view.astype(np.float64)
+        n, frames, _ = z.shape
+        z = z - z.mean(axis=(0, 1))  # moments about the mean lose no digits
+        rest = (1 - np.eye(n)) / max(1, n - 1)
+        weights = np.concatenate([np.full((1, n), 1 / n), rest])  # (1 + N, N)
+        time = np.linspace(-1, 1, frames)  # centred: who is left out takes every frame along
+        means = weights @ z.mean(axis=1)
+        variance = np.maximum(weights @ np.square(z).mean(axis=1) - means**2, 0)
+        shared = weights @ np.einsum("ntd,t->nd", z, time / frames)
+        return cls(variance, shared, float(np.square(time).mean()))
+
+
+def _left_out(values: np.ndarray, confidence: float) -> tuple[Estimate, np.ndarray]:
+    """The jackknife of a statistic of all trajectories (first) and of all but each one."""
+    if not np.isfinite(values).all():
+        return Estimate(None, n=len(values) - 1), np.full(len(values) - 1, np.nan)
+    return bootstrap.jackknife(values[1:], float(values[0]), confidence)
 
 
 def _gaussianity(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndarray) -> None:
@@ -128,20 +156,22 @@ def _gaussianity(recorder: ResultRecorder, checkpoint: Checkpoint, view: np.ndar
     seed, (n, frames, width) = recorder.suite.seed, view.shape
     generator = torch.Generator().manual_seed(torch_seed(seed, "geometry", "directions"))
     directions = unit_directions(width, DIRECTIONS, generator)
-    own = _sigreg(torch.tensor(view), directions)
-    recorder.metric(checkpoint, "sigreg", Estimate(own, n=n), features="z")
+    own = _sigreg(torch.tensor(view), directions)  # (T,)
     drawn = [
         _sigreg(torch.randn(n, frames, width, generator=generator), directions)
         for _ in range(GAUSSIAN_DRAWS)
     ]
-    level = Estimate(float(np.mean(drawn)), n=n)
-    recorder.metric(checkpoint, "sigreg", level, features="z", control="gaussian")
+    for control, by_frame in ((None, own), ("gaussian", np.mean(drawn, axis=0))):
+        keys = {"features": "z", "control": control}
+        recorder.metric(checkpoint, "sigreg", Estimate(float(by_frame.mean()), n=n), **keys)
+        of_all = [None] * frames  # a frame of all trajectories together
+        recorder.rows(checkpoint, "sigreg", by_frame, of_all, np.arange(frames), **keys)
 
 
-def _sigreg(latents: torch.Tensor, directions: torch.Tensor) -> float:
-    """Mean over frames, one at a time: all at once would need N · T · M · 17 cosines in memory."""
+def _sigreg(latents: torch.Tensor, directions: torch.Tensor) -> np.ndarray:
+    """Of each frame, one at a time: all at once would need N · T · M · 17 cosines in memory."""
     frames = latents.split(1, dim=1)
-    return float(np.mean([float(sigreg(frame, directions, KNOTS, RANGE)) for frame in frames]))
+    return np.array([float(sigreg(frame, directions, KNOTS, RANGE)) for frame in frames])
 
 
 def _scatter(
@@ -176,19 +206,3 @@ def _scatter(
                 features="z",
                 axis=axis,
             )
-
-
-def _write(
-    recorder: ResultRecorder,
-    checkpoint: Checkpoint,
-    metric: str,
-    draws: np.ndarray,
-    n: int,
-    subject_: str | None = None,
-    window: str | None = None,
-) -> None:
-    """The first of ``draws`` is the value, the others are resamples."""
-    confidence = recorder.suite.statistics.confidence
-    bounds = interval(draws[1:], confidence) if np.isfinite(draws[0]) else (None, None)
-    estimate = Estimate(float(draws[0]), *bounds, n)
-    recorder.metric(checkpoint, metric, estimate, subject=subject_, features="z", window=window)

@@ -38,35 +38,72 @@ def z(lewm, suite, cache):
     return cache.encode(lewm.model, suite_trajectories(suite, SIZE, "disjoint").pixels)["z"]
 
 
+def jackknifed(of, z, turn=lambda value: value):
+    """Bias-corrected value of a statistic of trajectories, by leaving each one out."""
+    n = len(z)
+    left_out = [turn(of(np.delete(z, i, axis=0))) for i in range(n)]
+    return turn(np.mean([n * turn(of(z)) - (n - 1) * one for one in left_out]))
+
+
+def flat(z):
+    return z.reshape(-1, z.shape[-1]).astype(float)
+
+
+def reciprocal(value):
+    return 1 / value
+
+
 def test_spectrum_by_hand(result, z):
-    flat = z.reshape(-1, z.shape[-1]).astype(float)
-    covariance = np.cov(flat.T, bias=True)
-    for metric, expected in (
-        ("effective_rank", effective_rank(z)),
-        ("participation_ratio", participation_ratio(covariance)),
-        ("trace_cov", np.trace(covariance)),
+    for metric, of, turn in (
+        ("effective_rank", effective_rank, reciprocal),
+        (
+            "participation_ratio",
+            lambda z: participation_ratio(np.cov(flat(z).T, bias=True)),
+            reciprocal,
+        ),
+        ("trace_cov", lambda z: np.trace(np.cov(flat(z).T, bias=True)), lambda value: value),
     ):
         found = pick(result, metric)
-        assert found.value == pytest.approx(expected, rel=1e-5)
+        assert found.value == pytest.approx(jackknifed(of, z, turn), rel=1e-5)
         assert found.ci_low < found.value < found.ci_high
         assert (found.features, found.n) == ("z", len(z))
+        rows = result.rows
+        name = metric if turn is not reciprocal else f"reciprocal_{metric}"
+        pseudo = rows[rows["metric"] == name]["value"]
+        assert len(pseudo) == len(z)
+        assert found.value == pytest.approx(turn(pseudo.mean()), rel=1e-4)
 
 
 def test_variance_of_the_axes(result, z):
-    variance = z.reshape(-1, z.shape[-1]).astype(float).var(axis=0)
     for window in ("min", "median", "max"):
-        expected = getattr(np, window)(variance)
-        assert pick(result, "dimension_variance", window=window).value == pytest.approx(expected)
+        of_axes = getattr(np, window)
+        expected = jackknifed(lambda z, of_axes=of_axes: of_axes(flat(z).var(axis=0)), z)
+        found = pick(result, "dimension_variance", window=window)
+        assert found.value == pytest.approx(expected)
+        rows = result.rows[result.rows["metric"] == "dimension_variance"]
+        pseudo = rows[rows["window"] == window]["value"]
+        assert found.value == pytest.approx(pseudo.mean(), rel=1e-4)
 
 
 def test_share_that_time_explains(result, z):
-    time = np.tile(np.arange(z.shape[1]), len(z))[:, None]
-    flat = z.reshape(-1, z.shape[-1]).astype(float)
-    left = flat - LinearRegression().fit(time, flat).predict(time)
-    expected = 1 - np.square(left).sum() / np.square(flat - flat.mean(axis=0)).sum()
+    def share(z):
+        time = np.tile(np.arange(z.shape[1]), len(z))[:, None]
+        left = flat(z) - LinearRegression().fit(time, flat(z)).predict(time)
+        return 1 - np.square(left).sum() / np.square(flat(z) - flat(z).mean(axis=0)).sum()
+
     found = pick(result, "r2", subject="time_index")
-    assert found.value == pytest.approx(expected, rel=1e-6)
+    assert found.value == pytest.approx(jackknifed(share, z), rel=1e-6)
     assert found.ci_low <= found.value <= found.ci_high
+
+
+def test_sigreg_is_the_mean_over_frames(result):
+    rows = result.rows[result.rows["metric"] == "sigreg"]
+    for control, mine in (
+        (None, rows[rows["control"].isna()]),
+        ("gaussian", rows.dropna(subset="control")),
+    ):
+        assert mine["frame"].tolist() == list(range(len(mine)))
+        assert pick(result, "sigreg", control=control).value == pytest.approx(mine["value"].mean())
 
 
 def test_a_clock_is_all_time(doubles, suite, cache):
