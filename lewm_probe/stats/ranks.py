@@ -99,11 +99,13 @@ def pairwise_accuracy(
 ) -> Estimate:
     """Share of cases whose perturbed trajectory is the more surprising one; ties count half.
 
-    Wilson's interval; with ties it is wider than needed.
+    Agresti and Coull's interval (1998, Am. Stat. 52:119): Wilson's covers 91 % where a share is
+    near 1, as accuracies are. With ties it is wider than needed.
     """
     wins = (perturbed > reference) + 0.5 * (perturbed == reference)
-    share = float(wins.mean())
-    return _wilson(share, len(wins), confidence)
+    alpha, n = 1 - confidence, len(wins)
+    low, high = proportion_confint(wins.sum(), n, alpha=alpha, method="agresti_coull")
+    return Estimate(float(wins.mean()), float(low), float(high), n)
 
 
 def threshold_at(clean: np.ndarray, false_positives: float = 0.05) -> float:
@@ -155,12 +157,8 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
     """A proportion with Wilson's interval."""
     if trials == 0:
         return Estimate(None, n=0)
-    return _wilson(successes / trials, trials, confidence)
-
-
-def _wilson(share: float, n: int, confidence: float) -> Estimate:
-    low, high = proportion_confint(share * n, n, alpha=1 - confidence, method="wilson")
-    return Estimate(share, float(low), float(high), n)
+    low, high = proportion_confint(successes, trials, alpha=1 - confidence, method="wilson")
+    return Estimate(successes / trials, float(low), float(high), trials)
 
 
 def _score_bounds(share: float, effective: float, z: float) -> tuple[float, float]:

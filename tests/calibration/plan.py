@@ -25,7 +25,16 @@ SIZES = (50, 100, 200)
 CLOSED, DRAWN = 2000, 300
 """Repeats of closed forms, and of what draws resamples or makes whole reports."""
 
-KINDS = ("normal", "gamma", "t3", "contaminated", "outliers", "log-normal", *scenarios.REAL)
+KINDS = (
+    "normal",
+    "gamma",
+    "t3",
+    "contaminated",
+    "outliers",
+    "log-normal",
+    *scenarios.REAL,
+    *scenarios.REAL_VALUES,
+)
 SIDES = ((2, 2), (3, 3), (4, 4), (6, 6), (2, 3), (3, 4), (1, 3))
 
 
@@ -104,9 +113,9 @@ def cells() -> list[Cell]:
         add(methods.sentences, DRAWN, compared, sides=sides, n=200, tau=0.1, effect=0.5)
     for n in SIZES:
         for heavy in (False, True):
-            add(readouts.ranks_of_latents, DRAWN, (spectrum, bootstrap), n=n, heavy=heavy)
+            add(readouts.ranks_of_latents, 1000, (spectrum, bootstrap), n=n, heavy=heavy)
         for kind in ("normal", "gamma", "t3", "contaminated", *scenarios.REAL_ERRORS):
-            add(readouts.probes, DRAWN, (scores, skewed, bootstrap), kind=kind, n=n)
+            add(readouts.probes, 2 * DRAWN, (scores, skewed, bootstrap), kind=kind, n=n)
     for n in SIZES:
         _over_trajectories(add, n)
     return found
@@ -115,8 +124,6 @@ def cells() -> list[Cell]:
 def _over_trajectories(add: Callable[..., None], n: int) -> None:
     for kind in KINDS:
         add(trajectories.tests, CLOSED, (paired, bootstrap), kind=kind, n=n)
-    for kind in (*scenarios.REAL_ERRORS, scenarios.REAL_COSINES):
-        add(trajectories.means, CLOSED, (bootstrap,), kind=kind, n=n)
     for kind in ("normal", "gamma", "t3", "contaminated", "outliers", "log-normal"):
         for effect in (0.0, 0.5, 1.0, 2.0):
             add(trajectories.effects, CLOSED, (paired,), kind=kind, n=n, effect=effect)

@@ -24,9 +24,12 @@ def _read(rng: np.random.Generator, kind: str, n: int) -> tuple[np.ndarray, np.n
     true = start + 0.2 * rng.standard_normal((n, FRAMES, 2)).cumsum(axis=1)
     shape = (n, FRAMES, 2)
     if kind.startswith("real"):
-        pool = scenarios.errors(kind)
-        size = np.sqrt(rng.choice(pool, (n, 1, 1)))
-        return true, true + size * rng.standard_normal(shape)
+        # Errors of any direction whose mean square is that of a stored trajectory.
+        error = rng.standard_normal(shape)
+        size = rng.choice(scenarios.errors(kind), (n, 1, 1))
+        return true, true + error * np.sqrt(
+            size / np.square(error).mean(axis=(1, 2), keepdims=True)
+        )
     shared = scenarios.draw(kind, rng, (n, 1, 2))[0]
     own = scenarios.draw(kind, rng, shape)[0]
     return true, true + 0.3 * np.sqrt(0.5) * (shared + own)

@@ -24,7 +24,7 @@ AS_THEY_COME = ("log-normal",)
 ROWS = ROOT / "reports" / "calibration" / "rows.parquet"
 """Rows of the reports as published at commit 2dff1e8, kept here so that another report changes no
 scenario: ``perturbed`` and ``reference`` surprise at onset of the first LeWM checkpoint and of two
-of its baselines, by case; a probe's errors and the cosines by trajectory, as ``perturbed``."""
+of its baselines, by case; other numbers by trajectory, as ``perturbed``."""
 
 REAL = (
     "real: step teleport",
@@ -34,7 +34,8 @@ REAL = (
     "real: step teleport, push-t",
 )
 REAL_ERRORS = ("real: probe error", "real: probe error, push-t")
-REAL_COSINES = "real: cosine"
+REAL_VALUES = ("real: cosine", "real: probe gain", "real: probe gain, push-t")
+"""Straightness of paths; and by how much an error from random weights is above that from z."""
 
 
 def draw(kind: str, rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, float]:
@@ -89,7 +90,7 @@ def deltas(kind: str) -> np.ndarray:
 
 @lru_cache
 def errors(kind: str) -> np.ndarray:
-    """A linear probe's squared error, or a path's cosine, of each trajectory of a report."""
+    """One number of each trajectory of a report: a linear probe's error, or ``REAL_VALUES``."""
     return _stored().loc[(kind, "model")].perturbed.to_numpy(float)
 
 

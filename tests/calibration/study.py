@@ -27,7 +27,7 @@ class Row:
         error: its Monte-Carlo standard error.
         repeats: simulated studies.
         goal: the rate that is asked, null where it is printed as it comes.
-        width: mean width of an interval.
+        width: median width of an interval.
         too_high: share of intervals that lie wholly above the truth.
     """
 
@@ -84,7 +84,7 @@ def coverage(intervals: Iterable[Estimate], truth: float, **keys: Any) -> Row:
         value=float(inside.mean()),
         error=_error(inside),
         repeats=len(inside),
-        width=float(np.nanmean(high - low)),
+        width=float(np.nanmedian(high - low)),
         too_high=float((low > truth + slack).mean()),
         **keys,
     )

@@ -42,13 +42,6 @@ def tests(rng: np.random.Generator, repeats: int, kind: str, n: int) -> Iterator
     yield rate((p < 0.05 for p in found), kind="power", what="TOST at 0, bound 0.45 SD", **keys)
 
 
-def means(rng: np.random.Generator, repeats: int, kind: str, n: int) -> Iterator[Row]:
-    """Means of stored errors and cosines."""
-    values, _ = scenarios.draw(kind, rng, (repeats, n))
-    keys = {"study": "means", "scenario": kind, "n": n, "seeds": "", "goal": 0.93}
-    yield coverage((bootstrap.mean(v) for v in values), 0.0, what="mean", **keys)
-
-
 def effects(
     rng: np.random.Generator, repeats: int, kind: str, n: int, effect: float
 ) -> Iterator[Row]:

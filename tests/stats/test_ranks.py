@@ -142,12 +142,21 @@ def test_gain_over_seeds_that_differ_is_known_less_well(rng):
     assert wide.high - wide.low > 2 * (close.high - close.low)
 
 
-def test_pairwise_accuracy():
-    reference = np.zeros(4)
-    plain = ranks.pairwise_accuracy(np.array([1.0, 1, 1, -1]), reference)
-    assert plain == ranks.wilson(3, 4)
-    tied = ranks.pairwise_accuracy(np.array([1.0, 0, 0, -1]), reference)
-    assert tied == pytest.approx((0.5, *wilson_ends(0.5, 4), 4))
+def test_pairwise_accuracy_is_agresti_and_coulls():
+    def ends(share, n):
+        z = stats.norm.ppf(0.975)
+        centre = (share * n + z**2 / 2) / (n + z**2)
+        half = z * np.sqrt(centre * (1 - centre) / (n + z**2))
+        return max(0, centre - half), min(1, centre + half)
+
+    reference = np.zeros(40)
+    won = np.r_[np.ones(38), -1, -1]
+    assert ranks.pairwise_accuracy(won, reference) == pytest.approx((0.95, *ends(0.95, 40), 40))
+    tied = np.r_[np.ones(20), np.zeros(20)]
+    assert ranks.pairwise_accuracy(tied, reference) == pytest.approx((0.75, *ends(0.75, 40), 40))
+    wilson = ranks.wilson(38, 40)
+    found = ranks.pairwise_accuracy(won, reference)
+    assert found.low < wilson.low < wilson.high < found.high
 
 
 @pytest.mark.parametrize("n", [19, 20, 21, 100, 333])
