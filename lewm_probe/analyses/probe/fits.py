@@ -16,7 +16,6 @@ from lewm_probe.analyses.readout.scaling import Scaler, flatten_frames
 from lewm_probe.analyses.readout.scores import Scores, score
 from lewm_probe.analyses.readout.targets import Target
 from lewm_probe.core.seeding import torch_seed
-from lewm_probe.stats.bootstrap import Estimate, interval
 
 SELECTIVE = ("z", "z_triplet")
 """Features whose MLPs are also asked for random cells: those that carry the headline numbers."""
@@ -140,8 +139,7 @@ class ProbeFitter:
         first, second = reading.scores.estimates["r2"], cells.scores.estimates["r2"]
         if first.value is None or second.value is None:
             return reading
-        draws = reading.scores.r2_draws - cells.scores.r2_draws
-        bounds = interval(draws, self.suite.statistics.confidence)
-        estimate = Estimate(first.value - second.value, *bounds, first.n)
+        difference = reading.scores.r2.minus(cells.scores.r2)
+        estimate = difference.estimate(first.n, self.suite.statistics.confidence)
         estimates = reading.scores.estimates | {"selectivity": estimate}
         return replace(reading, scores=replace(reading.scores, estimates=estimates))

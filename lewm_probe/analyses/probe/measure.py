@@ -26,6 +26,7 @@ from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.probe.extras import held_out_region, imagined_features, learning_curve
 from lewm_probe.analyses.probe.fits import ProbeFitter, ProbeResult
+from lewm_probe.analyses.probe.sums import sum_rows
 from lewm_probe.analyses.probe.tasks import (
     ProbeTargets,
     ProbeTask,
@@ -34,6 +35,7 @@ from lewm_probe.analyses.probe.tasks import (
     questions,
     tasks_of,
 )
+from lewm_probe.analyses.probe.verdict_tests import write_tests
 from lewm_probe.analyses.readout.targets import check_quantities
 from lewm_probe.comparison.difference import Key, Sample
 from lewm_probe.core.errors import unknown_name
@@ -59,9 +61,10 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     mean square over frames and axes) in the quantity's unit, or ``angle_error_deg``;
     ``selectivity`` of MLPs. Controls ``pixel_pca`` and ``random_weights`` stand in for ``z`` under
     the same features, ``random_cells`` for the quantity; ``mean`` and ``time_index`` have no
-    features. Compared between models: ``mse``. Raw rows: ``mse`` of every test trajectory;
-    ``true`` and ``predicted`` of linear ``z`` on some test frames. Earlier checkpoints of the run
-    are read linearly and on fewer trajectories.
+    features. Tests that verdicts rest on: ``probe.verdict_tests``. Compared between models:
+    ``mse``. Raw rows: ``mse`` of every test trajectory and the sums that all scores follow from
+    (``probe.sums``); ``true`` and ``predicted`` of linear ``z`` on some test frames. Earlier
+    checkpoints of the run are read linearly and on fewer trajectories.
 
     Raises:
         UsageError: a quantity or control that does not exist.
@@ -93,8 +96,11 @@ def _read(
     readings = []
     for task in tasks_of(views, asked):
         readings += fitter.linear(task) + fitter.mlp(task)
-    for reading in [*readings, *_controls(recorder, checkpoint, data, asked, fitter, context)]:
+    controls = _controls(recorder, checkpoint, data, asked, fitter, context)
+    for reading in [*readings, *controls]:
         _write(recorder, checkpoint, reading, ids)
+        sum_rows(recorder, checkpoint, reading.scores.sums, reading.target, ids, **_what(reading))
+    write_tests(recorder, checkpoint, readings, controls)
     for reading in readings:
         if reading.features == "z" and reading.method == "linear":
             _write_scatter(recorder, checkpoint, reading, ids)
@@ -184,17 +190,21 @@ def _write(
 ) -> None:
     """The metrics of a reading, and its error on every test trajectory."""
     target = reading.target
-    what: dict[str, Any] = {
-        "subject": target.name,
-        "features": reading.features,
-        "method": reading.method,
-        "control": reading.control,
-    }
+    what = _what(reading)
     for metric, estimate in reading.scores.estimates.items():
         unit = {"rmse": target.unit, "angle_error_deg": "deg"}.get(metric)
         recorder.metric(checkpoint, metric, estimate, unit=unit, **what, **keys)
     if not keys:
         recorder.rows(checkpoint, "mse", reading.scores.trajectory_mse, ids, **what)
+
+
+def _what(reading: ProbeResult) -> dict[str, Any]:
+    return {
+        "subject": reading.target.name,
+        "features": reading.features,
+        "method": reading.method,
+        "control": reading.control,
+    }
 
 
 def _key(reading: ProbeResult) -> Key:

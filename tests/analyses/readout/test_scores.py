@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 from sklearn.metrics import mean_squared_error, r2_score
 
 from lewm_probe.analyses.readout.scaling import Scaler
 from lewm_probe.analyses.readout.scores import score
 from lewm_probe.analyses.readout.targets import Target
-from lewm_probe.stats.bootstrap import resamples
+from lewm_probe.stats.bootstrap import bca, resamples
 
 N, FRAMES = 40, 6
 
@@ -43,20 +43,59 @@ def test_values_against_scikit_learn_and_scipy(weights):
     assert "mse_seed_sd" not in found and "angle_error_deg" not in found
 
 
-def test_intervals_resample_trajectories(weights):
+def hall(without, whole, confidence=0.95):
+    """Hall's interval with its cubic solved by root finding."""
+    n = len(without)
+    pseudo = np.array([n * whole - (n - 1) * left for left in without])
+    skew = stats.skew(pseudo, bias=False) / np.sqrt(n)
+    t = stats.t.ppf((1 + confidence) / 2, n - 1)
+
+    def root(end):
+        return optimize.brentq(
+            lambda x: x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / 6 - end, -50, 50
+        )
+
+    error = stats.sem(pseudo)
+    return whole - error * root(t), whole - error * root(-t)
+
+
+def test_errors_have_halls_interval_over_trajectories(weights):
     values, guess, scaler = read()
     found = score(target(values), guess, scaler, weights).estimates
     y, p = scaler.apply(values), scaler.apply(guess[0])
-    by_hand = []
-    for weight in weights:
-        drawn = np.repeat(np.arange(N), np.round(weight * N).astype(int))
-        one, other = y[drawn].reshape(-1, 2), p[drawn].reshape(-1, 2)
-        by_hand.append(r2_score(one, other))
-    np.testing.assert_allclose(
-        [found["r2"].low, found["r2"].high], np.quantile(by_hand, [0.025, 0.975])
-    )
+
+    def of(which, statistic):
+        return statistic(y[which].reshape(-1, 2), p[which].reshape(-1, 2))
+
+    def both(statistic):
+        everyone = np.arange(N)
+        left = [np.log(of(np.delete(everyone, i), statistic)) for i in range(N)]
+        return np.exp(hall(left, np.log(of(everyone, statistic))))
+
+    low, high = both(mean_squared_error)
+    assert (found["mse"].low, found["mse"].high) == pytest.approx((low, high))
+    low, high = both(lambda a, b: 1 - r2_score(a, b))
+    assert (found["r2"].low, found["r2"].high) == pytest.approx((1 - high, 1 - low))
     for metric in ("mse", "pearson_r", "r2", "rmse"):
         assert found[metric].low < found[metric].value < found[metric].high
+
+
+def test_differences_of_scores_are_resampled_together(weights):
+    values, guess, scaler = read(noise=0.4)
+    _, other, _ = read(noise=0.6, seed=0)
+    first, second = (score(target(values), g, scaler, weights).r2 for g in (guess, other))
+    found = first.minus(second).estimate(N, 0.95)
+    low, high = bca(
+        first.whole - second.whole, first.draws - second.draws, first.without - second.without
+    )
+    assert found == (first.whole - second.whole, low, high, N)
+    y, p = scaler.apply(values), scaler.apply(guess[0])
+    assert first.draws[7] == pytest.approx(
+        r2_score(
+            np.repeat(y, np.round(weights[7] * N).astype(int), axis=0).reshape(-1, 2),
+            np.repeat(p, np.round(weights[7] * N).astype(int), axis=0).reshape(-1, 2),
+        )
+    )
 
 
 def test_seeds_are_scored_one_by_one(weights):

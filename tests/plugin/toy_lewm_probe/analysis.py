@@ -27,7 +27,7 @@ def measure(checkpoint, context, recorder):
     steps = np.linalg.norm(z[:, stride:] - z[:, :-stride], axis=-1).mean(axis=1)
     lengths = steps / np.sqrt(z.var(axis=(0, 1)).mean())
     keys = {"features": "z", "stride": stride}
-    mean = bootstrap.mean(lengths, context.resamples(len(clean)))
+    mean = bootstrap.mean(lengths)
     recorder.metric(checkpoint, "length", mean, **keys)
     recorder.rows(checkpoint, "length", lengths, clean.ids, **keys)
     key = (*keys.items(), ("metric", "length"))
