@@ -7,7 +7,6 @@ probes trained on encoded latents say how wrong it is in pixels or degrees.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +22,8 @@ from lewm_probe.analyses.engine.imagination import Imagined, imagine
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.readout.linear import LinearProbe, fit_linear
-from lewm_probe.analyses.readout.scores import Sums, score
+from lewm_probe.analyses.readout.rows import error_rows
+from lewm_probe.analyses.readout.scores import score
 from lewm_probe.analyses.readout.targets import Target, check_quantities, targets_of, varying
 from lewm_probe.models.base import device_of
 from lewm_probe.stats import bootstrap
@@ -100,35 +100,8 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
                         unit = {"rmse": target.unit, "angle_error_deg": "deg"}.get(metric)
                         estimate = scores.estimates[metric]
                         recorder.metric(checkpoint, metric, estimate, unit=unit, **keys)
-                _write_sums(recorder, checkpoint, there, scores.sums, trajectories.ids, keys)
+                error_rows(recorder, checkpoint, there, scores.sums, trajectories.ids, **keys)
     return {}
-
-
-def _write_sums(
-    recorder: ResultRecorder,
-    checkpoint: Checkpoint,
-    target: Target,
-    sums: Sums,
-    ids: Sequence[str],
-    keys: Mapping[str, Any],
-) -> None:
-    """Rows that the probe's scores follow from, by trajectory and axis (see ``Sums``).
-
-    ``sum_squared_error`` and, of angles, ``sum_angle_error``; what is the same for all controls,
-    ``frames``, ``sum_true``, ``sum_true_squared`` and ``scale``, stands with the model's own.
-    """
-    error = sums.true_squared - 2 * sums.product[0] + sums.predicted_squared[0]  # (N, K)
-    by_axis = {"sum_squared_error": error}
-    if keys["control"] is None:
-        by_axis |= {"sum_true": sums.true, "sum_true_squared": sums.true_squared}
-        recorder.rows(checkpoint, "frames", sums.frames.astype(float), ids, **keys)
-        for axis, scale in zip(target.axes, sums.scale, strict=True):
-            recorder.rows(checkpoint, "scale", np.array([scale]), ids[:1], axis=axis, **keys)
-    for metric, values in by_axis.items():
-        for axis, column in zip(target.axes, values.T, strict=True):
-            recorder.rows(checkpoint, metric, column, ids, axis=axis, **keys)
-    if sums.angle_error is not None:
-        recorder.rows(checkpoint, "sum_angle_error", sums.angle_error, ids, **keys)
 
 
 def _fitting(recorder: ResultRecorder, checkpoint: Checkpoint, frames: int) -> list[int]:

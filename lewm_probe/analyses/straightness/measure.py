@@ -7,7 +7,7 @@ collapsed latent looks straight too: effective rank and what a linear probe read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from lewm_probe.analyses.engine.imagination import imagine
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.readout.linear import fit_linear
+from lewm_probe.analyses.readout.rows import error_rows
 from lewm_probe.analyses.readout.scaling import Scaler
 from lewm_probe.analyses.readout.scores import score
 from lewm_probe.analyses.readout.targets import body_positions, targets_of, varying
@@ -41,11 +42,18 @@ from lewm_probe.comparison.difference import Key, Sample
 from lewm_probe.core.seeding import stream
 from lewm_probe.stats import bootstrap
 from lewm_probe.stats.bootstrap import Estimate
-from lewm_probe.stats.spectrum import effective_rank
+from lewm_probe.stats.paired import paired_t
+from lewm_probe.stats.spectrum import rank_estimate
 from lewm_probe.worlds import make_world
 
 CONTACT = "contact"
 """A world that knows contact has a quantity of this name, above ½ while bodies touch."""
+
+VERSUS = ("pixel_space", "random_weights", "state_space")
+"""Controls whose straightness is taken off the model's own, trajectory by trajectory."""
+
+BEATEN = ("pixel_space", "random_weights")
+"""Those that straight paths must be straighter than."""
 
 
 def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) -> Samples:
@@ -60,7 +68,11 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     ``state_space`` (positions of the bodies), ``iid_noise`` (the expected value for independent
     Gaussian noise of the latents' width). Beside them: ``effective_rank``, and ``r2`` of a linear
     probe of each body's position, trained on one half of the trajectories and tested on the other.
-    Compared between models: ``cosine``. Raw rows: ``cosine`` of every trajectory.
+    At stride 1 ``cosine_over_<control>``, with ``versus`` that control: how much straighter than
+    pixels, random weights and the true state; and the tests that verdicts rest on, one-sided and
+    paired over trajectories: ``p_noticed`` (straighter than pixels), ``p_beyond`` (than random
+    weights too). Compared between models: ``cosine``. Raw rows: what each number is the mean of,
+    by trajectory; pseudo-values of the ranks; the sums that R² follows from.
 
     Raises:
         UserError: latents that are not finite.
@@ -73,8 +85,8 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     weights = bootstrap.resamples(len(some), context.suite.statistics.bootstrap, draws)
     for path in earlier_checkpoints(checkpoint):
         earlier = at_checkpoint(checkpoint, path)
-        _, view = _paths(recorder, earlier, some, weights, context)
-        _beside(recorder, earlier, view, some, spaces.positions, weights)
+        _, view = _paths(recorder, earlier, some, context, whole=False)
+        _beside(recorder, earlier, view, some, spaces.positions, weights, whole=False)
     return samples
 
 
@@ -108,11 +120,15 @@ def _whole(
 ) -> Samples:
     """Everything about a checkpoint at its own step; its cosines, for the differences."""
     suite, weights = recorder.suite, context.resamples(len(trajectories))
-    samples, view = _paths(recorder, checkpoint, trajectories, weights, context)
+    ids = trajectories.ids
+    samples, view = _paths(recorder, checkpoint, trajectories, context)
     _beside(recorder, checkpoint, view, trajectories, spaces.positions, weights)
+    controls: dict[str, np.ndarray] = {}  # S of each trajectory at stride 1
     for control, by_stride in spaces.turns.items():
         for stride, turned in by_stride.items():
-            _write(recorder, checkpoint, turned, weights, stride=stride, control=control)
+            _write(recorder, checkpoint, turned, ids, stride=stride, control=control)
+            if stride == 1:
+                controls[control] = per_trajectory(turned.cosine)
     order = stream(suite.seed, "straightness", "shuffle").permuted(
         np.broadcast_to(np.arange(view.shape[1]), view.shape[:2]), axis=1
     )
@@ -128,7 +144,10 @@ def _whole(
         for stride in _strides(suite, path):
             turned = turns(path, stride, suite.straightness.epsilon)
             keys: dict[str, Any] = {"features": "z", "method": "encoded", "stride": stride}
-            _write(recorder, checkpoint, turned, weights, control=control, **keys)
+            _write(recorder, checkpoint, turned, ids, control=control, **keys)
+            if stride == 1:
+                controls[control] = per_trajectory(turned.cosine)
+    _compare(recorder, checkpoint, samples, controls)
     for stride in _strides(suite, view):
         level = Estimate(noise_straightness(view.shape[-1]))
         keys = {"features": "z", "method": "encoded", "stride": stride, "control": "iid_noise"}
@@ -136,14 +155,45 @@ def _whole(
     return samples
 
 
+def _compare(
+    recorder: ResultRecorder,
+    checkpoint: Checkpoint,
+    samples: Samples,
+    controls: Mapping[str, np.ndarray],
+) -> None:
+    """How much straighter encoded paths are than each control's, and whether that is shown."""
+    keys: dict[str, Any] = {"features": "z", "method": "encoded", "stride": 1}
+    own = samples.get((*keys.items(), ("metric", "cosine")))
+    if own is None:
+        return
+    straightness = own.values[0].to_numpy()
+    p_values: dict[str, float | None] = {}
+    for control in VERSUS:
+        if control not in controls:
+            continue
+        more = straightness - controls[control]
+        estimate = bootstrap.mean(more, recorder.suite.statistics.confidence)
+        recorder.metric(checkpoint, f"cosine_over_{control}", estimate, versus=control, **keys)
+        if control in BEATEN:
+            p_values[control] = paired_t(more[np.isfinite(more)], one_sided=True)
+    n, every = int(np.isfinite(straightness).sum()), list(p_values.values())
+    beyond = None if None in every else max((p for p in every if p is not None), default=None)
+    for metric, p in (("p_noticed", p_values.get("pixel_space")), ("p_beyond", beyond)):
+        recorder.metric(checkpoint, metric, Estimate(p, n=n), **keys)
+
+
 def _paths(
     recorder: ResultRecorder,
     checkpoint: Checkpoint,
     trajectories: Trajectories,
-    weights: np.ndarray,
     context: Context,
+    *,
+    whole: bool = True,
 ) -> tuple[Samples, np.ndarray]:
-    """Write encoded and imagined paths down; their cosines and the encoded view (N, T, D)."""
+    """Write encoded and imagined paths down; their cosines and the encoded view (N, T, D).
+
+    Of a curve over training (not ``whole``), cosines alone have rows.
+    """
     suite = recorder.suite
     pixels, actions = trajectories.pixels, trajectories.actions
     latents = encoded(checkpoint, pixels, actions, context.cache)["z"]
@@ -166,15 +216,17 @@ def _paths(
             cosines = per_trajectory(turned.cosine)
             key = (*keys.items(), ("metric", "cosine"))
             samples[key] = Sample.of(ids, cosines, statistic="mean")
-            _write(recorder, checkpoint, turned, weights, **keys)
-            recorder.rows(checkpoint, "cosine", cosines, ids, **keys)
+            _write(recorder, checkpoint, turned, ids if whole else None, **keys)
+            if not whole:
+                recorder.rows(checkpoint, "cosine", cosines, ids, **keys)
             if contact is None:
                 continue
             begin = first[method] + stride  # the frame of the first turn
             touching = contact[:, begin : begin + turned.cosine.shape[1], 0] > 0.5
             for window, chosen in (("contact", touching), ("free", ~touching)):
                 part = Turns(*(np.where(chosen, angle, np.nan) for angle in turned))
-                _write(recorder, checkpoint, part, weights, chosen, window=window, **keys)
+                kept = ids if whole else None
+                _write(recorder, checkpoint, part, kept, chosen, window=window, **keys)
     return samples, view
 
 
@@ -182,11 +234,14 @@ def _write(
     recorder: ResultRecorder,
     checkpoint: Checkpoint,
     turned: Turns,
-    weights: np.ndarray,
+    ids: Sequence[str] | None,
     counted: np.ndarray | None = None,
     **keys: Any,
 ) -> None:
-    """Cosine, curvature and masked share; ``counted`` says which turns are asked about, (N, T)."""
+    """Cosine, curvature and masked share; ``counted`` says which turns are asked about, (N, T).
+
+    With ``ids`` of the trajectories also their rows.
+    """
     confidence = recorder.suite.statistics.confidence
     masked = np.isnan(turned.cosine).astype(float)
     if counted is not None:
@@ -196,9 +251,12 @@ def _write(
         ("curvature_deg", turned.degrees),
         ("masked_share", masked),
     ):
-        estimate = bootstrap.mean(per_trajectory(values), weights, confidence)
+        each = per_trajectory(values)
         unit = "deg" if metric == "curvature_deg" else None
+        estimate = bootstrap.mean(each, confidence)
         recorder.metric(checkpoint, metric, estimate, unit=unit, **keys)
+        if ids is not None:
+            recorder.rows(checkpoint, metric, each, ids, **keys)
 
 
 def _beside(
@@ -208,10 +266,16 @@ def _beside(
     trajectories: Trajectories,
     positions: Sequence[str],
     weights: np.ndarray,
+    *,
+    whole: bool = True,
 ) -> None:
     """Effective rank, and what a linear probe trained on half of the trajectories reads."""
-    rank = Estimate(effective_rank(view), n=len(view))
+    confidence = recorder.suite.statistics.confidence
+    rank, pseudo = rank_estimate(view, confidence)
     recorder.metric(checkpoint, "effective_rank", rank, features="z")
+    if whole:
+        ids = trajectories.ids
+        recorder.rows(checkpoint, "reciprocal_effective_rank", pseudo, ids, features="z")
     half = len(view) // 2
     quantities = make_world(recorder.suite.world).quantities
     for target in targets_of(trajectories.state, quantities, positions):
@@ -225,10 +289,12 @@ def _beside(
         later = weights[:, half:]
         total = later.sum(axis=1, keepdims=True)
         shares = np.divide(later, total, out=np.zeros_like(later), where=total > 0)
-        confidence = recorder.suite.statistics.confidence
-        read = score(test, predicted, scaler, shares, confidence).estimates["r2"]
+        scores = score(test, predicted, scaler, shares, confidence)
         keys = {"subject": target.name, "features": "z", "method": "linear"}
-        recorder.metric(checkpoint, "r2", read, **keys)
+        recorder.metric(checkpoint, "r2", scores.estimates["r2"], **keys)
+        if whole:
+            tested = trajectories.ids[half:]
+            error_rows(recorder, checkpoint, test, scores.sums, tested, **keys)
 
 
 def _strides(suite: Suite, path: np.ndarray) -> list[int]:

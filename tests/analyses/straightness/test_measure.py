@@ -1,6 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model, load_checkpoints
 from lewm_probe.analyses.engine.asked.trajectories import suite_trajectories
@@ -10,7 +12,8 @@ from lewm_probe.analyses.straightness.paths import noise_straightness, straightn
 from lewm_probe.core.errors import UserError
 from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.family import Origin
-from lewm_probe.stats.spectrum import effective_rank
+from lewm_probe.stats.paired import paired_t
+from lewm_probe.stats.spectrum import rank_estimate
 
 SIZE = 64
 
@@ -99,7 +102,8 @@ def test_pixel_space_by_hand(result, disjoint):
 def test_rank_and_reading_stand_beside(result, disjoint, cache, make_lewm):
     (rank,) = pick(result, "effective_rank", model="lewm")
     z = cache.encode(make_lewm(), disjoint.pixels)["z"]
-    assert rank.value == pytest.approx(effective_rank(z))
+    assert rank.value == pytest.approx(rank_estimate(z)[0].value)
+    assert rank.ci_low < rank.value < rank.ci_high
     (read,) = pick(result, "r2", model="oracle", subject="agent_position")
     assert read.value > 0.99 and read.n == len(disjoint) - len(disjoint) // 2
     assert read.ci_low <= read.value <= read.ci_high
@@ -111,9 +115,54 @@ def test_models_differ_on_the_same_trajectories(result):
     first, second = (pick(result, "cosine", model=m, **keys)[0].value for m in ("oracle", "lewm"))
     assert difference.value == pytest.approx(first - second, abs=1e-9)
     rows = result.rows
-    assert set(rows["metric"]) == {"cosine"}
+    rows = rows[(rows["metric"] == "cosine") & rows["control"].isna()]
     mine = rows[(rows["model"] == "lewm") & (rows["method"] == "encoded") & (rows["stride"] == 1)]
     assert mine["value"].mean() == pytest.approx(second, abs=1e-5)
+
+
+def by_trajectory(result, **keys):
+    rows = result.rows[result.rows["metric"] == "cosine"]
+    for key, value in {"model": "lewm", "stride": 1, **keys}.items():
+        rows = rows[rows[key].isna() if value is None else rows[key] == value]
+    return rows.set_index("trajectory_id")["value"].sort_index().to_numpy(float)
+
+
+def test_straighter_than_each_control_on_the_same_trajectories(result):
+    own = by_trajectory(result, method="encoded", control=None)
+    keys = {"model": "lewm", "stride": 1, "method": "encoded"}
+    ps = []
+    for control, method in (
+        ("pixel_space", None),
+        ("random_weights", "encoded"),
+        ("state_space", None),
+    ):
+        other = by_trajectory(result, method=method, control=control)
+        (found,) = pick(result, f"cosine_over_{control}", versus=control, **keys)
+        ends = stats.ttest_rel(own, other).confidence_interval()
+        expected = ((own - other).mean(), ends.low, ends.high)
+        assert (found.value, found.ci_low, found.ci_high) == pytest.approx(expected, abs=1e-5)
+        ps.append(paired_t(own - other, one_sided=True))
+    (noticed,), (beyond,) = (pick(result, name, **keys) for name in ("p_noticed", "p_beyond"))
+    assert noticed.value == pytest.approx(ps[0], rel=1e-3)
+    assert beyond.value == pytest.approx(max(ps[:2]), rel=1e-3)
+
+
+def test_every_number_is_the_mean_of_its_rows(result):
+    rows = result.rows
+    keys = ["model", "method", "control", "window", "stride", "metric"]
+    found = rows[rows["metric"].isin(["cosine", "curvature_deg", "masked_share"])]
+    means = found.groupby(keys, dropna=False)["value"].mean()
+    stored = {
+        tuple(getattr(m, key) for key in keys): m.value
+        for m in result.metrics
+        if m.metric in ("cosine", "curvature_deg", "masked_share")
+        and m.versus is None
+        and m.control != "iid_noise"
+    }
+    plain = {tuple(None if pd.isna(k) else k for k in key): v for key, v in means.items()}
+    assert plain.keys() == stored.keys()
+    for key, value in stored.items():
+        assert plain[key] == pytest.approx(value, abs=1e-5)
 
 
 def test_collapse_is_masked(doubles, suite, cache):
@@ -160,6 +209,7 @@ def test_over_training(make_lewm, suite, tmp_path):
     assert [m.step for m in pick(found, "effective_rank")] == [10, 0, 5]
     assert [m.step for m in pick(found, "r2", subject="agent_position")] == [10, 0, 5]
     assert {m.step for m in found.metrics if m.control is not None} == {10}
+    assert {m.step for m in found.metrics if m.versus or m.metric.startswith("p_")} == {10}
 
 
 def test_latents_that_are_not_finite(doubles, suite, cache):

@@ -15,5 +15,6 @@ COMPARED = frozenset({"cosine"})
 
 def samples(rows: pd.DataFrame, floor: float) -> Mapping[Key, Sample]:
     """The straightness of each trajectory, from a checkpoint's rows."""
-    whole = rows[rows["control"].isna() & rows["frame"].isna() & (rows["metric"] == "cosine")]
+    cosines = rows[rows["metric"] == "cosine"]
+    whole = cosines[cosines[["control", "frame", "window"]].isna().all(axis=1)]
     return means(whole, "straightness", "cosine", ("features", "method", "stride"))
