@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
-from lewm_probe.stats.spectrum import effective_rank, participation_ratio, rank_of_moments
+from lewm_probe.stats.spectrum import (
+    effective_rank,
+    participation_estimate,
+    participation_ratio,
+    rank_estimate,
+    rank_of_moments,
+    reciprocal_jackknife,
+)
 
 
 def rankme(matrix: np.ndarray) -> float:
@@ -61,3 +69,63 @@ def test_the_mean_counts_in_one_rank_and_not_in_the_other():
     assert effective_rank(latents, centered=True) == pytest.approx(
         effective_rank(latents - latents.mean(axis=0))
     )
+
+
+def population(n, rng, width=24, frames=12):
+    """Trajectories that differ in place and size, their frames alike, and the true moments."""
+    variance = np.exp(-np.arange(width) / 6)
+    middle = 0.5 * np.sqrt(variance) * (np.arange(width) < 3)
+    noise = rng.normal(size=(n, frames, width)) + rng.normal(size=(n, 1, width))
+    size = np.sqrt(rng.gamma(4, 1 / 4, size=(n, 1, 1)))
+    return noise / np.sqrt(2) * np.sqrt(variance) * size + middle, np.diag(variance), middle
+
+
+@pytest.mark.parametrize("estimate", [rank_estimate, participation_estimate])
+def test_the_jackknife_by_brute_force(estimate):
+    view, _, _ = population(15, np.random.default_rng(4), width=6)
+
+    def reciprocal(trajectories):
+        flat = trajectories.reshape(-1, 6)
+        if estimate is rank_estimate:
+            return 1 / effective_rank(flat)
+        return 1 / participation_ratio(np.cov(flat.T, bias=True))
+
+    left = [reciprocal(np.delete(view, i, axis=0)) for i in range(15)]
+    expected = 15 * reciprocal(view) - 14 * np.array(left)
+    found, pseudo = estimate(view, 0.9)
+    np.testing.assert_allclose(pseudo, expected, rtol=1e-6)
+    low, high = stats.t.interval(0.9, 14, loc=expected.mean(), scale=stats.sem(expected))
+    bounds = 1 / expected.mean(), 1 / high, 1 / low, 15
+    assert tuple(found) == pytest.approx(tuple(np.clip(bounds[:3], 0, 6)) + bounds[3:], rel=1e-6)
+
+
+@pytest.mark.parametrize("estimate", [rank_estimate, participation_estimate])
+def test_the_population_is_covered_without_bias(estimate):
+    rng = np.random.default_rng(5)
+    found, plain = [], []
+    for _ in range(150):
+        view, covariance, middle = population(50, rng)
+        found.append(estimate(view)[0])
+        flat = view.reshape(-1, view.shape[-1])
+        plain.append(
+            effective_rank(flat)
+            if estimate is rank_estimate
+            else participation_ratio(np.cov(flat.T, bias=True))
+        )
+    truth = (
+        rank_of_moments(covariance + np.outer(middle, middle))
+        if estimate is rank_estimate
+        else participation_ratio(covariance)
+    )
+    bias = np.mean([f.value for f in found]) - truth
+    assert abs(bias) < 0.2 * abs(np.mean(plain) - truth)
+    assert np.mean([f.low <= truth <= f.high for f in found]) >= 0.92
+
+
+def test_ranks_stay_between_one_and_the_width():
+    still, pseudo = rank_estimate(np.ones((8, 5, 4)))
+    assert still == pytest.approx((1, 1, 1, 8), abs=1e-3) and len(pseudo) == 8
+    assert participation_estimate(np.ones((8, 5, 4)))[0] == (0.0, None, None, 8)
+    assert rank_estimate(np.ones((1, 5, 4)))[0][1:] == (None, None, 1)
+    wide, _ = reciprocal_jackknife(np.array([1.0, 3.0, 3.9]), 3.9, most=4)
+    assert wide.value <= 4 and wide.high == 4
