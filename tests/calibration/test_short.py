@@ -135,7 +135,7 @@ def test_what_is_published_says_what_is_met(tmp_path, rng):
     told = (tmp_path / "README.md").read_text()
     assert "1 of 2 cells" in told
     assert "| a bad test | any | 50 |" in told
-    assert "**missed**" in told
+    assert "**50.0 ± 7.9**" in told
     figure.draw(tmp_path, [*rows, missed])
     assert {p.suffix for p in tmp_path.iterdir()} == {
         ".md",
