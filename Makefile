@@ -41,7 +41,7 @@ freeze: $(VENV)/.installed-dev
 freeze-check: $(VENV)/.installed-dev
 	$(BIN)/python tests/freeze/freeze.py check $(if $(WHOLE),--whole)
 
-# Half an hour on two cores; stopped, it goes on.
+# Some ten minutes on two cores; stopped, it goes on.
 calibrate: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 nice $(BIN)/python -m tests.calibration.run --workers $(WORKERS)
 
