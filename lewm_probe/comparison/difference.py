@@ -30,7 +30,7 @@ ResampleWeights = Callable[[Sequence[str], str], np.ndarray]
 ENOUGH = 0.5
 """A difference is paired when the two sides share this part of the smaller one's trajectories."""
 
-OF_RANKS = ("auroc", "gain")
+OF_RANKS = ("auroc",)
 """Statistics whose spread over resamples vanishes at their ends before the uncertainty does."""
 
 
@@ -41,7 +41,7 @@ class Sample:
     Attributes:
         values: a row a trajectory, its id in the index, a column each value; NaN for none.
         statistic: ``mean`` (of column 0), ``ratio`` (of the means of 0 and 1), ``auroc`` (0 above
-            1), ``gain`` (the same less that of 2 above 3), or a function at the top of a module.
+            1), or a function at the top of a module.
     """
 
     values: pd.DataFrame
@@ -189,14 +189,8 @@ def _auroc(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
     return float(compared.mean()), ranks.auroc_draws(compared, weights)
 
 
-def _gain(values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    own, baseline = (ranks.comparisons(values[:, k], values[:, k + 1]) for k in (0, 2))
-    return float((own - baseline).mean()), ranks.auroc_draws(own - baseline, weights)
-
-
 STATISTICS: Mapping[str, Statistic] = {
     "mean": _mean,
     "ratio": _ratio,
     "auroc": _auroc,
-    "gain": _gain,
 }

@@ -1,8 +1,9 @@
 """The schema that analyses write and reports read.
 
 A result is one tidy list of metrics, the raw per-trajectory rows behind them, and provenance. On
-disk it is a folder with ``results.json``, ``rows.parquet`` and, where there are filmstrips,
-``pictures/*.png``. Stored results of any checkpoints can be merged and compared later.
+disk it is a folder with ``results.json``, ``rows.parquet`` (continued in ``rows-2.parquet``, …)
+and, where there are filmstrips, ``pictures/*.png``. Stored results of any checkpoints can be merged
+and compared later.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_error, write_text
 from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined, plain
 from lewm_probe.results.family import corrected
+from lewm_probe.results.parts import FIRST, find_parts, write_parts
 from lewm_probe.results.schema import (
     ROW_COLUMNS,
     SCHEMA_VERSION,
@@ -29,6 +31,7 @@ from lewm_probe.results.schema import (
     Provenance,
     Record,
 )
+from lewm_probe.results.table import as_records, as_table
 from lewm_probe.results.untrusted import MAX_JSON, check_depth, inside, read_clips, read_rows
 
 
@@ -77,20 +80,17 @@ class Result:
         )
 
     def plain(self) -> dict[str, Any]:
-        """What ``results.json`` holds, as plain values.
-
-        A key of a metric that does not apply is left out, which halves the file; readers see null.
-        """
+        """What ``results.json`` holds, as plain values; metrics as by ``as_table``."""
         return {
             "schema_version": SCHEMA_VERSION,
             "provenance": [_plain(p) for p in self.provenance],
             "models": [_plain(m) for m in self.models],
             "cards": plain(self.cards),
-            "metrics": [_told(m) for m in self.metrics],
+            "metrics": as_table(self.metrics),
         }
 
     def save(self, folder: Path) -> None:
-        """Write ``results.json``, ``rows.parquet`` and ``pictures/`` into ``folder``.
+        """Write ``results.json``, the parts of ``rows.parquet`` and ``pictures/`` into ``folder``.
 
         An earlier ``results.json`` is taken away first and the new one is written last: where it
         stands, the rest is whole and belongs to it, also where two commands write the same result.
@@ -103,8 +103,7 @@ class Result:
             (folder / "results.json").unlink(missing_ok=True)
         except OSError as error:
             raise write_error(folder, error) from error
-        with atomic_path(folder / "rows.parquet") as path:
-            self.rows.to_parquet(path, compression="zstd", index=False)
+        write_parts(self.rows, folder)
         for name, strip in self.images.items():
             with atomic_path(folder / "pictures" / f"{name}.png") as path:
                 height = strip.shape[1]
@@ -117,8 +116,10 @@ class Result:
         head = {key: value for key, value in stored.items() if key != "metrics"}
         text = json.dumps(head, indent=1, allow_nan=False)[:-2]
         compact = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-        lines = ",\n".join(compact(metric) for metric in stored["metrics"])
-        write_text(folder / "results.json", f'{text},\n "metrics": [\n{lines}\n ]\n}}\n')
+        columns = compact(stored["metrics"]["columns"])
+        lines = ",\n".join(map(compact, stored["metrics"]["rows"]))
+        table = f'{{\n  "columns": {columns},\n  "rows": [\n{lines}\n  ]\n }}'
+        write_text(folder / "results.json", f'{text},\n "metrics": {table}\n}}\n')
 
     @classmethod
     def load(cls, folder: Path) -> Result:
@@ -157,24 +158,24 @@ class Result:
                 "version."
             )
         try:
+            if version >= 3:
+                raw = raw | {"metrics": as_records(raw.get("metrics"))}
             stored = _Stored.model_validate(raw)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+        except ValueError as error:
             raise UserError(
-                f"{path} does not fit the results schema at {where}: {first['msg']}. "
+                f"{path} does not fit the results schema at {_fault(error, version)}. "
                 "Run the analysis that wrote it again."
             ) from error
         check_depth(path, [p.settings for p in stored.provenance])
         check_depth(path, [m.config for m in stored.models])
-        rows_path = folder / "rows.parquet"
-        rows = read_rows(rows_path, folder, ROW_COLUMNS) if rows_path.is_file() else None
+        parts = find_parts(folder)
+        rows = read_rows(parts, folder, ROW_COLUMNS) if parts else None
         images = read_clips(folder)
         try:
             return cls(stored.provenance, stored.models, stored.metrics, rows, images, stored.cards)
         except (ValueError, TypeError, OverflowError) as error:
             raise UserError(
-                f"{rows_path} holds numbers that rows of a result cannot hold ({error}). "
+                f"{folder / FIRST} holds numbers that rows of a result cannot hold ({error}). "
                 "Run the analysis that wrote it again."
             ) from error
 
@@ -210,10 +211,15 @@ def _plain(record: Record) -> dict[str, Any]:
     return values
 
 
-def _told(metric: Metric) -> dict[str, Any]:
-    """Plain values of the keys that apply."""
-    values = _plain(metric)
-    return {key: value for key, value in values.items() if value is not None or key == "value"}
+def _fault(error: ValueError, version: int) -> str:
+    """Where a file does not fit the schema, and why."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if version >= 3 and where[:1] == ["metrics"]:
+        where.insert(1, "rows")
+    return f"{'.'.join(where)}: {first['msg']}"
 
 
 _MEASURED = {"value", "ci_low", "ci_high", "n", "unit", "higher_is_better"}

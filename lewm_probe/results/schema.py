@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-SCHEMA_VERSION = 2
-"""2: with cards. Results of version 1 are read, and have none."""
+SCHEMA_VERSION = 3
+"""3: metrics as a table; rows say window and dose. 2: with cards. Both earlier ones are read."""
 
 ROW_COLUMNS = {
     "model": "string",

@@ -8,7 +8,8 @@ of a million rows repeats is a few bytes on disk.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,10 @@ def check_depth(path: Path, settings: Any) -> None:
         )
 
 
-def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A Parquet table that has none but the given columns, each of its pandas type.
+def read_rows(paths: Sequence[Path], folder: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Parquet tables that have none but the given columns, each of its pandas type, as one.
+
+    Limits are of all files together.
 
     Raises:
         UserError: not Parquet, too large, or other columns or types.
@@ -86,26 +89,64 @@ def read_rows(path: Path, folder: Path, columns: Mapping[str, str]) -> pd.DataFr
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    inside(path, folder, MAX_ROWS_FILE)
+    sizes = [inside(path, folder, MAX_ROWS_FILE).stat().st_size for path in paths]
+    _check_sum(folder, sum(sizes), MAX_ROWS_FILE)
     texts = [name for name, kind in columns.items() if kind == "string"]
+    rows = unpacked = 0
+    for path in paths:
+        with _readable(path), pq.ParquetFile(path) as file:
+            claimed = _check_claims(path, file, columns)
+        rows, unpacked = rows + claimed[0], unpacked + claimed[1]
+    if rows > MAX_ROWS:
+        raise UserError(
+            f"The rows of {folder} claim to be {rows:,} in {len(paths)} files; a result has at "
+            f"most {MAX_ROWS:,}. {AGAIN}"
+        )
+    _check_sum(folder, unpacked, MAX_ROWS_UNPACKED)
+    tables = []
+    letters: dict[str, int] = {}
+    for path in paths:
+        with _readable(path):
+            with pq.ParquetFile(path) as file:
+                there = [name for name in texts if name in file.schema_arrow.names]
+            with pq.ParquetFile(path, read_dictionary=there) as file:
+                table = file.read()
+            for name in table.column_names:
+                length = _check_column(path, name, table.column(name), columns[name])
+                letters[name] = letters.get(name, 0) + length
+                _check_sum(folder, letters[name], MAX_TEXT)
+            plain = {
+                name: table.column(name).cast(pa.string()) if name in there else table.column(name)
+                for name in table.column_names
+            }
+            tables.append(pa.table(plain))
+    with _readable(paths[0]):
+        return pa.concat_tables(tables, promote_options="permissive").to_pandas(
+            ignore_metadata=True
+        )
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What Parquet's reader says of a damaged file, as one readable error."""
+    import pyarrow as pa
+
     try:
-        with pq.ParquetFile(path) as file:
-            _check_claims(path, file, columns)
-            texts = [name for name in texts if name in file.schema_arrow.names]
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
-            table = file.read()
-        for name in table.column_names:
-            _check_column(path, name, table.column(name), columns[name])
-        plain = {
-            name: table.column(name).cast(pa.string()) if name in texts else table.column(name)
-            for name in table.column_names
-        }
-        return pa.table(plain).to_pandas(ignore_metadata=True)
+        yield
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{path} cannot be read as Parquet. It was cut short or is something else; "
             "run the analysis that wrote it again."
         ) from error
+
+
+def _check_sum(folder: Path, size: int, limit: int) -> None:
+    """Refuse files of rows that are too large together, in bytes."""
+    if size > limit:
+        raise UserError(
+            f"The rows of {folder} take {size / MEBIBYTE:,.0f} MiB in all their files; those of a "
+            f"result take at most {limit // MEBIBYTE:,} MiB. {AGAIN}"
+        )
 
 
 def read_clip(path: Path, folder: Path) -> np.ndarray:
@@ -165,8 +206,8 @@ def read_clips(folder: Path) -> dict[str, np.ndarray]:
     return clips
 
 
-def _check_claims(path: Path, file: Any, columns: Mapping[str, str]) -> None:
-    """What the file's header says of itself, before anything is read."""
+def _check_claims(path: Path, file: Any, columns: Mapping[str, str]) -> tuple[int, int]:
+    """What the file's header says of itself, before anything is read: rows and bytes."""
     metadata = file.metadata
     names = file.schema_arrow.names
     unknown = sorted(set(names) - set(columns))
@@ -181,15 +222,17 @@ def _check_claims(path: Path, file: Any, columns: Mapping[str, str]) -> None:
         )
     groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
     unpacked = sum(max(0, group.total_byte_size) for group in groups)
-    if unpacked > MAX_ROWS_UNPACKED or sum(group.num_rows for group in groups) > MAX_ROWS:
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    if unpacked > MAX_ROWS_UNPACKED or rows > MAX_ROWS:
         raise UserError(
             f"{path} claims {unpacked / MEBIBYTE:,.0f} MiB of rows; a result has at most "
             f"{MAX_ROWS_UNPACKED // MEBIBYTE:,} MiB. {AGAIN}"
         )
+    return rows, unpacked
 
 
-def _check_column(path: Path, name: str, column: Any, kind: str) -> None:
-    """Type of a column, and for text its longest entry."""
+def _check_column(path: Path, name: str, column: Any, kind: str) -> int:
+    """Type of a column; the bytes that it has written out, where it is text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -204,12 +247,13 @@ def _check_column(path: Path, name: str, column: Any, kind: str) -> None:
         raise UserError(
             f"The column '{name}' of {path} holds {of}, where rows of a result hold {kind}. {AGAIN}"
         )
-    if kind == "string" and pa.types.is_dictionary(found):
-        chunks = column.chunks
-        lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in chunks]
-        total = sum(pc.sum(length).as_py() or 0 for length in lengths)
-        if total > MAX_TEXT:
-            raise UserError(
-                f"The column '{name}' of {path} holds {total / MEBIBYTE:,.0f} MiB of text; in a "
-                f"result it has at most {MAX_TEXT // MEBIBYTE:,} MiB. {AGAIN}"
-            )
+    if kind != "string" or not pa.types.is_dictionary(found):
+        return 0
+    lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
+    total = sum(pc.sum(length).as_py() or 0 for length in lengths)
+    if total > MAX_TEXT:
+        raise UserError(
+            f"The column '{name}' of {path} holds {total / MEBIBYTE:,.0f} MiB of text; in a "
+            f"result it has at most {MAX_TEXT // MEBIBYTE:,} MiB. {AGAIN}"
+        )
+    return int(total)

@@ -16,6 +16,7 @@ from lewm_probe.core.resources import find_suite
 from lewm_probe.results.analyses import in_order
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, Provenance
+from lewm_probe.results.table import as_records
 
 from .conftest import Asked, Run
 
@@ -51,7 +52,8 @@ def test_json_carries_the_whole_result(run: Run, make_checkpoint: Make, asked: A
     reported = json.loads(answer.stdout)
     assert reported["wrote"] == ["x"]
     stored = Result.load(Path("x"))
-    assert tuple(Metric.model_validate(metric) for metric in reported["metrics"]) == stored.metrics
+    records = as_records(reported["metrics"])
+    assert tuple(Metric.model_validate(metric) for metric in records) == stored.metrics
     assert tuple(Provenance.model_validate(p) for p in reported["provenance"]) == stored.provenance
 
 

@@ -30,7 +30,6 @@ PLAIN: list[tuple[str | Statistic, int, Callable[[np.ndarray], float]]] = [
     ("mean", 1, lambda v: float(v[:, 0].mean())),
     ("ratio", 2, lambda v: float(v[:, 0].mean() / v[:, 1].mean())),
     ("auroc", 2, area),
-    ("gain", 4, lambda v: area(v[:, :2]) - area(v[:, 2:])),
     (largest, 1, lambda v: float(v.max())),
 ]
 """Statistic, columns, and what it is of the trajectories of one resample, repeated ones too."""
@@ -90,7 +89,7 @@ def test_every_use_is_the_loop_over_resamples_and_the_t_over_seeds(
     names = ("ours", "theirs") if use == "apart" else ("shared", "shared")
     found = difference(ours, theirs, weights=weights, apart=use != "fresh")
     values, variance = loops((ours, theirs), ids, names, plain)
-    if statistic in ("auroc", "gain"):
+    if statistic == "auroc":
         variance += 1 / len(ids[0]) ** 2
     expected = pooled(*values, variance)
     assert found.estimate[:3] == pytest.approx(expected.estimate[:3])

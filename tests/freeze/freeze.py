@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -101,13 +102,14 @@ def keep_result(folder: Path, out: Path) -> None:
     """Metrics a line each, rows as they are, notes, and the report's texts without provenance."""
     out.mkdir(parents=True, exist_ok=True)
     stored = json.loads((folder / "results.json").read_text())
-    lines = [json.dumps(metric, sort_keys=True) for metric in stored["metrics"]]
+    lines = [json.dumps(metric, sort_keys=True) for metric in metrics_of(stored)]
     (out / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
     notes = [note for entry in stored["provenance"] for note in entry["notes"]]
     (out / "notes.txt").write_text("".join(f"{note}\n" for note in dict.fromkeys(notes)))
     models = [{k: v for k, v in m.items() if k != "source"} for m in stored["models"]]
     (out / "models.json").write_text(json.dumps(models, indent=1, sort_keys=True))
-    shutil.copy(folder / "rows.parquet", out)
+    parts = sorted(folder.glob("rows*.parquet"), key=lambda p: int(p.stem[5:] or 1))
+    pd.concat(map(pd.read_parquet, parts)).to_parquet(out / "rows.parquet", index=False)
     films = {p.name: hash_of(p) for p in sorted((folder / "pictures").glob("*.png"))}
     (out / "films.json").write_text(json.dumps(films, indent=1))
     report = folder / "report.md"
@@ -116,6 +118,15 @@ def keep_result(folder: Path, out: Path) -> None:
     for table in sorted((folder / "tables").glob("*.csv")):
         if table.stem != "provenance":
             (out / table.name).write_text(anywhere(table.read_text()))
+
+
+def metrics_of(stored: dict[str, Any]) -> list[dict[str, Any]]:
+    """Metrics without their nulls, of any schema: one by one, or (from 3 on) as a table."""
+    metrics: list[dict[str, Any]] | dict[str, Any] = stored["metrics"]
+    if isinstance(metrics, dict):
+        rows = [dict(zip(metrics["columns"], row, strict=False)) for row in metrics["rows"]]
+        return [{k: v for k, v in row.items() if v is not None or k == "value"} for row in rows]
+    return metrics
 
 
 def hash_of(path: Path) -> str:

@@ -25,7 +25,7 @@ def stored(folder: Path, **cards: dict[str, Card]) -> dict[str, object]:
 
 def test_cards_are_stored_with_what_differs_from_defaults(tmp_path: Path) -> None:
     raw = stored(tmp_path, condition={"gravity_flip": FLIP}, family={"mine": Card("Mine")})
-    assert raw["schema_version"] == 2
+    assert raw["schema_version"] == 3
     assert raw["cards"] == {
         "condition": {
             "gravity_flip": {
@@ -45,8 +45,10 @@ def test_cards_are_stored_with_what_differs_from_defaults(tmp_path: Path) -> Non
 def test_results_of_schema_1_have_none(tmp_path: Path) -> None:
     raw = stored(tmp_path, condition={"gravity_flip": FLIP})
     del raw["cards"]
-    (tmp_path / "results.json").write_text(json.dumps(raw | {"schema_version": 1}))
+    earlier = {"schema_version": 1, "metrics": [METRIC.model_dump()]}
+    (tmp_path / "results.json").write_text(json.dumps(raw | earlier))
     assert Result.load(tmp_path).cards == {}
+    assert Result.load(tmp_path).metrics == (METRIC,)
 
 
 def test_a_later_card_replaces_one_of_the_same_name() -> None:

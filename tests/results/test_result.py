@@ -5,6 +5,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import atomic_path
+from lewm_probe.results import parts
 from lewm_probe.results.result import Result, as_rows, merge
 from lewm_probe.results.schema import ROW_COLUMNS, SCHEMA_VERSION, Metric, ModelEntry, Provenance
 
@@ -43,6 +46,15 @@ def row(**changes: object) -> dict[str, object]:
         "value": 1.5,
         **changes,
     }
+
+
+ROW = ["lewm", "lewm", 0, "two-room", "voe", "teleport_agent", "auroc", 0.5]
+"""The values of ``metric()`` in their order."""
+
+
+def both(stored: dict[str, Any]) -> tuple[list[str], list[object]]:
+    """The columns of stored metrics, and the first row."""
+    return stored["metrics"]["columns"], stored["metrics"]["rows"][0]
 
 
 def result(*metrics: Metric, rows: list[dict[str, object]] | None = None) -> Result:
@@ -83,17 +95,18 @@ def test_json_stays_json(tmp_path: Path, value: float) -> None:
     text = (tmp_path / "results.json").read_text()
     stored = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert stored["schema_version"] == SCHEMA_VERSION
-    assert stored["metrics"][0]["value"] is None
+    assert dict(zip(*both(stored), strict=True))["value"] is None
     assert Result.load(tmp_path).metrics[0].value is None
 
 
-def test_a_metric_stands_on_one_line_with_the_documented_keys_that_apply(tmp_path: Path) -> None:
+def test_a_metric_stands_on_one_line_in_the_documented_order_of_keys(tmp_path: Path) -> None:
     result(metric(), metric(subject="b", value=1 / 3)).save(tmp_path)
     lines = (tmp_path / "results.json").read_text().splitlines()
-    (line,) = [line for line in lines if '"subject":"b"' in line]
-    stored = json.loads(line)
+    (line,) = [line for line in lines if '"b"' in line]
+    (columns,) = [line for line in lines if line.startswith('  "columns": ')]
+    stored = dict(zip(json.loads(columns[13:].rstrip(",")), json.loads(line), strict=True))
     assert stored["value"] == 0.333333333
-    assert None not in stored.values()
+    assert None not in stored.values()  # columns that are null everywhere are left out
     keys = (
         "model, family, train_seed, step, world, analysis, subject, features, method, control, "
         "window, horizon, dose, stride, versus, metric, value, unit, ci_low, ci_high, n, "
@@ -166,26 +179,153 @@ def test_a_schema_that_is_none(tmp_path: Path, version: str) -> None:
     reported = {"0": "0", "true": "True", '"1"': "1", "null": "None"}[version]
     assert broken(tmp_path, f'{{"schema_version": {version}}}') == (
         f"{tmp_path / 'results.json'} says that its schema version is '{reported}', and a whole "
-        "number from 1 to 2 was expected. It is damaged or of another program; run the analysis "
+        "number from 1 to 3 was expected. It is damaged or of another program; run the analysis "
         "that wrote it again."
     )
 
 
 def test_a_newer_schema(tmp_path: Path) -> None:
-    assert broken(tmp_path, '{"schema_version": 3, "anything": 1}') == (
-        f"{tmp_path / 'results.json'} has schema version 3; this lewm-probe reads up to version 2. "
+    assert broken(tmp_path, '{"schema_version": 4, "anything": 1}') == (
+        f"{tmp_path / 'results.json'} has schema version 4; this lewm-probe reads up to version 3. "
         "Upgrade lewm-probe, or run the analysis again with this version."
     )
 
 
-def test_another_schema(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"columns": ["surprise"]}, "metrics.columns: 'surprise' is no key of a metric"),
+        ({"columns": ["value", "value"]}, "metrics.columns: a name stands there twice"),
+        ({"columns": [1]}, "metrics.columns: a list of names was expected"),
+        ({"rows": 1}, "metrics.rows: a list of rows was expected"),
+        ({"rows": [ROW, 3]}, "metrics.rows.1: a list of 8 values was expected"),
+        ({"rows": [["m"] * 9]}, "metrics.rows.0: a list of 8 values was expected"),
+        (
+            {"rows": [ROW, [*ROW[:7], "much"]]},
+            "metrics.rows.1.value: Input should be a valid number, unable to parse string as a "
+            "number",
+        ),
+        ({"rows": [["m"]]}, "metrics.rows.0: a list of 8 values was expected"),
+        ({"columns": ["model"], "rows": [["m"]]}, "metrics.rows.0.family: Field required"),
+        ({"more": []}, "metrics: a table of 'columns' and 'rows' was expected"),
+    ],
+)
+def test_another_schema(tmp_path: Path, change: dict[str, Any], fault: str) -> None:
     result(metric()).save(tmp_path)
     raw = json.loads((tmp_path / "results.json").read_text())
+    raw["metrics"] |= change
+    assert broken(tmp_path, json.dumps(raw)) == (
+        f"{tmp_path / 'results.json'} does not fit the results schema at {fault}. "
+        "Run the analysis that wrote it again."
+    )
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_earlier_schemas_are_read(tmp_path: Path, version: int) -> None:
+    """Metrics one by one, their nulls left out; rows without window and dose."""
+    saved = result(metric(), metric(subject="b", value=None, n=3), rows=[row()])
+    saved.save(tmp_path)
+    raw = json.loads((tmp_path / "results.json").read_text()) | {"schema_version": version}
+    raw["metrics"] = [m.model_dump(exclude_none=True) | {"value": m.value} for m in saved.metrics]
+    (tmp_path / "results.json").write_text(json.dumps(raw))
+    saved.rows.drop(columns=["window", "dose"]).to_parquet(tmp_path / "rows.parquet")
+    loaded = Result.load(tmp_path)
+    assert loaded.metrics == saved.metrics
+    pd.testing.assert_frame_equal(loaded.rows, saved.rows)
     raw["metrics"][0]["surprise"] = 1
     assert broken(tmp_path, json.dumps(raw)) == (
         f"{tmp_path / 'results.json'} does not fit the results schema at metrics.0.surprise: "
         "Extra inputs are not permitted. Run the analysis that wrote it again."
     )
+
+
+def test_the_table_of_metrics_is_read_by_pandas_alone(tmp_path: Path) -> None:
+    saved = result(metric(n=3, higher_is_better=True), metric(subject="b", value=0.25))
+    saved.save(tmp_path)
+    table = json.loads((tmp_path / "results.json").read_text())["metrics"]
+    read = pd.DataFrame(table["rows"], columns=table["columns"])
+    whole = saved.frame()
+    for column in Metric.model_fields:
+        if column in read:
+            pd.testing.assert_series_equal(read[column], whole[column], check_dtype=False)
+        else:
+            assert whole[column].isna().all()
+
+
+def test_a_metric_takes_few_bytes(tmp_path: Path) -> None:
+    full = {"step": 9800, "features": "z", "window": "onset", "n": 200, "eval_seed": 7}
+    ends = {"ci_low": 0.912345678, "ci_high": 0.987654321, "value": 0.955555555}
+    many = [metric(**full, **ends, versus="copy_last", dose=k / 100) for k in range(1000)]
+    result(*many).save(tmp_path)
+    assert (tmp_path / "results.json").stat().st_size / 1000 < 170
+
+
+# ---- rows in parts
+
+
+def many_rows(count: int) -> pd.DataFrame:
+    """Rows that hardly compress."""
+    values = np.random.default_rng(count).normal(size=count).astype(np.float32)
+    return as_rows(pd.DataFrame({"value": values, "frame": np.arange(count)}))
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Files of at most 30 kB, where 5 MB would take seconds."""
+    monkeypatch.setattr(parts, "MOST_BYTES", 30_000)
+    return 30_000
+
+
+def test_a_part_holds_five_million_bytes() -> None:
+    assert parts.MOST_BYTES == 5_000_000
+
+
+def test_rows_are_written_in_parts_that_are_read_as_one(tmp_path: Path, small_parts: int) -> None:
+    saved = Result([], [], [metric()], many_rows(20_000))
+    saved.save(tmp_path)
+    files = sorted(tmp_path.glob("rows*.parquet"))
+    assert len(files) >= 4 and tmp_path / "rows-2.parquet" in files
+    assert max(path.stat().st_size for path in files) <= small_parts
+    pd.testing.assert_frame_equal(Result.load(tmp_path).rows, saved.rows)
+    alone = pd.concat([pd.read_parquet(path) for path in parts.find_parts(tmp_path)])
+    assert alone["frame"].tolist() == list(range(20_000))
+
+
+def test_parts_of_an_earlier_result_are_taken_away(tmp_path: Path, small_parts: int) -> None:
+    Result([], [], [metric()], many_rows(20_000)).save(tmp_path)
+    (tmp_path / "rows-of-mine.parquet").write_text("not ours")
+    fewer = Result([], [], [metric()], many_rows(1_000))
+    fewer.save(tmp_path)
+    mine = ["rows-of-mine.parquet"]
+    assert sorted(os.listdir(tmp_path)) == ["results.json", *mine, "rows.parquet"]
+    pd.testing.assert_frame_equal(Result.load(tmp_path).rows, fewer.rows)
+
+
+def test_a_save_that_stops_between_parts_is_not_taken_for_a_result(
+    tmp_path: Path, small_parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Result([Provenance(command="first", version="0")], [], [metric()]).save(tmp_path)
+    written: list[Path] = []
+    whole = atomic_path
+
+    def stop(path: Path) -> Any:
+        written.append(path)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        return whole(path)
+
+    second = Result([Provenance(command="second", version="0")], [], [], many_rows(20_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "atomic_path", stop)
+        with pytest.raises(KeyboardInterrupt):
+            second.save(tmp_path)
+    assert [path.name for path in written] == ["rows.parquet", "rows-2.parquet"]
+    with pytest.raises(UserError, match=r"holds no results\.json\."):
+        Result.load(tmp_path)
+    second.save(tmp_path)
+    loaded = Result.load(tmp_path)
+    assert [p.command for p in loaded.provenance] == ["second"]
+    assert len(loaded.rows) == 20_000
 
 
 def test_truncated_rows(tmp_path: Path) -> None:
@@ -223,10 +363,10 @@ def test_merging_keeps_the_later_of_equal_metrics_and_rows() -> None:
 @settings(max_examples=10)  # each builds a dozen pandas tables
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.floats(0, 1)), max_size=7))
 def test_merging_is_idempotent_and_the_same_in_one_go(cases: list[tuple[str, int, float]]) -> None:
-    parts = [Result([], [], [metric(subject=s, train_seed=t, value=v)]) for s, t, v in cases]
-    whole = merge(parts)
+    each = [Result([], [], [metric(subject=s, train_seed=t, value=v)]) for s, t, v in cases]
+    whole = merge(each)
     assert merge([whole, whole]).metrics == whole.metrics
-    assert merge([merge(parts[:4]), merge(parts[4:])]).metrics == whole.metrics
+    assert merge([merge(each[:4]), merge(each[4:])]).metrics == whole.metrics
     assert {(m.subject, m.train_seed): m.value for m in whole.metrics} == {
         (s, t): pytest.approx(v, rel=1e-8) for s, t, v in cases
     }

@@ -21,6 +21,7 @@ from PIL import Image
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.results import untrusted
+from lewm_probe.results.parts import part_name
 from lewm_probe.results.result import Result, as_rows
 from lewm_probe.results.schema import ROW_COLUMNS, Metric, Provenance
 from lewm_probe.results.untrusted import AGAIN
@@ -85,7 +86,9 @@ def test_bytes_that_are_no_text(folder: Path) -> None:
 
 def test_numbers_that_json_does_not_have_are_null(folder: Path) -> None:
     path = folder / "results.json"
-    path.write_text(path.read_text().replace('"value":0.5', '"value":NaN'))
+    text = path.read_text()
+    assert '"auroc",0.5]' in text
+    path.write_text(text.replace('"auroc",0.5]', '"auroc",NaN]'))
     assert Result.load(folder).metrics[0].value is None
 
 
@@ -233,6 +236,69 @@ def test_what_a_file_says_of_its_index_is_not_believed(folder: Path) -> None:
     assert rows["frame"].tolist() == [3] and rows.index.tolist() == [0]
 
 
+# ---- rows in parts
+
+
+def split(folder: Path, *parts: pa.Table) -> None:
+    for number, table in enumerate(parts, 1):
+        pq.write_table(table, folder / part_name(number))
+
+
+def test_limits_are_of_all_parts_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = pa.table({"value": pa.array(np.zeros(untrusted.MAX_ROWS // 2 + 1, np.float32))})
+    split(folder, half, half)
+    assert refused(folder) == (
+        f"The rows of {folder} claim to be 10,000,002 in 2 files; a result has at most "
+        f"10,000,000. {AGAIN}"
+    )
+    few = pa.table({"value": np.arange(2**18, dtype=np.float32), "subject": ["four"] * 2**18})
+    split(folder, few, few)
+    sizes = {"MAX_ROWS_FILE": (folder / "rows.parquet").stat().st_size}
+    sizes["MAX_ROWS_UNPACKED"] = (
+        pq.ParquetFile(folder / "rows.parquet").metadata.row_group(0).total_byte_size
+    )
+    sizes["MAX_TEXT"] = 2**20
+    for limit, size in sizes.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(untrusted, limit, size)  # one file alone would do
+            message = refused(folder)
+        assert message == (
+            f"The rows of {folder} take {2 * size / 2**20:,.0f} MiB in all their files; those of a "
+            f"result take at most {size // 2**20:,} MiB. {AGAIN}"
+        )
+
+
+def test_a_part_that_is_missing(folder: Path) -> None:
+    table = pa.table({"value": pa.array([1.0])})
+    split(folder, table, table, table)
+    (folder / "rows-2.parquet").unlink()
+    message = (
+        "is missing, and {} continues it. Get the folder again from where it came, or run the "
+        "analysis that wrote it again."
+    )
+    missing = folder / "rows-2.parquet"
+    assert refused(folder) == f"{missing} {message.format('rows-3.parquet')}"
+    (folder / "rows.parquet").unlink()
+    assert refused(folder) == f"{folder / 'rows.parquet'} {message.format('rows-3.parquet')}"
+
+
+def test_a_later_part_is_read_as_carefully_as_the_first(folder: Path, tmp_path: Path) -> None:
+    later = folder / "rows-2.parquet"
+    later.write_bytes(b"PAR1")
+    assert refused(folder) == (
+        f"{later} cannot be read as Parquet. It was cut short or is something else; run the "
+        "analysis that wrote it again."
+    )
+    later.unlink()
+    (folder / "rows.parquet").rename(tmp_path / "outside")
+    split(folder, pa.table({"value": pa.array([1.0])}))
+    later.symlink_to(tmp_path / "outside")
+    assert refused(folder).startswith(f"{later} is a link that leaves its folder")
+    later.unlink()
+    pq.write_table(pa.table({"value": pa.array(["x"])}), later)
+    assert refused(folder).startswith(f"The column 'value' of {later} holds string")
+
+
 # ---- images
 
 
@@ -303,6 +369,7 @@ def test_names_in_results_never_make_a_path(folder: Path, tmp_path: Path) -> Non
     evil = "../../../evil$\\frac{<b>"
     raw = json.loads((folder / "results.json").read_text())
     metric = {"family": evil, "analysis": "voe", "world": evil, "metric": "auroc", "value": 0.5}
+    raw["schema_version"] = 2  # metrics one by one
     raw["metrics"] = [
         {**metric, "model": f"{evil}{k}", "subject": f"teleport_{evil}", "window": "onset"}
         | {"ci_low": 0.4, "ci_high": 0.6, "n": 5}
