@@ -26,7 +26,7 @@ from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.probe.extras import held_out_region, imagined_features, learning_curve
 from lewm_probe.analyses.probe.fits import ProbeFitter, ProbeResult
-from lewm_probe.analyses.probe.sums import sum_rows
+from lewm_probe.analyses.probe.sums import sum_rows, target_rows
 from lewm_probe.analyses.probe.tasks import (
     ProbeTargets,
     ProbeTask,
@@ -97,9 +97,15 @@ def _read(
     for task in tasks_of(views, asked):
         readings += fitter.linear(task) + fitter.mlp(task)
     controls = _controls(recorder, checkpoint, data, asked, fitter, context)
+    told = set()
     for reading in [*readings, *controls]:
         _write(recorder, checkpoint, reading, ids)
-        sum_rows(recorder, checkpoint, reading.scores.sums, reading.target, ids, **_what(reading))
+        sums, target, what = reading.scores.sums, reading.target, _what(reading)
+        sum_rows(recorder, checkpoint, sums, target, ids, **what)
+        cells = "random_cells" if reading.control == "random_cells" else None
+        if (target.name, cells) not in told:
+            told.add((target.name, cells))
+            target_rows(recorder, checkpoint, sums, target, ids, subject=target.name, control=cells)
     write_tests(recorder, checkpoint, readings, controls)
     for reading in readings:
         if reading.features == "z" and reading.method == "linear":

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
@@ -159,6 +160,12 @@ def test_rows_pair_by_trajectory_and_hold_the_scatter(result):
     assert late["frame"].min() == 2
 
 
+def of(rows, **keys):
+    for key, value in keys.items():
+        rows = rows[rows[key].isna() if value is None else rows[key] == value]
+    return rows
+
+
 def test_scores_follow_from_rows(result):
     """Every score of every reading, from the sums of each trajectory."""
     rows = result.rows[result.rows["analysis"] == "probe"]
@@ -172,9 +179,15 @@ def test_scores_follow_from_rows(result):
         if m.versus is None and (at := tuple(getattr(m, k) for k in keys)) in whole:
             whole[at][m.metric] = m.value
     for at, stored in whole.items():
-        mine = rows
-        for key, value in zip(keys, at, strict=True):
-            mine = mine[mine[key].isna() if value is None else mine[key] == value]
+        model, subject, _, _, control = at
+        cells = control if control == "random_cells" else None
+        mine = pd.concat(
+            of(rows, **where)
+            for where in (
+                dict(zip(keys, at, strict=True)),
+                {"model": model, "subject": subject, "control": cells, "method": None},
+            )
+        )
 
         def total(metric, by, mine=mine):
             chosen = mine[mine["metric"] == metric]
