@@ -35,7 +35,7 @@ from lewm_probe.analyses.voe.surprise import (
 )
 from lewm_probe.core.errors import unknown_name
 from lewm_probe.models.base import WorldModel, device_of
-from lewm_probe.stats.spectrum import effective_rank
+from lewm_probe.stats.spectrum import rank_estimate
 
 BASELINES = (
     "copy_last",
@@ -160,7 +160,7 @@ class SurpriseScorer:
             self._baseline_copy = copied["copy_last"]
         axes = own.reshape(-1, own[0, 0].size).astype(np.float64)  # (N·T, D)
         self._trace_cov, self._width = float(axes.var(axis=0).sum()), axes.shape[1]
-        self._rank = effective_rank(pooled(checkpoint, own))
+        self._rank = rank_estimate(pooled(checkpoint, own))[0].value or 1.0
         self._action_scale = action_scale(model, disjoint.actions)
         seen, actions = self._cases.latents[MODEL], shown.cases.swapped_actions()
         if model.spec.recurrent:
