@@ -34,6 +34,8 @@ KINDS = (
     "log-normal",
     *scenarios.REAL,
     *scenarios.REAL_VALUES,
+    "real: rollout error",
+    "real: rollout error, push-t",
 )
 SIDES = ((2, 2), (3, 3), (4, 4), (6, 6), (2, 3), (3, 4), (1, 3))
 

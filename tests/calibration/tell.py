@@ -96,8 +96,9 @@ _CHANGED = """\
 Changed after a first look at these cells: the interval of pairwise accuracy (Wilson's had covered
 90–92 % near 1) and those of r and R² (BCa, 76–89 % with stored errors), with the same seeds; stored
 probe errors, which had got a second noise by mistake, are now drawn with their own size; and
-Student's interval for a mean of stored probe errors was taken out, since errors have Hall's: it
-covers 70–89 %. The other methods were chosen in earlier simulations of like scenarios."""
+Student's interval for a mean of stored probe errors, which covers 70–89 %, was taken out, since
+probes' errors have Hall's; rollouts' errors came in, since they have Student's. The other methods
+were chosen in earlier simulations of like scenarios."""
 
 _SIMULATED = """\
 Trajectories: 50, 100, 200. Distributions of differences: normal; gamma (shape 2, skewness 1.4);
