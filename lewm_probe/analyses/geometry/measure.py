@@ -54,11 +54,10 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     (per frame over trajectories, averaged over frames and directions) and the same for the control
     ``gaussian``; ``r2`` with ``subject`` ``time_index``: the share of the latents' variance that is
     linear in time. Ranks, ``trace_cov`` and ``r2`` are jackknifed over trajectories, which takes
-    their bias away. The first three also for the earlier checkpoints of each run, on fewer trajectories. Raw
-    rows: pseudo-values of each trajectory, whose mean is the number (of ranks the
-    ``reciprocal_…``, one over whose mean it is); ``dimension_variance`` of each axis; ``sigreg``
-    of each frame; ``pc1`` and ``pc2`` of
-    some frames beside the bodies' positions there.
+    their bias away. The first three also for the earlier checkpoints of each run, on fewer
+    trajectories. Raw rows: pseudo-values of each trajectory, whose mean is the number (of ranks the
+    ``reciprocal_…``, one over whose mean it is); ``dimension_variance`` of each axis; ``sigreg`` of
+    each frame; ``pc1`` and ``pc2`` of some frames beside the bodies' positions there.
 
     Raises:
         UserError: latents that are not finite.
