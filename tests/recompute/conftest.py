@@ -1,0 +1,40 @@
+"""A small run of all analyses: two methods of two training seeds each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
+from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.run import run
+from lewm_probe.results.result import merge
+
+ANALYSES = ("probe", "voe", "straightness", "rollout", "geometry")
+
+MATCHED = {"name": "brightness_matched", "kind": "brightness", "matched_to": "teleport_agent"}
+SWEEPS = [
+    {"name": "dose_teleport_agent", "kind": "teleport", "who": "agent", "doses": [0.05, 0.3]},
+    {"name": "dose_color_agent", "kind": "color", "who": "agent", "rgb": [0, 0, 255]}
+    | {"doses": [0.25, 1.0]},
+]
+
+
+@pytest.fixture(scope="session")
+def small_result(suite, cache, make_lewm, tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
+    """Its folder."""
+    asked = suite.model_dump(mode="json")
+    asked["probe"]["quantities"] = ["agent_position", "agent_velocity"]
+    asked["voe"]["conditions"].append({**MATCHED, "expected": "appearance"})
+    asked["voe"]["dose_response"] = SWEEPS
+    whole = Suite.model_validate_json(json.dumps(asked))
+    checkpoints = [
+        checkpoint_from_model(name, make_lewm(seed=seed, family=name, step=10))
+        for name in ("lewm", "pldm")
+        for seed in (1, 2)
+    ]
+    folder = Path(tmp_path_factory.mktemp("small"))
+    merge(run(name, checkpoints, whole, cache=cache) for name in ANALYSES).save(folder)
+    return folder
