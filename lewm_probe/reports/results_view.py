@@ -158,12 +158,19 @@ class WorldView:
         if name == labels.REFERENCE:
             return labels.condition(name)
         card, kinds = self.card(name), self.cards["condition"]
+        matched = self.stated(name).get("matched_to")
+        if card is not None and isinstance(matched, str) and matched != name:
+            to = labels.condition(matched, kinds).lower()
+            return f"{card.of(self.body(name))}, matched to {to}"
         if card is None or labels.condition_kind(name, kinds):
             return labels.condition(name, kinds)
         return labels.sentence(labels.plain(name))  # its name does not say its kind
 
     def body(self, name: str) -> str:
         """Whom a condition concerns, as readers see it; empty when its name does not say."""
+        if self.stated(name).get("matched_to"):
+            who = self.stated(name).get("who")
+            return labels.plain(who) if isinstance(who, str) and who != "background" else ""
         return labels.body(name, self.cards["condition"])
 
     def card(self, condition: str) -> Card | None:

@@ -30,8 +30,9 @@ class Card:
         rule: of the verdict, fixed before the data. Question and rule hold ``{who}``, ``{of}``
             (" of" and whom, where several are asked about), ``{alpha}``, and what else a report
             fills in.
-        over: read from results of earlier versions, and no longer used.
-        compared: whether methods are compared by it in a report.
+        over, compared: read from results of earlier versions, and no longer used.
+        lasts: a violation that goes on for as long as it lasts, so that surprise which stays raised
+            says nothing of the images.
         doses: what its doses are, as a clause.
         dose_question: of the verdict on doses.
         color: of a family, ``#rrggbb``.
@@ -49,6 +50,7 @@ class Card:
     dose_question: Text = ""
     color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
     package: Text = ""
+    lasts: bool = False
 
     def of(self, who: str = "") -> str:
         """The label with the body concerned, or without one.

@@ -300,7 +300,7 @@ def _why(limits: Limits, rule: Rule, named: Callable[[Sequence[str]], str] | Non
     if limits.missing:
         listed = labels.listing([labels.article(name) for name in limits.missing], "or")
         said.append(f"not compared with {listed}")
-    return "; ".join(said) or "a gain over every baseline is not shown after Holm’s correction"
+    return "; ".join(said) or "but more than every baseline is not shown after Holm’s correction"
 
 
 def _counted(answers: Sequence[Answer]) -> str:

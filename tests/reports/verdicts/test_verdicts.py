@@ -75,11 +75,18 @@ def test_a_flipped_detector_of_motion_caps_a_frozen_body(view: WorldView) -> Non
     )
 
 
-def test_a_rise_that_stays_may_be_a_picture_never_seen(view: WorldView) -> None:
-    assert sentence(view, FROZEN, "lewm").endswith(
+def test_a_rise_that_stays_may_be_a_picture_never_seen(
+    view: WorldView, changed: Callable[..., WorldView]
+) -> None:
+    def stays(m: Metric) -> dict[str, Any]:
+        mine = (m.metric, m.window, m.subject) == ("delta_log_surprise", "steady", "teleport_agent")
+        return {"value": 0.3, "ci_low": 0.2, "ci_high": 0.4} if mine else {}
+
+    assert sentence(changed(stays), TELEPORT, "lewm").endswith(
         "It may be a picture that it never saw, not a broken expectation: surprise stays raised, "
         "×1.35 in the steady state."
     )
+    assert "never saw" not in sentence(view, FROZEN, "lewm")  # it stays frozen, so it may
     assert "never saw" not in sentence(view, STEP, "lewm")
     assert "never saw" not in sentence(view, ACTIONS, "lewm")
 
@@ -144,7 +151,7 @@ def test_a_missing_baseline_caps(changed: Callable[..., WorldView]) -> None:
 def test_a_correction_that_fails_caps_and_says_so(changed: Callable[..., WorldView]) -> None:
     view = changed(lambda m: {"value": 0.06} if m.metric == "p_beyond_holm" else {})
     assert sentence(view, STEP, "lewm").startswith(
-        "Noticed, a gain over every baseline is not shown after Holm’s correction, in all 3 of "
+        "Noticed, but more than every baseline is not shown after Holm’s correction, in all 3 of "
     )
 
 
@@ -167,7 +174,7 @@ def test_teleport_and_colour_are_compared_at_equal_pixels_too(
             for name, value in (("teleport_agent", 0.0123), (matched, 0.0061)):
                 changed = {"subject": name, "metric": "pixel_change", "value": value}
                 more.append(m.model_copy(update=changed))
-            changed = {"subject": matched, "metric": "pixel_change_reached", "value": 0.5}
+            changed = {"subject": matched, "metric": "pixel_change_reached", "value": 0.98}
             more.append(m.model_copy(update=changed))
     entries = [record.model_copy(update={"settings": settings})]
     made = Result(entries, result.models, [*result.metrics, *more])
@@ -176,7 +183,16 @@ def test_teleport_and_colour_are_compared_at_equal_pixels_too(
     assert text.startswith("Yes, also at an equal change of pixels, in all 3 of these checkpoints.")
     assert "under the colour change; surprise ×" in text
     assert "under the matched one" in text
-    assert "(the strongest colour reaches 50 %)" in text
+    assert "the strongest colour reaches" not in text
+
+    def short(m: Metric) -> dict[str, Any]:
+        return {"value": 0.5} if m.metric == "pixel_change_reached" else {}
+
+    text = sentence(views(change(made, update=short))[0], COLOR, "lewm")
+    assert text.startswith(
+        "More than this colour, not compared with a colour change of as many pixels, in all 3 of "
+    )
+    assert "(the strongest colour reaches 50 %)" in text.replace("\N{NO-BREAK SPACE}", " ")
 
     def equal(m: Metric) -> dict[str, Any]:
         mine = m.versus == matched and m.metric == "delta_log_surprise"

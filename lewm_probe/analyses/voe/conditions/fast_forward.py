@@ -38,7 +38,6 @@ class FastForward:
         "Did it notice a fast-forward, the {who} too early at a place that it would reach?",
         "The recorded trajectory is continued ahead until the body is{far} away. "
         f"{BEYOND}{LEFT_OUT}",
-        compared=False,
         doses="a fast-forward, for which the recorded trajectory is continued ahead until the body "
         "is the same distance away (a physically possible place, reached too early)",
         dose_question="Does it notice short fast-forwards of {who}?",

@@ -19,8 +19,9 @@ class Frozen(FromBlockBefore):
         30,
         "violation",
         "Did it notice that a frozen {who} did not move{pushed}?",
-        f"{BEYOND}A body at rest calms copy-last and pixel difference, which flipped find it. {LEFT_OUT}",
-        compared=False,
+        f"{BEYOND}A body at rest calms copy-last and pixel difference, which flipped find it. "
+        f"{LEFT_OUT}",
+        lasts=True,
     )
 
     def check(self, condition: Condition, world: World) -> None:

@@ -20,7 +20,6 @@ class PassThrough(FromBlockBefore):
         "violation",
         "Did it notice that the {who} passed through {through}?",
         f"{BEYOND}{LEFT_OUT}",
-        compared=False,
     )
 
     def check(self, condition: Condition, world: World) -> None:

@@ -22,6 +22,9 @@ from lewm_probe.reports.verdicts.judging import (
 )
 
 MATCHED = "a colour change of as many pixels"
+NEARLY = 0.95
+"""Share of the violation's change of pixels that counts as equal."""
+
 _RULE = Rule(
     level=0.0,
     required=(MATCHED,),
@@ -62,7 +65,8 @@ def color_question(view: WorldView) -> list[VerdictQuestion]:
             corrected(view, "voe", "noticed", versus=c, **at) if c else None
             for c in (color, matched)
         )
-        gains = {MATCHED: equal} if equal else {}
+        reached = reaches(view, matched, model)
+        gains = {MATCHED: equal} if equal and reached >= NEARLY else {}
         both = None if p is None or p_matched is None else max(p, p_matched)
         return Shown(plain, gains, p, both)
 
@@ -85,9 +89,9 @@ def color_question(view: WorldView) -> list[VerdictQuestion]:
             "On the same trajectories the log ratio of surprise at onset, teleport over colour, "
             "lies above 0 (95 % interval, and one-sided paired t-test with Holm’s p below "
             f"{alpha(view):g}). “Yes” needs that also against a colour change that alters pixels "
-            "as much as the teleport does: which colour is chosen decides the plain comparison. "
-            "Colour alone is called within the bound only where an equivalence test (TOST) shows "
-            "it.",
+            "as much as the teleport does, within 5 %: which colour is chosen decides the plain "
+            "comparison. Where no colour alters as much, that is not compared. Colour alone is "
+            "called within the bound only where an equivalence test (TOST) shows it.",
             tuple(
                 graded(
                     view,
@@ -122,16 +126,21 @@ def pixels(view: WorldView, teleport: str, color: str, matched: str, model: str)
     for name in filter(None, (teleport, color, matched)):
         found = means(view.pick("voe", "pixel_change", subject=name, window=ONSET, model=model))
         if found:
-            said.append(f"{view.condition(name).lower()} {formatting.number(found[0].value, 4)}")
+            said.append(f"{view.condition(name).lower()} {found[0].value:.3g}")
     if not said:
         return ""
-    text = f"mean change of pixels: {', '.join(said)}"
-    reached = means(
-        view.pick("voe", "pixel_change_reached", subject=matched, window=ONSET, model=model)
-    )
-    if matched and reached and reached[0].value < 0.95:
-        text += f" (the strongest colour reaches {formatting.percent(round(reached[0].value, 2))})"
+    text = f"mean squared change of a pixel, in grey levels: {', '.join(said)}"
+    reached = reaches(view, matched, model)
+    if matched and reached < NEARLY:
+        text += f" (the strongest colour reaches {formatting.percent(round(reached, 2))})"
     return text
+
+
+def reaches(view: WorldView, matched: str, model: str) -> float:
+    """The share of a violation's change of pixels that its matched colour has; 1 if unsaid."""
+    at = {"subject": matched, "window": ONSET, "model": model}
+    found = means(view.pick("voe", "pixel_change_reached", **at)) if matched else []
+    return found[0].value if found else 1.0
 
 
 def color_alone(view: WorldView, condition: str, model: str) -> str:

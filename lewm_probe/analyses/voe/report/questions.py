@@ -107,8 +107,14 @@ def _evidence(view: WorldView, condition: str, model: str, answer: Answer) -> Se
 
 
 def never_seen(view: WorldView, condition: str, model: str, answer: Answer) -> str:
-    """What a rise that stays says of a condition that changes pictures: it may be the picture."""
+    """What a rise that stays says of a condition that changes pictures: it may be the picture.
+
+    It does not where the violation itself goes on, as while a body is frozen.
+    """
+    card = view.card(condition)
     if answer not in ("yes", "noticed") or view.expectation(condition) == "action":
+        return ""
+    if card is not None and card.lasts:
         return ""
     if not reading(view, condition, model).startswith("persists"):
         return ""

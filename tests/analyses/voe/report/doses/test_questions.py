@@ -64,8 +64,8 @@ def test_the_sweeps_own_p_decides(changed: Stimuli) -> None:
 
     assert sweep("beyond", 0.2).answer == "noticed"
     assert sentence(sweep("beyond", 0.2)).startswith(
-        "Noticed at some dose, a gain over every baseline is not shown after Holm’s correction, in "
-        "both of these checkpoints. First at 2 % "
+        "Noticed at some dose, but more than every baseline is not shown after Holm’s correction, "
+        "in both of these checkpoints. First at 2 % "
     )
     assert sweep("noticed", 0.2).answer == "not shown"
 
