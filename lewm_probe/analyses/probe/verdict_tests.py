@@ -28,10 +28,13 @@ def write_tests(
 
     For each quantity: ``mse_less_than_<control>`` with ``versus`` that control, the mean over test
     trajectories of MSE(control) − MSE(own): positive, the model is better. For positions and angles
-    that can be seen (a goal is not drawn): ``p_noticed`` (the mean is beaten) and ``p_beyond`` (so
-    is every control that is there: the largest p, an intersection–union test), both one-sided
-    paired t-tests.
+    that can be seen (a goal is not drawn), or where there is none for the first quantity:
+    ``p_noticed`` (the mean is beaten) and ``p_beyond`` (so is every control that is there: the
+    largest p, an intersection–union test), both one-sided paired t-tests.
     """
+    names = [r.target.name for r in readings if (r.features, r.method) == _READ]
+    tested = [name for name in names if is_pose(name)]
+    tested = tested or [name for name in names if not name.endswith("_change")][:1]
     found = {
         (c.target.name, c.control): c.scores.trajectory_mse
         for c in controls
@@ -52,7 +55,7 @@ def write_tests(
                 checkpoint, f"mse_less_than_{control}", estimate, versus=control, **what
             )
             p_values[control] = paired_t(gain[gain == gain], one_sided=True)
-        if not is_pose(name) or not p_values:
+        if name not in tested or not p_values:
             continue
         n = int((own == own).sum())
         every = list(p_values.values())
