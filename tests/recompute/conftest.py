@@ -19,6 +19,8 @@ SWEEPS = [
     {"name": "dose_teleport_agent", "kind": "teleport", "who": "agent", "doses": [0.05, 0.3]},
     {"name": "dose_color_agent", "kind": "color", "who": "agent", "rgb": [0, 0, 255]}
     | {"doses": [0.25, 1.0]},
+    # Takes another moment of the trajectory where nothing would show of it.
+    {"name": "dose_fast_forward_agent", "kind": "fast_forward", "who": "agent", "doses": [0.05]},
 ]
 
 

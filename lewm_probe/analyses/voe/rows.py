@@ -28,9 +28,10 @@ def write_rows(recorder: ResultRecorder, scores: SurpriseScores) -> None:
     table = _Rows(np.asarray(scores.ids), np.asarray(scores.disjoint_ids))
     scorers = list(scores.clean)
     cases, frames = _grid(scores.clean[MODEL])
-    starts = np.unique(
-        np.concatenate([_starts(scores.onset), *map(_starts, scores.onsets.values())]), axis=0
-    )
+    swept = [found for by_dose in scores.doses.values() for found in by_dose.values()]
+    moments = [_starts(scores.onset), *map(_starts, scores.onsets.values())]
+    moments += [np.column_stack([found.case, found.frame]) for found in swept]
+    starts = np.unique(np.concatenate(moments), axis=0)
     for scorer in scorers:
         case, frame = (cases, frames) if scorer == MODEL else starts.T
         table.add(scores.clean[scorer], case, frame, scorer, scores.onset, subject="reference")
