@@ -109,7 +109,10 @@ def pairwise_accuracy(
 
 
 def threshold_at(clean: np.ndarray, false_positives: float = 0.05) -> float:
-    """The smallest value that at most a share ``false_positives`` of ``clean`` exceeds."""
+    """The order statistic at or above the quantile 1 − ``false_positives`` of ``clean``.
+
+    Places count from 0 to M − 1, so that of 200 values 9 lie above it, not 10.
+    """
     return float(np.quantile(clean, 1 - false_positives, method="higher"))
 
 
