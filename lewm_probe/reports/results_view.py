@@ -159,9 +159,8 @@ class WorldView:
             return labels.condition(name)
         card, kinds = self.card(name), self.cards["condition"]
         matched = self.stated(name).get("matched_to")
-        if card is not None and isinstance(matched, str) and matched != name:
-            to = labels.condition(matched, kinds).lower()
-            return f"{card.of(self.body(name))}, matched to {to}"
+        if card is not None and matched:
+            return f"{card.of(self.body(name))}, matched"
         if card is None or labels.condition_kind(name, kinds):
             return labels.condition(name, kinds)
         return labels.sentence(labels.plain(name))  # its name does not say its kind

@@ -104,7 +104,9 @@ def onset_handle() -> Line2D:
 def surprise_plot(view: WorldView) -> Plot | None:
     """A panel a condition, the unperturbed twins in each."""
     found = courses(view)
-    conditions = [c for c in view.conditions() if any(key[0] == c for key in found.curves)]
+    # A matched change of images is measured at onset alone: a point is no course.
+    followed = {condition for (condition, _), curve in found.curves.items() if len(curve) > 1}
+    conditions = [c for c in view.conditions() if c in followed]
     if not conditions:
         return None
     models = [m for m in view.models if any(key[1] == m for key in found.curves)]

@@ -282,7 +282,8 @@ def _contrasts(view: WorldView) -> Table | None:
         "Conditions compared directly",
         "Paired over the same trajectories at onset: surprise under the first condition over "
         "surprise under the second (geometric mean of the ratio, 95 %). “Matched”: a change of "
-        "appearance that alters pixels as much as the violation does. Holm: one-sided paired t, "
+        "appearance that alters pixels as much as the violation does, or as nearly as it can (a "
+        "note says where it cannot). Holm: one-sided paired t, "
         "corrected over all tests of this result, for the pairs that a verdict rests on; the other "
         f"p are raw and descriptive. {SPAN} P: the largest.",
         [
