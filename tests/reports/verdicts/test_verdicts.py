@@ -175,6 +175,7 @@ def test_teleport_and_colour_are_compared_at_equal_pixels_too(
                 changed = {"subject": name, "metric": "pixel_change", "value": value}
                 more.append(m.model_copy(update=changed))
             changed = {"subject": matched, "metric": "pixel_change_reached", "value": 0.98}
+            changed |= {"versus": "teleport_agent"}
             more.append(m.model_copy(update=changed))
     entries = [record.model_copy(update={"settings": settings})]
     made = Result(entries, result.models, [*result.metrics, *more])

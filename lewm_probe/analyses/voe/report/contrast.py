@@ -5,7 +5,7 @@ from __future__ import annotations
 from lewm_probe.analyses.voe.report.baselines import ONSET
 from lewm_probe.analyses.voe.report.tables import factor, main_pair, reading
 from lewm_probe.reports import formatting
-from lewm_probe.reports.results_view import Mean, WorldView, means, preferred
+from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Rule,
@@ -138,7 +138,7 @@ def pixels(view: WorldView, teleport: str, color: str, matched: str, model: str)
 
 def reaches(view: WorldView, matched: str, model: str) -> float:
     """The share of a violation's change of pixels that its matched colour has; 1 if unsaid."""
-    at = {"subject": matched, "window": ONSET, "model": model}
+    at = {"subject": matched, "window": ONSET, "model": model, "versus": ANY}
     found = means(view.pick("voe", "pixel_change_reached", **at)) if matched else []
     return found[0].value if found else 1.0
 

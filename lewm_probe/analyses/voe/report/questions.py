@@ -109,7 +109,8 @@ def _evidence(view: WorldView, condition: str, model: str, answer: Answer) -> Se
 def never_seen(view: WorldView, condition: str, model: str, answer: Answer) -> str:
     """What a rise that stays says of a condition that changes pictures: it may be the picture.
 
-    It does not where the violation itself goes on, as while a body is frozen.
+    It does not where the violation itself goes on, as while a body is frozen, nor where the rise is
+    no larger than what the suite counts as no effect.
     """
     card = view.card(condition)
     if answer not in ("yes", "noticed") or view.expectation(condition) == "action":
@@ -122,8 +123,9 @@ def never_seen(view: WorldView, condition: str, model: str, answer: Answer) -> s
         "voe", "delta_log_surprise", window="steady", **{"subject": condition, "model": model}
     )
     times = factor(steady.value) if steady else None
-    raised = f", ×{formatting.number(times, 2)} in the steady state" if times else ""
+    if times is None or times <= view.setting("voe", "equivalence_ratio", default=1.25):
+        return ""
     return (
-        "it may be a picture that it never saw, not a broken expectation: surprise stays raised"
-        f"{raised}"
+        "it may be a picture that it never saw, not a broken expectation: surprise stays raised, "
+        f"×{formatting.number(times, 2)} in the steady state"
     )
