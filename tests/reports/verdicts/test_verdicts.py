@@ -213,6 +213,9 @@ def test_a_paths_level_is_told_in_words(changed: Callable[..., WorldView]) -> No
         "Paths bend more than a random walk (S < 0), and are less straight than those of the true "
         "states (S = 0.800)."
     )
+    question = next(q for q in questions(changed(bent)) if q.text == STRAIGHT)
+    (own,) = (v for v in question.verdicts if v.model == "lewm")
+    assert own.brief.endswith("; yet they bend more than a random walk")
     assert "Paths bend less than a random walk (S = 0; a line has 1)" in sentence(
         changed(), STRAIGHT, "lewm"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from lewm_probe.analyses.geometry.report.collapse import diagnostic
@@ -11,6 +12,7 @@ from lewm_probe.reports.verdicts.judging import (
     Answer,
     Rule,
     Shown,
+    Verdict,
     VerdictQuestion,
     alpha,
     clause,
@@ -48,18 +50,30 @@ def questions(view: WorldView) -> list[VerdictQuestion]:
             "is a line, 0 a random walk, and S < 0 bends more than one. Read it beside the "
             "effective rank: a collapsed latent looks straight.",
             tuple(
-                graded(
+                _with_level(
                     view,
-                    model,
-                    lambda model, seed: seen(view, model, seed),
-                    _RULE,
-                    lambda answer, model=model: _evidence(view, model, answer),  # type: ignore[misc]
+                    graded(
+                        view,
+                        model,
+                        lambda model, seed: seen(view, model, seed),
+                        _RULE,
+                        lambda answer, model=model: _evidence(view, model, answer),  # type: ignore[misc]
+                    ),
                 )
                 for model in view.models
             ),
             "straightness",
         )
     ]
+
+
+def _with_level(view: WorldView, one: Verdict) -> Verdict:
+    """Says in a few words, too, where paths that are straighter than others still bend."""
+    own = view.mean("straightness", "cosine", model=one.model, **STRAIGHT)
+    high = None if own is None else own.value if own.high is None else own.high
+    if one.answer not in ("yes", "noticed") or high is None or high >= 0:
+        return one
+    return replace(one, brief=f"{one.brief}; yet they bend more than a random walk")
 
 
 def _over(view: WorldView, control: str, **keys: Any) -> list[Metric]:
