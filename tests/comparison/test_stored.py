@@ -33,12 +33,19 @@ def test_published_rows_give_the_published_numbers(published: Result) -> None:
     assert one == StoredCheckpoint("two-room", "lewm", "lewm", 1, 900)
     found = samples(published.rows, one, log_floor(published, "two-room"), comparable())
     numbers = stored(published.metrics, one, comparable())
-    assert {dict(key)["analysis"] for key in found} == {"probe", "voe", "straightness"}
+    assert {dict(key)["analysis"] for key in found} == {
+        "probe",
+        "voe",
+        "straightness",
+        "rollout",
+    }
     assert len(found) > 40
     for key, sample in found.items():
         values = sample.values.to_numpy()
         if sample.statistic == "mean":
             value = values[:, 0].mean()
+        elif sample.statistic == "ratio":
+            value = values[:, 0].mean() / values[:, 1].mean()
         else:
             value = roc_auc_score(np.repeat([1, 0], len(values)), values.T.ravel())
         assert value == pytest.approx(numbers[key].value, rel=1e-5, abs=1e-6), key
