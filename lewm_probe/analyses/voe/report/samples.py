@@ -30,7 +30,8 @@ def samples(rows: pd.DataFrame, floor: float) -> Mapping[Key, Sample]:
     """
     found: dict[Key, Sample] = {}
     index = ["trajectory_id", "frame"]
-    rows = rows[rows["metric"] == "surprise"]
+    # Doses, and trajectories that are not compared (``method`` says which), are no matched pairs.
+    rows = rows[(rows["metric"] == "surprise") & rows["dose"].isna() & rows["method"].isna()]
     rows = rows[rows["control"].isna()]
     clean = rows[rows["subject"] == "reference"].set_index(index)["value"]
     onset = rows[rows["horizon"] == 0]
