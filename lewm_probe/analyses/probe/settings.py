@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -41,3 +42,16 @@ class ProbeSettings(Config):
             "test": max(5, round(self.test * share)),
         }
         return self.model_copy(update=sizes)
+
+
+def seen_poses(quantities: Sequence[str]) -> list[str]:
+    """Positions and angles that a model could see: what a verdict is asked about.
+
+    Goals are not drawn and serve as controls. Where there is none, the first quantity.
+
+    >>> seen_poses(["agent_position", "agent_velocity", "goal_position"])
+    ['agent_position']
+    """
+    seen = [q for q in quantities if q.endswith(("position", "angle", "yaw"))]
+    seen = [q for q in seen if "goal" not in q and "target" not in q]
+    return seen or [q for q in quantities if not q.endswith("_change")][:1]

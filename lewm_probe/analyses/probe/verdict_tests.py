@@ -8,13 +8,13 @@ from typing import Any
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.probe.fits import ProbeResult
+from lewm_probe.analyses.probe.settings import seen_poses
 from lewm_probe.stats import bootstrap
 from lewm_probe.stats.paired import paired_t
 
 BEATEN = ("mean", "random_weights", "pixel_pca")
 """Controls that "reads a quantity" must beat; the mean alone makes it noticed."""
 
-_POSES = ("position", "angle", "yaw")
 _READ = ("z", "linear")
 
 
@@ -33,8 +33,7 @@ def write_tests(
     largest p, an intersection–union test), both one-sided paired t-tests.
     """
     names = [r.target.name for r in readings if (r.features, r.method) == _READ]
-    tested = [name for name in names if is_pose(name)]
-    tested = tested or [name for name in names if not name.endswith("_change")][:1]
+    tested = seen_poses(names)
     found = {
         (c.target.name, c.control): c.scores.trajectory_mse
         for c in controls
@@ -62,8 +61,3 @@ def write_tests(
         beyond = None if None in every else max(p for p in every if p is not None)
         for metric, p in (("p_noticed", p_values.get("mean")), ("p_beyond", beyond)):
             recorder.metric(checkpoint, metric, bootstrap.Estimate(p, n=n), **what)
-
-
-def is_pose(quantity: str) -> bool:
-    """Whether a quantity is a position or angle that a model could see."""
-    return quantity.endswith(_POSES) and "goal" not in quantity and "target" not in quantity

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lewm_probe.analyses.probe.report.tables import WHOLE, quantities
+from lewm_probe.analyses.probe.settings import seen_poses
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.results_view import Mean, WorldView, means
 from lewm_probe.reports.verdicts.judging import (
@@ -23,14 +24,10 @@ from lewm_probe.reports.verdicts.judging import (
 )
 from lewm_probe.results.schema import Metric
 
-_POSES = ("position", "angle", "yaw")
-
 
 def poses(view: WorldView) -> list[str]:
-    """Positions and angles that a model could see: goals are not drawn and serve as controls."""
-    found = quantities(view)
-    seen = [q for q in found if q.endswith(_POSES) and "goal" not in q and "target" not in q]
-    return seen or [q for q in found if not q.endswith("_change")][:1]
+    """What a verdict is asked about, of the quantities in these results."""
+    return seen_poses(quantities(view))
 
 
 SIMPLER = ("random_weights", "pixel_pca")
