@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.processes import become_worker, ctrl_c_ignored
+from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 from lewm_probe.core.progress import Progress, Task
 from lewm_probe.training.recipe import Recipe, load_recipe
 

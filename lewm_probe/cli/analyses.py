@@ -12,7 +12,7 @@ import typer
 from lewm_probe.auditing.request import EvaluationRequest, prepare, report_failures
 from lewm_probe.auditing.run import ask
 from lewm_probe.cli import options
-from lewm_probe.cli.console import Console, interruptible
+from lewm_probe.cli.terminal.console import Console, interruptible
 from lewm_probe.core.errors import UsageError, brief
 from lewm_probe.results.analyses import ANALYSES, Analysis, in_order
 
@@ -50,7 +50,7 @@ def command(analysis: Analysis) -> Callable[..., None]:
     def run(
         request: EvaluationRequest, out: Path | None, console: Console, **settings: Any
     ) -> None:
-        from lewm_probe.cli.summary import summarize
+        from lewm_probe.cli.terminal.summary import summarize
         from lewm_probe.results.provenance import command_line
 
         given = {keys[name]: value for name, value in settings.items() if value not in (None, [])}

@@ -12,7 +12,7 @@ import typer
 from lewm_probe.auditing.request import EvaluationRequest, Failure, prepare, report_failures
 from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.cli import options
-from lewm_probe.cli.console import Console, interruptible, table
+from lewm_probe.cli.terminal.console import Console, interruptible, table
 from lewm_probe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _audit(
     title: str | None,
 ) -> None:
     """Ask everything of the checkpoints, then write the report and a model card for each."""
-    from lewm_probe.cli.summary import summarize
+    from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.results.provenance import command_line
 
     thresholds = _gate(gate)  # a slip in the file is told before the work, not after it

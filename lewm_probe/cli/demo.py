@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lewm_probe.cli import options
-from lewm_probe.cli.console import Console, interruptible
+from lewm_probe.cli.terminal.console import Console, interruptible
 
 
 def demo(
@@ -24,7 +24,7 @@ def demo(
     from lewm_probe.auditing import demo as stages
     from lewm_probe.auditing.request import EvaluationRequest
     from lewm_probe.cli.audit import run_audit
-    from lewm_probe.cli.summary import summarize
+    from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.results.provenance import command_line
 
     console = Console(json=json, quiet=quiet)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lewm_probe.cli import options
-from lewm_probe.cli.console import Console, table
+from lewm_probe.cli.terminal.console import Console, table
 
 
 def export(

@@ -183,7 +183,7 @@ def of_a_request(body: Callable[..., None], *own: Own) -> Callable[..., None]:
 
     def run(**given: Any) -> None:
         from lewm_probe.auditing.request import EvaluationRequest
-        from lewm_probe.cli.console import Console
+        from lewm_probe.cli.terminal.console import Console
 
         rest = {one.name: given[one.name] for one in own}
         request = EvaluationRequest(

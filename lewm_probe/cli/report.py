@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lewm_probe.cli import options
-from lewm_probe.cli.console import Console, interruptible
+from lewm_probe.cli.terminal.console import Console, interruptible
 
 if TYPE_CHECKING:
     from lewm_probe.results.result import Result
@@ -30,7 +30,7 @@ def report(
     debug: options.Debug = False,
 ) -> None:
     """Merge stored results into one report: HTML, Markdown, LaTeX, CSV and figures."""
-    from lewm_probe.cli.summary import summarize
+    from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.results.result import Result
 
     console = Console(json=json, quiet=quiet)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lewm_probe.cli import options
-from lewm_probe.cli.console import Console, interruptible, table
+from lewm_probe.cli.terminal.console import Console, interruptible, table
 
 if TYPE_CHECKING:
     from lewm_probe.training.recipe import Recipe
@@ -35,7 +35,7 @@ def train(
     debug: options.Debug = False,
 ) -> None:
     """Train a world model from a recipe."""
-    from lewm_probe.cli.training_table import TrainingTable
+    from lewm_probe.cli.terminal.training_table import TrainingTable
     from lewm_probe.training.recipe import load_recipe
 
     console = Console(json=json, quiet=quiet)
@@ -96,7 +96,7 @@ def last_record(folder: Path) -> dict[str, float]:
     """The last training record of a run: loss terms and diagnostics."""
     import json
 
-    from lewm_probe.cli.training_table import NOT_TERMS, WATCHED
+    from lewm_probe.cli.terminal.training_table import NOT_TERMS, WATCHED
 
     try:
         lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()

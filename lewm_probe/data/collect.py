@@ -27,7 +27,7 @@ import numpy as np
 from lewm_probe._version import __version__
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.core.files import content_hash, write_error
-from lewm_probe.core.processes import become_worker, ctrl_c_ignored
+from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console as RichConsole
 
 from lewm_probe.cli import training_table as module
-from lewm_probe.cli.console import Console
-from lewm_probe.cli.training_table import TrainingTable, sparkline
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.training_table import TrainingTable, sparkline
 
 
 def record(step: int, split: str = "train", **changes: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PARENT = """
 import multiprocessing, os, signal, time
-from lewm_probe.core.processes import become_worker, ctrl_c_ignored
+from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 
 def work():
     become_worker()

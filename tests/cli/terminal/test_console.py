@@ -14,8 +14,8 @@ import typer
 from rich.console import Console as RichConsole
 from typer.testing import CliRunner
 
-from lewm_probe.cli import console as module
-from lewm_probe.cli.console import Bars, Console, ReadableErrors, interruptible, table
+from lewm_probe.cli.terminal import console as module
+from lewm_probe.cli.terminal.console import Bars, Console, ReadableErrors, interruptible, table
 from lewm_probe.core.errors import UsageError, UserError
 
 

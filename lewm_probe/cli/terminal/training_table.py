@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lewm_probe.cli.console import Console
+from lewm_probe.cli.terminal.console import Console
 from lewm_probe.reports.formatting import duration
 
 if TYPE_CHECKING:

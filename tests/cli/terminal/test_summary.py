@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console as RichConsole
 
-from lewm_probe.cli.summary import summarize
+from lewm_probe.cli.terminal.summary import summarize
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 

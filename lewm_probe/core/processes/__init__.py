@@ -1,0 +1,1 @@
+"""Worker processes, being stopped, and two processes at one place."""
