@@ -12,7 +12,8 @@ import typer
 from lewm_probe.auditing.request import EvaluationRequest, prepare, report_failures
 from lewm_probe.auditing.run import ask
 from lewm_probe.cli import options
-from lewm_probe.cli.terminal.console import Console, interruptible
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.core.errors import UsageError, brief
 from lewm_probe.results.analyses import ANALYSES, Analysis, in_order
 

@@ -12,7 +12,9 @@ import typer
 from lewm_probe.auditing.request import EvaluationRequest, Failure, prepare, report_failures
 from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.cli import options
-from lewm_probe.cli.terminal.console import Console, interruptible, table
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.errors import interruptible
+from lewm_probe.cli.terminal.tables import table
 from lewm_probe.core.errors import UsageError
 
 if TYPE_CHECKING:

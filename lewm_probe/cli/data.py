@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 import typer
 
 from lewm_probe.cli.options import Debug, Json, Quiet
-from lewm_probe.cli.terminal.console import Console, interruptible, table
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.errors import interruptible
+from lewm_probe.cli.terminal.tables import table
 from lewm_probe.core.errors import UsageError, UserError
 
 app = typer.Typer(

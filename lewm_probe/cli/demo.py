@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lewm_probe.cli import options
-from lewm_probe.cli.terminal.console import Console, interruptible
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.errors import interruptible
 
 
 def demo(

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from lewm_probe.cli import options
-from lewm_probe.cli.terminal.console import Console, table
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.tables import table
 
 
 def export(

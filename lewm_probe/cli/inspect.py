@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lewm_probe.cli import options
-from lewm_probe.cli.terminal.console import Console, table
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.tables import table
 
 if TYPE_CHECKING:
     from lewm_probe.models.checkpoints.registry import Loaded

@@ -12,7 +12,7 @@ import typer
 
 from lewm_probe._version import __version__
 from lewm_probe.cli import analyses, audit, data, demo, export, inspect, recipes, report, train
-from lewm_probe.cli.terminal.console import ReadableErrors
+from lewm_probe.cli.terminal.errors import ReadableErrors
 
 OTHERS = ("demo", "data", "train", "inspect", "export", "audit", "report", "recipes")
 """Commands that no analysis may be called like."""

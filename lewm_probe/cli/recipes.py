@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from lewm_probe.cli.options import Debug, Json, Quiet
-from lewm_probe.cli.terminal.console import Console, table
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.tables import table
 from lewm_probe.core import resources
 from lewm_probe.core.errors import UserError, unknown_name
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lewm_probe.cli import options
-from lewm_probe.cli.terminal.console import Console, interruptible
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.errors import interruptible
 
 if TYPE_CHECKING:
     from lewm_probe.results.result import Result

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lewm_probe.cli import options
-from lewm_probe.cli.terminal.console import Console, interruptible, table
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.errors import interruptible
+from lewm_probe.cli.terminal.tables import table
 
 if TYPE_CHECKING:
     from lewm_probe.training.recipe import Recipe

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from lewm_probe.cli import data
-from lewm_probe.cli.terminal.console import ReadableErrors
+from lewm_probe.cli.terminal.errors import ReadableErrors
 
 app = typer.Typer(cls=ReadableErrors)
 app.add_typer(data.app, name="data")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lewm_probe.cli.terminal.console import table
+from lewm_probe.cli.terminal.tables import table
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -14,8 +14,11 @@ import typer
 from rich.console import Console as RichConsole
 from typer.testing import CliRunner
 
-from lewm_probe.cli.terminal import console as module
-from lewm_probe.cli.terminal.console import Bars, Console, ReadableErrors, interruptible, table
+from lewm_probe.cli.terminal import bars as module
+from lewm_probe.cli.terminal.bars import Bars
+from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.errors import ReadableErrors, interruptible
+from lewm_probe.cli.terminal.tables import table
 from lewm_probe.core.errors import UsageError, UserError
 
 

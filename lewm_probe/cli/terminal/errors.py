@@ -1,0 +1,167 @@
+"""The one place where errors become readable paragraphs, and exit codes.
+
+0 done, 1 failed or stopped, 2 bad usage.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
+from typing import Any, TextIO
+
+import typer
+from typer.core import TyperGroup
+
+from lewm_probe.core.errors import UsageError, UserError
+
+
+class Stopped(UserError):
+    """Ctrl-C; the message says what is kept and how to go on."""
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Say on Ctrl-C what this command keeps and how to go on, instead of the general sentence."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise Stopped(f"Stopped. {kept}") from stop
+
+
+class ReadableErrors(TyperGroup):
+    """The application: runs a command and turns whatever it raises into one paragraph."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Options before the command, flags with a default of their own type.
+
+        Typer's own flags (``--help`` among them) default to None, which sends
+        ``lewm-probe probe --help`` through pydantic; its import takes as long as all the rest.
+        """
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_bool_flag", False) and param.default is None:
+                param.default = False
+        return params
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C becomes an error like others."""
+        with interruptible(
+            "Nothing half-written was left behind. Run the same command again to go on."
+        ):
+            return super().invoke(ctx)
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        """Parse, run, and exit with 0, 1 or 2."""
+        words = list(sys.argv[1:] if args is None else args)
+        code = 1
+        try:
+            if "" in words:
+                raise UsageError(_empty(words))
+            with _nothing_but_json(words):
+                done = super().main(words, standalone_mode=False, **extra)
+            code = done if isinstance(done, int) else 0
+        except BaseException as error:  # the one place that may catch everything
+            if isinstance(error, SystemExit):
+                raise
+            message, code = describe(error)
+            if "--debug" in words:
+                traceback.print_exception(error)
+            if message:
+                print_error(message)
+        sys.exit(code)
+
+
+def _empty(words: Sequence[str]) -> str:
+    """Most likely a shell variable that is not set; as a path it would mean the current folder."""
+    before = words[words.index("") - 1] if words.index("") else ""
+    after = f" after {before}" if before else ""
+    return (
+        f"The command line has an empty argument{after}. Leave it out, or set the variable that it "
+        "comes from."
+    )
+
+
+json_output: ContextVar[TextIO | None] = ContextVar("json_output", default=None)
+"""Where the JSON object goes while everything else that is printed goes to standard error."""
+
+
+@contextmanager
+def _nothing_but_json(words: Sequence[str]) -> Iterator[None]:
+    """With ``--json``, send to standard error what anyone prints, such as an untrusted model."""
+    if "--json" not in words:
+        yield
+        return
+    token = json_output.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        json_output.reset(token)
+
+
+def describe(error: BaseException) -> tuple[str, int]:
+    """One paragraph and the exit code for whatever a command raised."""
+    if isinstance(error, UserError):
+        return str(error), error.exit_code
+    if isinstance(error, typer.TyperException):
+        return _usage(error), error.exit_code
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
+        return "Stopped. Run the same command again to go on.", 1
+    if isinstance(error, MemoryError):
+        return (
+            "The computer ran out of memory. Close other programs, or ask for less at once: fewer "
+            "--trajectories, a smaller image size, or a smaller batch (--set).",
+            1,
+        )
+    if _is_gpu_memory(error):
+        return (
+            "The GPU ran out of memory. Free it from other programs, take a smaller batch (--set), "
+            "or compute with --device cpu.",
+            1,
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what = f": {error.filename} could not be written" if error.filename else ""
+        return (
+            f"The disk is full{what}. Free some space, or choose another place with --out, "
+            "and run the command again.",
+            1,
+        )
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}. Check the path and its permissions.", 1
+    kind, text = type(error).__name__, " ".join(str(error).split())
+    return (
+        f"Something went wrong inside lewm-probe ({kind}{': ' if text else ''}{text}). Please run "
+        "the command again with --debug and report what it prints.",
+        1,
+    )
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Bad usage in one paragraph; empty where the help text itself was the answer."""
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    if not message:
+        return ""
+    context = getattr(error, "ctx", None)
+    more = f" See `{context.command_path} --help`." if context else ""
+    return f"{message}{'' if message.endswith(('.', '?', ')')) else '.'}{more}"
+
+
+def _is_gpu_memory(error: BaseException) -> bool:
+    torch = sys.modules.get("torch")  # not imported for the sake of an error
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+
+
+def print_error(message: str) -> None:
+    """Print one paragraph on standard error."""
+    from rich.console import Console as RichConsole
+    from rich.text import Text
+
+    RichConsole(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()).print(
+        Text.assemble(("Error: ", "bold red"), message)
+    )
