@@ -39,6 +39,10 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Wide = Annotated[
+    bool,
+    typer.Option("--wide", help="Show every column of the tables at the end, and each checkpoint."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 Checkpoints = Annotated[
@@ -153,6 +157,7 @@ REQUEST: Mapping[str, tuple[Any, Any]] = {
     "curve": (Curve, True),
     "json": (Json, False),
     "quiet": (Quiet, False),
+    "wide": (Wide, False),
     "debug": (Debug, False),
 }
 """What every question of checkpoints can be told, in the order of ``--help``: type and default."""
@@ -193,7 +198,7 @@ def of_a_request(body: Callable[..., None], *own: Own) -> Callable[..., None]:
             options=loading(*(given[k] for k in ("action_stats", "dataset", "family", "resize"))),
             **{k: given[k] for k in ("world", "suite", "trajectories", "seed", "device", "curve")},
         )
-        console = Console(json=given["json"], quiet=given["quiet"])
+        console = Console(json=given["json"], quiet=given["quiet"], wide=given["wide"])
         body(request, given["out"], console, **rest)
 
     asked: dict[str, tuple[Any, Any]] = {}

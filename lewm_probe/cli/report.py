@@ -28,13 +28,14 @@ def report(
     title: options.Title = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    wide: options.Wide = False,
     debug: options.Debug = False,
 ) -> None:
     """Merge stored results into one report: HTML, Markdown, LaTeX, CSV and figures."""
     from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.results.result import Result
 
-    console = Console(json=json, quiet=quiet)
+    console = Console(json=json, quiet=quiet, wide=wide)
     with interruptible("The report is not complete. Run the same command again to write it."):
         stored = [Result.load(folder) for folder in results]
         page, merged = publish(stored, out or Path("runs/report"), title, console)

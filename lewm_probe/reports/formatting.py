@@ -6,6 +6,7 @@ Minus signs and intervals are typographic (−, –); LaTeX translates them. A m
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TypeGuard
 
 MISSING = "–"
@@ -41,12 +42,16 @@ def number(value: float | None, decimals: int = 3, *, powers: bool = True) -> st
 
 
 def decimals_for(low: float | None, high: float | None, value: float | None = None) -> int:
-    """Decimals that leave two digits of the interval's half-width; three figures without one."""
+    """Decimals that leave two digits of the interval's half-width; three figures without one.
+
+    >>> decimals_for(0.981, 0.992), decimals_for(None, None, 0.01234), decimals_for(None, None, 50)
+    (4, 4, 1)
+    """
     half = (high - low) / 2 if known(low) and known(high) else 0.0
     if half > 0:
         return max(0, min(4, 1 - math.floor(math.log10(half))))
     if known(value) and value != 0:
-        return max(0, min(3, 2 - math.floor(math.log10(abs(value)))))
+        return max(0, min(MOST_DECIMALS, 2 - math.floor(math.log10(abs(value)))))
     return 2
 
 
@@ -83,6 +88,44 @@ def estimate(
         if decimals is not None or {text} != set(ends):
             text += f" ({' – '.join(ends)})" if span else f" [{', '.join(ends)}]"
     return with_unit(text, unit)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number in a table of the terminal, with what says how many digits it has.
+
+    Attributes:
+        low, high: its interval, or the span of several checkpoints' intervals.
+        span: whether it is the latter.
+        p: whether it is a p-value.
+
+    >>> Number(0.98765, 0.981, 0.992).text(), Number(0.98765, 0.981, 0.992).text(interval=True)
+    ('0.9877', '0.9877 [0.9810, 0.9920]')
+    >>> Number(3.2e-48, p=True).text(), Number(None).text()
+    ('< 0.0001', '–')
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    span: bool = False
+    p: bool = False
+
+    def text(self, *, interval: bool = False) -> str:
+        """As it is written, with its interval where that is asked for."""
+        if self.p:
+            return p_value(self.value)
+        whole = estimate(self.value, self.low, self.high, span=self.span)
+        return whole if interval else bare(whole)
+
+
+def bare(whole: str) -> str:
+    """An estimate without its interval.
+
+    >>> bare("0.9877 [0.9810, 0.9920]"), bare("4.2 (2.2 – 11.0)"), bare("0.50")
+    ('0.9877', '4.2', '0.50')
+    """
+    return whole.split(" [")[0].split(" (")[0]
 
 
 def with_unit(text: str, unit: str | None) -> str:

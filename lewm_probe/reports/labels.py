@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 
 from lewm_probe.results.analyses import known_cards
 from lewm_probe.results.cards import Card
@@ -255,6 +256,45 @@ def model(name: str, family: str, cards: Cards | None = None) -> str:
         return _no_math(name)
     rest = folded[len(family) :].strip("_").split("_")
     return " ".join([known, *(_SPELLINGS.get(word, word) for word in rest if word)])
+
+
+ELLIPSIS = "…"
+
+
+def distinct(names: Iterable[str], longest: int) -> dict[str, str]:
+    """Names cut to ``longest`` columns of a terminal, numbered where that makes two of them one.
+
+    >>> distinct(["a-long-name-one", "a-long-name-two", "short"], 10)
+    {'a-long-name-one': 'a-long-n…1', 'a-long-name-two': 'a-long-n…2', 'short': 'short'}
+    """
+    names = list(dict.fromkeys(names))
+    cut = {name: _cut(name, longest - 1) + ELLIPSIS for name in names if columns(name) > longest}
+    found, taken = {}, {name for name in names if name not in cut}
+    for name in names:
+        short = cut.get(name, name)
+        if name in cut and (list(cut.values()).count(short) > 1 or short in taken):
+            k = 1
+            while (short := f"{_cut(name, longest - 1 - len(f'{k}'))}{ELLIPSIS}{k}") in taken:
+                k += 1
+        taken.add(short)
+        found[name] = short
+    return found
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: two for letters of Chinese and for emoji."""
+    wide = (unicodedata.east_asian_width(c) in "WF" for c in text)
+    none = sum(unicodedata.combining(c) > 0 for c in text)
+    return len(text) + sum(wide) - none
+
+
+def _cut(text: str, most: int) -> str:
+    taken = 0
+    for k, letter in enumerate(text):
+        taken += columns(letter)
+        if taken > most:
+            return text[:k].rstrip()
+    return text
 
 
 def listing(items: list[str], last: str = "and") -> str:

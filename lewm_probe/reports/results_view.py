@@ -257,6 +257,21 @@ def means(rows: Iterable[Metric], *by: str) -> list[Mean]:
     ]
 
 
+def averaged(rows: Iterable[Metric]) -> list[Metric]:
+    """Metrics of several training seeds as one each: their mean, its span, and the largest p."""
+    keys = [key for key in _IDENTITY if key != "train_seed"]
+    groups: dict[tuple[Any, ...], list[Metric]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(getattr(row, key) for key in keys)].append(row)
+    found = []
+    for group in groups.values():
+        for mean in means(group):
+            worst = max(mean.values) if group[0].metric.startswith("p_") else mean.value
+            ends = {"value": worst, "ci_low": mean.low, "ci_high": mean.high}
+            found.append(group[0].model_copy(update={"train_seed": None, "n": mean.n, **ends}))
+    return found
+
+
 def preferred(rows: list[Metric]) -> list[Metric]:
     """Rows of the onset window where both it and none are stored."""
     onset = [row for row in rows if row.window == "onset"]

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 class Console:
     """How one command speaks: progress while it works, a summary at its end."""
 
-    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, json: bool = False, quiet: bool = False, wide: bool = False) -> None:
         self.as_json = json
         self.quiet = quiet
+        self.wide = wide
         self.started = time.monotonic()
 
     @property
@@ -81,7 +82,9 @@ class Console:
         elif not self.quiet:
             from rich.console import Console as RichConsole
 
-            console = RichConsole(highlight=False)
+            from lewm_probe.cli.terminal.tables import UNBOUNDED
+
+            console = RichConsole(highlight=False, width=UNBOUNDED if self.wide else None)
             if summary is not None:
                 console.print(summary)
             for path in paths:

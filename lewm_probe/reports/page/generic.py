@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lewm_probe.reports import labels
 from lewm_probe.reports.page.parts import ByModel, Section, Summary, shown
+from lewm_probe.reports.page.summary import number
 from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import Column, Row, Table, cell, count_cell, table, text
 from lewm_probe.results.schema import Metric
@@ -60,15 +61,15 @@ def _table(view: WorldView, analysis: str, title: str) -> Table | None:
     )
 
 
-def summary(models: ByModel) -> Summary:
+def summary(models: ByModel, view: WorldView) -> Summary:
     """The model's own numbers, where an analysis has no summary of its own."""
     rows: list[list[object]] = [
-        [label, labels.metric(m.metric), _of(m), m.value]
+        [label, labels.metric(m.metric), _of(m), number(m)]
         for label, metrics in models.items()
         for m in metrics
         if m.control is None and m.versus is None
     ]
-    return ["model", "metric", "of", "value"], rows[:MOST_ROWS]
+    return Summary(["model", "metric", "of", "value"], rows[:MOST_ROWS])
 
 
 def _model(view: WorldView, row: Metric) -> str:

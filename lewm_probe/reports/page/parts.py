@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lewm_probe.reports.figures.style import Plot
 from lewm_probe.reports.page.brought import Comparison, Headline, Measure, Panel
@@ -19,10 +20,25 @@ from lewm_probe.results.analyses import in_order
 from lewm_probe.results.schema import Metric
 
 ByModel = Mapping[str, list[Metric]]
-"""The metrics of one analysis at each model's final step."""
+"""The metrics of one analysis at each model's final step, by the name it has in that table."""
 
-Summary = tuple[list[str], list[list[object]]]
-"""Columns and rows of the table at the end of a command."""
+
+class Summary(NamedTuple):
+    """The table at the end of a command.
+
+    Attributes:
+        columns: the first names; the others follow in the order of their importance, as a narrow
+            terminal shows the first of them only.
+        rows: cells, one a column: words, ``formatting.Number``, or none.
+        groups: what each row stands under; neighbours of one group stand under it together.
+            Without any: no headings.
+        wide: columns that only ``--wide`` shows.
+    """
+
+    columns: list[str]
+    rows: list[list[object]]
+    groups: Sequence[str] = ()
+    wide: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,8 @@ class ReportPart:
     Attributes:
         sections: topics of a world, in order.
         place: of its sections, questions and measures among those of other analyses.
-        summary: the few numbers that the command shows at its end.
+        summary: the few numbers that the command shows at its end, of the models' metrics and the
+            view that knows how names are said.
         questions: what is answered in words, with verdicts.
         headlines: numbers by which a checkpoint is known.
         measures: by which two methods are compared.
@@ -83,7 +100,7 @@ class ReportPart:
 
     sections: Callable[[WorldView], Sequence[Section]]
     place: int = 100
-    summary: Callable[[ByModel], Summary] | None = None
+    summary: Callable[[ByModel, WorldView], Summary] | None = None
     questions: Callable[[WorldView], Sequence[VerdictQuestion]] | None = None
     headlines: Callable[[WorldView], Iterator[Headline]] | None = None
     measures: Callable[[WorldView], Sequence[Measure]] | None = None

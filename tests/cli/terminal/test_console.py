@@ -173,7 +173,7 @@ def test_the_end_is_a_table_and_the_paths(capsys: pytest.CaptureFixture[str]) ->
     lines = [re.sub(r"\s*[┃│]\s*", " | ", line).strip(" |") for line in reported.out.splitlines()]
     assert lines[0] == "Title"
     assert lines[2] == "name | a | b"
-    assert lines[4:6] == ["first | 0.1235 | –", "second | 12 | x"]
+    assert lines[4:6] == ["first | 0.123 | –", "second | 12 | x"]
     assert lines[-2:] == ["Wrote out", "Wrote [x]"]
 
 

@@ -29,15 +29,19 @@ def _geometry(view: WorldView) -> Section:
     )
 
 
-def summary(models: ByModel) -> Summary:
+def summary(models: ByModel, view: WorldView) -> Summary:
     """What the command shows at its end."""
-    names = ("effective_rank", "participation_ratio", "trace_cov", "sigreg")
+    names = ("effective_rank", "sigreg")
+    rest = ("participation_ratio", "trace_cov")
     rows: list[list[object]] = []
     for label, metrics in models.items():
         own = [m for m in metrics if m.subject is None]
         gaussian = value(own, metric="sigreg", control="gaussian")
-        rows.append([label, *(value(own, metric=name) for name in names), gaussian])
-    return ["model", *(n.replace("_", " ") for n in names), "sigreg of a Gaussian"], rows
+        numbers = (value(own, metric=name) for name in (*names, *rest))
+        rank, sigreg, *others = numbers
+        rows.append([label, rank, sigreg, gaussian, *others])
+    columns = ["model", "effective rank", "SIGReg", "SIGReg of a Gaussian"]
+    return Summary([*columns, "participation ratio", "tr Cov z"], rows)
 
 
 def headlines(view: WorldView) -> Iterator[Headline]:

@@ -43,22 +43,30 @@ def _probes(view: WorldView) -> Section:
     )
 
 
-def summary(models: ByModel) -> Summary:
+def summary(models: ByModel, view: WorldView) -> Summary:
     """What the command shows at its end."""
     rows: list[list[object]] = []
+    groups: list[str] = []
     for quantity in subjects(models, features="z", metric="pearson_r"):
+        unit = ""
         for label, metrics in models.items():
             own = [m for m in metrics if m.subject == quantity and m.features == "z"]
+            unit = unit or labels.unit(next((m.unit for m in own if m.metric == "rmse"), None))
+            groups.append(
+                labels.sentence(labels.quantity(quantity)) + (f" ({unit})" if unit else "")
+            )
             rows.append(
                 [
-                    f"{quantity} · {label}",
+                    label,
                     value(own, metric="pearson_r", method="linear"),
                     value(own, metric="pearson_r", method="mlp"),
-                    value(own, metric="rmse", method="linear"),
                     value(own, metric="pearson_r", method="linear", control="random_weights"),
+                    value(own, metric="rmse", method="linear"),
+                    value(own, metric="rmse", method="mlp"),
                 ]
             )
-    return ["quantity", "linear r", "mlp r", "rmse", "random weights r"], rows
+    columns = ["model", "linear r", "MLP r", "linear r, random weights", "linear RMSE"]
+    return Summary([*columns, "MLP RMSE"], rows, groups, ["MLP RMSE"])
 
 
 def headlines(view: WorldView) -> Iterator[Headline]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from lewm_probe.analyses.rollout.report.figure import rollout_plot
@@ -27,18 +28,43 @@ def _rollouts(view: WorldView) -> Section:
     )
 
 
-def summary(models: ByModel) -> Summary:
+def summary(models: ByModel, view: WorldView) -> Summary:
     """What the command shows at its end."""
     own = {
         label: [m for m in metrics if m.metric == "mse" and m.subject is None]
         for label, metrics in models.items()
     }
     horizons = sorted({m.horizon for ms in own.values() for m in ms if m.horizon is not None})
+    # Where there is no room for all: the nearest, the farthest, and those halfway between them.
+    order = _spread(horizons)
     rows: list[list[object]] = []
+    groups: list[str] = []
     for label, metrics in own.items():
-        for control, name in ((None, label), ("copy_last", f"{label}, copy-last")):
+        for control, name in ((None, "imagined"), ("copy_last", "copy last")):
             rows.append([name, *(value(metrics, horizon=k, control=control) for k in horizons)])
-    return ["latent error at k blocks", *map(str, horizons)], rows
+            groups.append(label)
+    columns = ["error, blocks ahead:", *map(str, horizons)]
+    wide = [str(k) for k in horizons if k not in order[:MOST_HORIZONS]]
+    return Summary(columns, rows, groups, wide)
+
+
+MOST_HORIZONS = 5
+"""Of them in the table at the end of a command; the others by ``--wide``."""
+
+
+def _spread(horizons: list[int]) -> list[int]:
+    """The nearest first, then the farthest, then those between, the widest gap first.
+
+    >>> _spread([1, 2, 3, 5, 10])
+    [1, 10, 3, 5, 2]
+    """
+    left, found = list(horizons), list[int]()
+    while left:
+        # Steps of a horizon matter in proportion: 1 to 2 is as far as 5 to 10.
+        k = max(left, key=lambda k: min((abs(math.log(k / f)) for f in found), default=1 / k))
+        found.append(k)
+        left.remove(k)
+    return found
 
 
 def headlines(view: WorldView) -> Iterator[Headline]:

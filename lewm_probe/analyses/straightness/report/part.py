@@ -30,7 +30,7 @@ def _straightness(view: WorldView) -> Section:
     )
 
 
-def summary(models: ByModel) -> Summary:
+def summary(models: ByModel, view: WorldView) -> Summary:
     """What the command shows at its end."""
     rows: list[list[object]] = []
     for label, metrics in models.items():
@@ -45,7 +45,8 @@ def summary(models: ByModel) -> Summary:
                 *(value(encoded, control=control) for control in controls),
             ]
         )
-    return ["model", "encoded", "imagined", "random weights", "pixels", "state"], rows
+    columns = ["S, stride 1", "encoded", "imagined", "random weights", "pixels", "true state"]
+    return Summary(columns, rows)
 
 
 def headlines(view: WorldView) -> Iterator[Headline]:

@@ -29,7 +29,7 @@ from lewm_probe.reports.page.parts import (
     drawn,
     shown,
 )
-from lewm_probe.reports.page.summary import subjects, value
+from lewm_probe.reports.page.summary import number, subjects, value
 from lewm_probe.reports.results_view import WorldView, preferred
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.reports.verdicts.judging import side
@@ -68,10 +68,15 @@ def _dose(view: WorldView) -> Section:
     )
 
 
-def summary(models: ByModel) -> Summary:
+def summary(models: ByModel, view: WorldView) -> Summary:
     """What the command shows at its end."""
     rows: list[list[object]] = []
-    for condition in subjects(models, metric="auroc"):
+    groups: list[str] = []
+    found = subjects(models, metric="auroc")
+    # Matched colours stand beside what they are matched to, and doses have a curve: both are in
+    # the report.
+    asked = [c for c in view.conditions() if c in found and not view.stated(c).get("matched_to")]
+    for condition in asked:
         for label, metrics in models.items():
             own = [
                 m
@@ -82,18 +87,19 @@ def summary(models: ByModel) -> Summary:
                 m for m in own if m.metric == f"delta_auroc_over_{m.versus}" and m.value is not None
             ]
             least = min(gains, key=lambda m: m.value or 0.0, default=None)
+            groups.append(view.condition(condition))
             rows.append(
                 [
-                    f"{condition} · {label}",
+                    label,
                     value(own, metric="auroc"),
-                    least.value if least else None,
+                    number(least) if least else None,
+                    value(own, metric="p_beyond_holm"),
                     labels.control(least.versus) if least else None,
                     value(own, metric="p_noticed_holm"),
-                    value(own, metric="p_beyond_holm"),
                 ]
             )
-    columns = ["condition", "onset AUROC", "gain over the best baseline", "which"]
-    return [*columns, "p noticed (Holm)", "p beyond (Holm)"], rows
+    columns = ["model", "AUROC at onset", "gain over the best baseline", "Holm p, beyond"]
+    return Summary([*columns, "best baseline", "Holm p, noticed"], rows, groups)
 
 
 def headlines(view: WorldView) -> Iterator[Headline]:
