@@ -26,8 +26,9 @@ from lewm_probe.analyses.engine.asked.checkpoint import (
     checkpoint_from_model,
     load_checkpoints,
 )
-from lewm_probe.auditing.request import EvaluationRequest, settle, whole
+from lewm_probe.auditing.request import EvaluationRequest, settle
 from lewm_probe.auditing.run import ask, by_default
+from lewm_probe.auditing.sizes import whole
 from lewm_probe.core.checks import kind
 from lewm_probe.core.devices import resolve_device
 from lewm_probe.core.errors import UsageError
@@ -51,6 +52,7 @@ def audit(
     step: int | None = None,
     out: Path | str | None = None,
     cache: Path | str | None = None,
+    fast: bool = False,
     progress: Progress | None = None,
 ) -> Result:
     """Ask everything of one or several models; what the command ``lewm-probe audit`` does.
@@ -69,6 +71,8 @@ def audit(
         step: optimiser steps that the models in memory have taken, for curves over training.
         out: folder for results and report (default: none is written).
         cache: folder of latents (default: in memory, for this call).
+        fast: a quick look: few trajectories and resamples, controls trained for fewer steps; every
+            result says so.
         progress: shows how far it is.
 
     Returns:
@@ -103,6 +107,7 @@ def audit(
             suite=str(suite) if suite is not None else None,
             trajectories=trajectories,
             seed=seed,
+            fast=fast,
         )
         device = _device([one for one in named.values() if isinstance(one, WorldModel)])
         evaluation = settle(request, checkpoints, device)

@@ -6,13 +6,12 @@ without it.
 
 from __future__ import annotations
 
-import contextlib
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lewm_probe.auditing.sizes import fast_note, shortened_training, with_numbers
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ class EvaluationRequest:
         seed: evaluation seed instead of the suite's.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         curve: follow probes and straightness over a run folder's checkpoints.
+        fast: a quick look: few trajectories and resamples, controls trained for fewer steps, no
+            curve; every result says so.
         settings: analysis → keys of its section of the suite that are asked otherwise.
     """
 
@@ -51,6 +52,7 @@ class EvaluationRequest:
     seed: int | None = None
     device: str = "auto"
     curve: bool = True
+    fast: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def asking(self, analysis: str, settings: Mapping[str, Any]) -> EvaluationRequest:
@@ -84,6 +86,8 @@ class Evaluation:
         checkpoints: the checkpoints, on ``device``.
         failures: those left out; more are added while analyses run.
         notes: what a reader of every result must know.
+        notes_of: analysis → what a reader of its result must know beside.
+        fast: a quick look was asked for.
     """
 
     checkpoints: list[Checkpoint]
@@ -92,6 +96,8 @@ class Evaluation:
     cache: LatentCache
     failures: list[Failure] = field(default_factory=list)
     notes: Sequence[str] = ()
+    notes_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fast: bool = False
 
 
 def prepare(request: EvaluationRequest, say: Callable[[str], None] = lambda _: None) -> Evaluation:
@@ -143,7 +149,8 @@ def settle(
     from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
     from lewm_probe.worlds import make_world
 
-    suite = find_suite_for(request, checkpoints)
+    full = find_suite_for(replace(request, trajectories=None, fast=False), checkpoints)
+    suite = with_numbers(full, request.trajectories, None, request.fast)
     world = make_world(suite.world)
     fitting = []
     for checkpoint in checkpoints:
@@ -155,8 +162,17 @@ def settle(
             leave_out(checkpoint.label, error)
         else:
             fitting.append(checkpoint)
-    notes = notes_on(fitting, world)
-    return Evaluation(fitting, suite, device, LatentCache(request.cache), notes=notes)
+    notes = [*([fast_note(suite)] if request.fast else []), *notes_on(fitting, world)]
+    shortened = shortened_training(full, suite, fast=request.fast and request.trajectories is None)
+    return Evaluation(
+        fitting,
+        suite,
+        device,
+        LatentCache(request.cache),
+        notes=notes,
+        notes_of={} if shortened is None else {"voe": [shortened]},
+        fast=request.fast,
+    )
 
 
 def notes_on(checkpoints: Sequence[Checkpoint], world: World) -> list[str]:
@@ -260,7 +276,7 @@ def _load(
             "None of the checkpoints could be loaded. "
             + " ".join(f"{label}: {error}" for label, error in failed)
         )
-    if not request.curve:
+    if request.fast or not request.curve:
         checkpoints = [replace(checkpoint, earlier_checkpoints=()) for checkpoint in checkpoints]
     return checkpoints
 
@@ -313,36 +329,7 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
 def _as_asked(suite: Suite, request: EvaluationRequest) -> Suite:
     for analysis, settings in request.settings.items():
         suite = suite.changed(analysis, settings)
-    return with_numbers(suite, request.trajectories, request.seed)
-
-
-def with_numbers(suite: Suite, trajectories: int | None, seed: int | None) -> Suite:
-    """The suite with n trajectories a condition, all other sets in proportion, and a seed.
-
-    Raises:
-        UsageError: fewer than 4 trajectories, a seed below 0, or no whole numbers.
-    """
-    if seed is not None:
-        seed = whole("seed", seed)
-        suite = suite.model_copy(update={"seed": seed})
-    if trajectories is None:
-        return suite
-    trajectories = whole("trajectories", trajectories, least=4)
-    # The trajectories of a condition are what the option speaks of; all else follows.
-    return suite.scaled(trajectories / suite.voe.trajectories)
-
-
-def whole(name: str, value: object, least: int = 0) -> int:
-    """A whole number, of Python, numpy or torch.
-
-    Raises:
-        UsageError: it is none, or too small.
-    """
-    with contextlib.suppress(TypeError, ValueError):
-        number = operator.index(value)  # type: ignore[arg-type]  # that is the question
-        if number >= least:
-            return number
-    raise UsageError(f"{name} is {value!r}; expected a whole number from {least} up.")
+    return with_numbers(suite, request.trajectories, request.seed, request.fast)
 
 
 def report_failures(failures: Sequence[Failure], where: Path | None) -> None:

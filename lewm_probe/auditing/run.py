@@ -134,7 +134,7 @@ def _ask_one(
     from lewm_probe.results.provenance import provenance, stamped
 
     suite = evaluation.suite
-    notes = [*evaluation.notes, *map(str, failed)]
+    notes = [*evaluation.notes, *evaluation.notes_of.get(name, ()), *map(str, failed)]
     key = _key(name, checkpoints, suite, evaluation.device, notes)
     known = _known(folder, key)
     if known is not None:
@@ -156,6 +156,7 @@ def _ask_one(
             "analysis": name,
             "curve": any(checkpoint.earlier_checkpoints for checkpoint in checkpoints),
             "suite": suite.model_dump(mode="json"),
+            **({"fast": True} if evaluation.fast else {}),
         },
         wall_seconds=time.monotonic() - started,
         notes=notes,

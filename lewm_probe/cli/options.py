@@ -130,6 +130,14 @@ Curve = Annotated[
         help="Given run folders: follow probes and straightness over all their checkpoints.",
     ),
 ]
+Fast = Annotated[
+    bool,
+    typer.Option(
+        "--fast",
+        help="A quick look, about a minute: few trajectories and resamples, no curve. Every result "
+        "says so; no numbers to publish.",
+    ),
+]
 Title = Annotated[str | None, typer.Option("--title", help="Title of the report.")]
 
 ONE_CHECKPOINT = (
@@ -150,6 +158,7 @@ REQUEST: Mapping[str, tuple[Any, Any]] = {
     "world": (World, None),
     "suite": (Suite, None),
     "trajectories": (Trajectories, None),
+    "fast": (Fast, False),
     "out": (Out, None),
     "seed": (Seed, None),
     "device": (Device, "auto"),
@@ -161,6 +170,9 @@ REQUEST: Mapping[str, tuple[Any, Any]] = {
     "debug": (Debug, False),
 }
 """What every question of checkpoints can be told, in the order of ``--help``: type and default."""
+
+REQUESTED = ("world", "suite", "trajectories", "fast", "seed", "device", "curve")
+"""Those that an ``EvaluationRequest`` takes as they are."""
 
 
 class Own(NamedTuple):
@@ -196,7 +208,7 @@ def of_a_request(body: Callable[..., None], *own: Own) -> Callable[..., None]:
             given["cache"],
             models=given["model"] or (),
             options=loading(*(given[k] for k in ("action_stats", "dataset", "family", "resize"))),
-            **{k: given[k] for k in ("world", "suite", "trajectories", "seed", "device", "curve")},
+            **{k: given[k] for k in REQUESTED},
         )
         console = Console(json=given["json"], quiet=given["quiet"], wide=given["wide"])
         body(request, given["out"], console, **rest)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.auditing.request import with_numbers
+from lewm_probe.auditing.sizes import with_numbers
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.resources import find_suite
 from lewm_probe.results.analyses import in_order

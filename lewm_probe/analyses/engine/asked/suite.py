@@ -46,6 +46,11 @@ class CleanSettings(Config):
         return self.model_copy(update={"trajectories": max(4, round(self.trajectories * share))})
 
 
+FEWEST_STEPS = 120
+"""Steps that suites asked with few trajectories keep, if they have as many: see the table in
+``controls/trained_predictors.py``."""
+
+
 class RandomEncoderSettings(Config):
     """Training of predictors on frozen latents (baselines ``random_encoder`` and ``action_blind``).
 
@@ -57,6 +62,11 @@ class RandomEncoderSettings(Config):
     steps: int = Field(600, ge=1)
     batch: int = Field(64, ge=2)
     learning_rate: float = Field(6e-3, gt=0)
+
+    def scaled(self, share: float) -> RandomEncoderSettings:
+        """So many times the steps where there are fewer trajectories; never more than asked."""
+        fewer = max(FEWEST_STEPS, round(self.steps * share))
+        return self.model_copy(update={"steps": min(self.steps, fewer)})
 
 
 class StatisticsSettings(Config):
