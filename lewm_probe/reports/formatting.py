@@ -64,30 +64,51 @@ def estimate(
     unit: str | None = None,
     span: bool = False,
 ) -> str:
-    """A value with its interval and unit; more decimals than asked for where those say nothing.
+    """A value with its interval and unit, in as many digits as the interval carries.
 
+    There are more of them where an end that is not 0 would look like it although the interval
+    excludes 0, or where value and ends would look alike. ``decimals``: of a value without interval.
     ``span``: the ends are the lowest and the highest of several checkpoints' intervals, which is no
     interval itself and is not written as one.
 
     >>> estimate(0.98765, 0.981, 0.992), estimate(3.14159, 3.0, 3.3, unit="px")
     ('0.9877 [0.9810, 0.9920]', '3.14 [3.00, 3.30] px')
-    >>> estimate(4.2, 2.2, 11.0, decimals=1, span=True), estimate(0.00002, 0, 0.00004, decimals=3)
+    >>> estimate(4.2, 2.2, 11.0, span=True), estimate(0.00002, 0, 0.00004)
     ('4.2 (2.2 – 11.0)', '0.00002 [0.00000, 0.00004]')
-    >>> estimate(0.98765, 0.981, 0.992, decimals=3), estimate(None)
-    ('0.988 [0.981, 0.992]', '–')
+    >>> estimate(0.98765, decimals=2), estimate(0.0312, 0.00002, 0.0623), estimate(None)
+    ('0.99', '0.03120 [0.00002, 0.06230]', '–')
     """
     if not known(value):
         return MISSING
-    places = decimals_for(low, high, value) if decimals is None else decimals
-    text = number(value, places, powers=decimals is None)
-    if known(low) and known(high):
+    if not (known(low) and known(high)):
+        places = decimals_for(None, None, value) if decimals is None else decimals
+        return with_unit(number(value, places, powers=decimals is None), unit)
+    fixed = decimals is not None and low == high
+    places = decimals if fixed and decimals is not None else decimals_for(low, high, value)
+    text, *ends = (number(one, places, powers=False) for one in (value, low, high))
+    while places < MOST_DECIMALS and low != high and _hides(text, ends, low, high):
+        places += 1
         text, *ends = (number(one, places, powers=False) for one in (value, low, high))
-        while {text} == set(ends) and low != high and places < MOST_DECIMALS:
-            places += 1
-            text, *ends = (number(one, places, powers=False) for one in (value, low, high))
-        if decimals is not None or {text} != set(ends):
-            text += f" ({' – '.join(ends)})" if span else f" [{', '.join(ends)}]"
+    if decimals is not None or {text} != set(ends):
+        text += f" ({' – '.join(ends)})" if span else f" [{', '.join(ends)}]"
     return with_unit(text, unit)
+
+
+def bare(whole: str) -> str:
+    """An estimate without its interval, in the digits that the interval left it.
+
+    >>> bare("0.9877 [0.9810, 0.9920]"), bare("4.2 (2.2 – 11.0)"), bare("0.50")
+    ('0.9877', '4.2', '0.50')
+    """
+    return whole.split(" [")[0].split(" (")[0]
+
+
+def _hides(text: str, ends: list[str], low: float, high: float) -> bool:
+    """Whether the digits hide that there is an interval, or that it excludes 0."""
+    excludes = low > 0 or high < 0
+    return {text} == set(ends) or (
+        excludes and any(not float(end.replace("−", "-")) for end in ends if "×" not in end)
+    )
 
 
 @dataclass(frozen=True)
@@ -117,15 +138,6 @@ class Number:
             return p_value(self.value)
         whole = estimate(self.value, self.low, self.high, span=self.span)
         return whole if interval else bare(whole)
-
-
-def bare(whole: str) -> str:
-    """An estimate without its interval.
-
-    >>> bare("0.9877 [0.9810, 0.9920]"), bare("4.2 (2.2 – 11.0)"), bare("0.50")
-    ('0.9877', '4.2', '0.50')
-    """
-    return whole.split(" [")[0].split(" (")[0]
 
 
 def with_unit(text: str, unit: str | None) -> str:

@@ -55,3 +55,30 @@ def test_counts_and_durations() -> None:
         "3 min 32 s",
         "2 h 05 min",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((0.0312, 0.00002, 0.0623), "0.03120 [0.00002, 0.06230]"),
+        ((-0.0312, -0.0623, -0.00002), "−0.03120 [−0.06230, −0.00002]"),
+        ((0.0312, -0.00002, 0.0623), "0.031 [0.000, 0.062]"),  # it holds 0
+        ((0.0312, 1e-9, 0.0623), "0.031200 [0.000000, 0.062300]"),  # beyond all digits
+    ],
+)
+def test_an_interval_that_excludes_0_is_seen_to(
+    ends: tuple[float, float, float], text: str
+) -> None:
+    assert formatting.estimate(*ends) == text
+
+
+def test_digits_follow_the_interval_whatever_was_asked_for() -> None:
+    """Two digits of its half-width; what is asked for holds where there is no interval."""
+    assert formatting.estimate(0.98765, 0.981, 0.992, decimals=1) == "0.9877 [0.9810, 0.9920]"
+    assert formatting.estimate(0.98765, 0.5, 1.4, decimals=3) == "0.99 [0.50, 1.40]"
+    assert formatting.estimate(0.98765, decimals=1) == "1.0"
+    assert [formatting.estimate(v) for v in (1234.5, 12.345, 0.00123)] == [
+        "1234",
+        "12.3",
+        "0.00123",
+    ]

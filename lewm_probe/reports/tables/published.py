@@ -159,8 +159,9 @@ def _all(view: WorldView, model: str, mine: list[StoredDifference]) -> Table | N
     return table(
         f"{view.world}-against-all-{model}",
         f"{view.label(model)} against published results, every difference",
-        "As the table of headlines. Better here: the interval of the difference does not hold 0, "
-        "where the metric has a better end; it speaks of these checkpoints.",
+        "As the table of headlines. Better here: whose number is the better one, where the metric "
+        "has a better end and the interval of the difference does not hold 0; not shown: it does. "
+        "It speaks of these checkpoints.",
         [
             Column("measure", "Measure", numeric=False),
             Column("ours", view.label(model)),
@@ -195,7 +196,7 @@ def _better(view: WorldView, one: StoredDifference, model: str, baseline: str) -
     if row.higher_is_better is None or row.ci_low is None or row.ci_high is None:
         return ""
     if row.ci_low <= 0 <= row.ci_high:
-        return "not clear"
+        return "not shown"
     return view.label(model) if (row.ci_low > 0) == row.higher_is_better else _label(view, baseline)
 
 

@@ -249,14 +249,20 @@ def graded(
         for seed, one in found.items()
     }
 
+    def clauses(answer: Answer) -> list[str]:
+        return [*evidence(answer), _only_before_correction(by_seed, found, rule, alpha(view))]
+
     def told(answer: Answer) -> tuple[str, str]:
+        if answer not in ("yes", "noticed"):
+            short = _only_before_correction(by_seed, found, rule, alpha(view))
+            return answer, "not after Holm’s correction" if short else ""
         if answer == "yes":
             return rule.yes, rule.yes.partition(", ")[2]
         kept = [one for seed, one in found.items() if by_seed[seed] == "noticed"]
         brief = _why(limits(kept, rule.required), rule, named)
         return f"{rule.noticed}, {brief}", brief
 
-    return _verdict(model, by_seed, evidence, told)
+    return _verdict(model, by_seed, clauses, told)
 
 
 def verdict(view: WorldView, model: str, judge: Judge, evidence: Sequence[str]) -> Verdict:
@@ -269,7 +275,7 @@ def verdict(view: WorldView, model: str, judge: Judge, evidence: Sequence[str]) 
         evidence: the numbers, as clauses.
     """
     by_seed = {seed: judge(model, seed) for seed in view.checkpoints(model)}
-    return _verdict(model, by_seed, lambda answer: evidence, lambda answer: (answer, ""))
+    return _verdict(model, by_seed, lambda answer: evidence, lambda answer: (str(answer), ""))
 
 
 def _verdict(
@@ -283,13 +289,30 @@ def _verdict(
     answer = joint(answers)
     if answer == "not measured":
         return Verdict(model, answer, answer, "", "", (), by_seed)
-    words, brief = str(answer), ""
-    if answer in ("yes", "noticed"):
-        words, brief = told(answer)
+    words, brief = told(answer)
     if answer == "mixed":
         brief = _counted(answers)
     clauses = tuple(filter(None, evidence(answer)))
     return Verdict(model, answer, words, brief, _scope(answer, answers), clauses, by_seed)
+
+
+def _only_before_correction(
+    by_seed: Mapping[int | None, Answer],
+    found: Mapping[int | None, Shown],
+    rule: Rule,
+    level: float,
+) -> str:
+    """Says where nothing is shown although the printed interval lies above chance; or nothing."""
+    graded = [found[seed] for seed, answer in by_seed.items() if answer == "not shown"]
+    above = [one for one in graded if one.own is not None and _above(one.own, rule.level)]
+    if not above:
+        return ""
+    where = "the interval" if len(by_seed) == 1 else f"the interval of {len(above)}"
+    where += "" if len(by_seed) == 1 else f" of {len(by_seed)} checkpoints"
+    return (
+        f"{where} lies above {rule.level:g} on its own, yet p is not below {level:g} after Holm’s "
+        "correction over all tests, which decides"
+    )
 
 
 def _why(limits: Limits, rule: Rule, named: Callable[[Sequence[str]], str] | None) -> str:
@@ -351,7 +374,7 @@ def p_clause(view: WorldView, found: Sequence[Shown], answer: Answer) -> str:
 
 
 def clause(name: str, mean: Mean | None, decimals: int | None = None) -> str:
-    """A name with its estimate; empty without one."""
+    """A name with its estimate; empty without one. ``decimals``: where it has no interval."""
     if mean is None:
         return ""
     unit = labels.unit(mean.unit)
@@ -359,6 +382,11 @@ def clause(name: str, mean: Mean | None, decimals: int | None = None) -> str:
         mean.value, mean.low, mean.high, decimals=decimals, unit=unit, span=mean.checkpoints > 1
     )
     return f"{name} {shown}"
+
+
+def number(mean: Mean) -> str:
+    """A mean in the digits that its interval leaves it, without the interval."""
+    return formatting.bare(formatting.estimate(mean.value, mean.low, mean.high))
 
 
 def sample_clause(mean: Mean | None) -> str:

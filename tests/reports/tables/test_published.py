@@ -109,7 +109,7 @@ def test_every_difference_says_how_it_was_made_and_who_is_ahead() -> None:
             "−0.010 [−0.020, 0.001]",
             "unpaired",
             "199",
-            "not clear",
+            "not shown",
         ],
         ["Rollouts: error over copy-last: k = 1", "0.500", "0.500", "0.00", "no rows", "", ""],
         ["Rollouts: error over copy-last: k = 8", "0.500", "0.500", "0.00", "no rows", "", ""],

@@ -18,6 +18,7 @@ from lewm_probe.reports.verdicts.judging import (
     clause,
     corrected,
     graded,
+    number,
     only,
     p_clause,
     sample_clause,
@@ -99,7 +100,7 @@ def _best(view: WorldView, quantity: str, model: str, names: Sequence[str]) -> s
     found = [(one, name) for name in names if (one := _control(view, "mse", quantity, model, name))]
     name = min(found, key=lambda one: one[0].value)[1] if found else names[0]
     r = _control(view, "pearson_r", quantity, model, name)
-    told = f", r = {formatting.number(r.value, 3)}" if r else ""
+    told = f", r = {number(r)}" if r else ""
     return f"{_RULE.simpler} ({labels.control(name)}{told})"
 
 
@@ -117,9 +118,8 @@ def _evidence(view: WorldView, quantity: str, model: str, answer: Answer) -> str
         for control in SIMPLER:
             one = _control(view, metric, quantity, model, control)
             if one:
-                shown = formatting.number(one.value, decimals or 1)
-                unit = labels.unit(one.unit)
-                told.append(f"{labels.control(control)} {formatting.with_unit(shown, unit)}")
+                shown = formatting.with_unit(number(one), labels.unit(one.unit))
+                told.append(f"{labels.control(control)} {shown}")
         return f"{says} ({', '.join(told)})" if told else says
 
     mse = mean("mse")

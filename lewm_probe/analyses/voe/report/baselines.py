@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lewm_probe.reports import formatting, labels
+from lewm_probe.reports import labels
 from lewm_probe.reports.results_view import Mean, WorldView, means, preferred
-from lewm_probe.reports.verdicts.judging import REQUIRED, Shown, corrected, only
+from lewm_probe.reports.verdicts.judging import REQUIRED, Shown, corrected, number, only
 from lewm_probe.results.schema import Metric
 
 ONSET = ("onset", None)
@@ -56,8 +56,7 @@ class Detector(NamedTuple):
     def told(self) -> str:
         """``pixel difference flipped, AUROC 0.998``."""
         turned = " flipped" if self.flipped else ""
-        value = formatting.number(self.auroc.value, 3, powers=False)
-        return f"{labels.control(self.name)}{turned}, AUROC {value}"
+        return f"{labels.control(self.name)}{turned}, AUROC {number(self.auroc)}"
 
 
 def detector(view: WorldView, name: str, **keys: Any) -> Detector | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lewm_probe.analyses.voe.report.baselines import ONSET
-from lewm_probe.analyses.voe.report.tables import factor, main_pair, reading
+from lewm_probe.analyses.voe.report.tables import main_pair, stays_raised, times, unimportant
 from lewm_probe.reports import formatting
-from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred
+from lewm_probe.reports.results_view import ANY, WorldView, means, preferred
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Rule,
@@ -112,7 +112,7 @@ def color_question(view: WorldView) -> list[VerdictQuestion]:
 def _ratio(view: WorldView, first: str, second: str, model: str, of: str) -> str:
     at = {"subject": first, "versus": second, "model": model, "window": ONSET}
     ratio = view.mean("voe", "delta_log_surprise", **at)
-    return f"surprise {_times(ratio)} that under {of}" if ratio else ""
+    return f"surprise {times(ratio)} that under {of}" if ratio else ""
 
 
 def _n(view: WorldView, first: str, second: str, model: str) -> str:
@@ -150,27 +150,22 @@ def color_alone(view: WorldView, condition: str, model: str) -> str:
     if not own:
         return ""
     mean = means(own)[0]
-    bound = f"×{view.setting('voe', 'equivalence_ratio', default=1.25):g}"
+    bound = f"×{unimportant(view):g}"
     name = f"{view.condition(condition)} alone"
     tost = [row.value for row in preferred(view.pick("voe", "p_equivalence", **at))]
     worst = max((p for p in tost if p is not None), default=None)
     if worst is not None and len(tost) == len(own) and worst < alpha(view):
         told = formatting.p_statement(largest("TOST p", len(tost)), worst, alpha(view))
-        return f"{name}: {_times(mean)}, no effect larger than {bound} ({told}, not corrected)"
+        return f"{name}: {times(mean)}, no effect larger than {bound} ({told}, not corrected)"
     raised = side(own, 0.0)
     if raised == 1:
-        says = f"{name} raises surprise too, {_times(mean)}"
-        if reading(view, condition, model).startswith("persists"):
+        says = f"{name} raises surprise too, {times(mean)}"
+        if stays_raised(view, condition, model):
             says += ", and it stays raised: the model may never have seen such an image"
         return says
     if raised == -1:
-        return f"{name} lowers surprise, {_times(mean)}"
+        return f"{name} lowers surprise, {times(mean)}"
     return (
-        f"{name}: {_times(mean)}; a rise is not shown, which is not the same as none (an effect "
+        f"{name}: {times(mean)}; a rise is not shown, which is not the same as none (an effect "
         f"larger than {bound} is not ruled out)"
     )
-
-
-def _times(mean: Mean) -> str:
-    ends = (factor(end) for end in (mean.value, mean.low, mean.high))
-    return f"×{formatting.estimate(*ends, span=mean.checkpoints > 1)}"

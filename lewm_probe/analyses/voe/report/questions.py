@@ -8,7 +8,7 @@ from dataclasses import replace
 from lewm_probe.analyses.voe.report.baselines import ONSET, best, best_gain, known, shown
 from lewm_probe.analyses.voe.report.contrast import color_question
 from lewm_probe.analyses.voe.report.doses.questions import dose_questions
-from lewm_probe.analyses.voe.report.tables import factor, reading
+from lewm_probe.analyses.voe.report.tables import stays_raised, times
 from lewm_probe.reports import formatting
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.verdicts.judging import (
@@ -110,22 +110,18 @@ def never_seen(view: WorldView, condition: str, model: str, answer: Answer) -> s
     """What a rise that stays says of a condition that changes pictures: it may be the picture.
 
     It does not where the violation itself goes on, as while a body is frozen, nor where the rise is
-    no larger than what the suite counts as no effect.
+    not shown to be larger than what the suite counts as no effect (``stays_raised``).
     """
     card = view.card(condition)
     if answer not in ("yes", "noticed") or view.expectation(condition) == "action":
         return ""
     if card is not None and card.lasts:
         return ""
-    if not reading(view, condition, model).startswith("persists"):
-        return ""
-    steady = view.mean(
-        "voe", "delta_log_surprise", window="steady", **{"subject": condition, "model": model}
-    )
-    times = factor(steady.value) if steady else None
-    if times is None or times <= view.setting("voe", "equivalence_ratio", default=1.25):
+    at = {"subject": condition, "model": model}
+    steady = view.mean("voe", "delta_log_surprise", window="steady", **at)
+    if steady is None or not stays_raised(view, condition, model):
         return ""
     return (
         "it may be a picture that it never saw, not a broken expectation: surprise stays raised, "
-        f"×{formatting.number(times, 2)} in the steady state"
+        f"{times(steady)} in the steady state"
     )

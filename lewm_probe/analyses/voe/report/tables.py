@@ -76,7 +76,7 @@ def _main(view: WorldView) -> Table | None:
     n = samples(
         view.pick("voe", "auroc", window=ONSET), " matched pairs of trajectories a condition"
     )
-    ratio = view.setting("voe", "equivalence_ratio", default=1.25)
+    ratio = unimportant(view)
     return table(
         f"{view.world}-voe",
         "Violation of expectation",
@@ -185,7 +185,7 @@ def reading(view: WorldView, condition: str, model: str) -> str:
     """What the course of surprise after the onset says, or an empty string.
 
     A window counts as raised when the interval of the mean log ratio lies above zero in every
-    checkpoint.
+    checkpoint. That an image was never seen is claimed by a stricter rule (``stays_raised``).
     """
     raised = {}
     for window in WINDOWS:
@@ -196,9 +196,29 @@ def reading(view: WorldView, condition: str, model: str) -> str:
     if "steady" not in raised or "onset" not in raised:
         return ""
     if raised["steady"]:
+        if not stays_raised(view, condition, model):
+            return f"persists, not shown to be above ×{unimportant(view):g}"
         appearance = view.expectation(condition) == "appearance"
         return "persists: never saw such an image" if appearance else "persists"
     return "decays" if raised["onset"] else "no rise shown"
+
+
+def unimportant(view: WorldView) -> float:
+    """The ratio of surprise that the suite counts as no effect: the bound of its TOST."""
+    return float(view.setting("voe", "equivalence_ratio", default=1.25))
+
+
+def stays_raised(view: WorldView, condition: str, model: str) -> bool:
+    """Whether surprise is raised in the steady state by more than what counts as no effect.
+
+    In every checkpoint the 95 % interval of the ratio lies wholly above the suite's bound. Where
+    the true ratio is the bound itself this is wrong in about 2.5 % of checkpoints (``too_high`` of
+    means in reports/calibration), where it is smaller in fewer: a rise of less than a percent,
+    however well measured, does not call an image new.
+    """
+    found = _log_ratio(view, condition, model, "steady")
+    bound = math.log(unimportant(view))
+    return bool(found) and all(row.ci_low is not None and row.ci_low > bound for row in found)
 
 
 def _windows(view: WorldView) -> Table | None:
@@ -219,9 +239,10 @@ def _windows(view: WorldView) -> Table | None:
         "How long the surprise lasts",
         "Surprise of the perturbed trajectory over that of its unperturbed twin (geometric mean "
         "of the ratio, 95 %): at the onset t₀, in the transient t₀ … t₀+H−1, and in the steady "
-        "state from t₀+H on, where the whole history H of the model is perturbed too. A "
-        "persistent rise after a change of appearance says that the model never saw such "
-        f"an image, not that it finds it impossible. {SPAN}",
+        "state from t₀+H on, where the whole history H of the model is perturbed too. Persists: "
+        f"the interval of the steady state lies above ×{unimportant(view):g} in every checkpoint. "
+        "After a change of appearance that says that the model never saw such an image, not that "
+        f"it finds it impossible. {SPAN}",
         [
             _MODEL,
             Column("onset", "× at onset"),
@@ -328,6 +349,12 @@ def factor_cell(mean: Mean) -> Cell:
     """A mean log ratio as the ratio."""
     ends = (factor(end) for end in (mean.value, mean.low, mean.high))
     return cell(*ends, span=mean.checkpoints > 1)
+
+
+def times(mean: Mean) -> str:
+    """The same in a sentence, with its interval."""
+    ends = (factor(end) for end in (mean.value, mean.low, mean.high))
+    return f"×{formatting.estimate(*ends, span=mean.checkpoints > 1)}"
 
 
 def factor(log_ratio: float | None) -> float | None:

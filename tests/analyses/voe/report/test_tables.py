@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from lewm_probe.analyses.voe.report.tables import factor, main_pair, reading, voe_tables
+from lewm_probe.analyses.voe.report.contrast import color_alone
+from lewm_probe.analyses.voe.report.tables import (
+    factor,
+    main_pair,
+    reading,
+    stays_raised,
+    voe_tables,
+)
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.plain import csv_text
 from lewm_probe.reports.tables.table import Table
@@ -53,7 +60,7 @@ def test_the_gain_is_over_the_best_baseline_in_its_direction(tables: dict[str, T
     assert frozen["gain"].value == pytest.approx(frozen["auroc_onset"].value - 0.998)
     baselines = {(r.group, r.cells["model"].text): r.cells for r in tables["voe-baselines"].rows}
     shown = baselines["Frozen agent (violation of physics)", "LeWM"]
-    assert shown["pixel_difference"].text == "0.998 (0.997 – 0.999) flipped"
+    assert shown["pixel_difference"].text == "0.9980 (0.9970 – 0.9990) flipped"
     assert "flipped" not in shown["copy_last"].text
     assert "action_blind" in shown
 
@@ -137,6 +144,26 @@ def test_ratios_are_exponentials_of_the_mean_log(view: WorldView, tables: dict[s
 )
 def test_how_the_course_reads(view: WorldView, condition: str, model: str, says: str) -> None:
     assert reading(view, condition, model) == says
+
+
+@pytest.mark.parametrize(
+    ("low", "says"),
+    [(0.003, "persists, not shown to be above ×1.25"), (0.3, "persists: never saw such an image")],
+)
+def test_a_ratio_near_one_does_not_call_an_image_new(
+    result: Result, change: Callable[..., Result], low: float, says: str
+) -> None:
+    """×1.007, measured to a thousandth, is raised and is nothing."""
+
+    def raised(m: Metric) -> dict[str, float]:
+        steady = m.metric == "delta_log_surprise" and m.window == "steady"
+        return {"value": low + 0.004, "ci_low": low, "ci_high": low + 0.008} if steady else {}
+
+    changed = views(change(result, update=raised))[0]
+    assert reading(changed, "color_agent", "pldm") == says
+    assert stays_raised(changed, "color_agent", "pldm") == (low > 0.3 - 1e-9)
+    alone = color_alone(changed, "color_agent", "pldm")
+    assert ("the model may never have seen such an image" in alone) == (low > 0.2)
 
 
 def test_without_intervals_nothing_is_read_into_the_course(
