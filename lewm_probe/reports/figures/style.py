@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from lewm_probe.core.files import atomic_path, safe_name
+from lewm_probe.reports.figures.names import FONT, LETTER, LONGEST, mend
 from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER, Look, palette
 from lewm_probe.reports.results_view import Mean
 
@@ -34,7 +35,7 @@ PNG_DPI = 220
 
 _STYLE: Any = {
     **sns.axes_style("ticks"),
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same bytes on every machine
+    "font.family": FONT,  # ships with matplotlib: the same bytes on every machine
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7.5,
@@ -108,13 +109,17 @@ class Drawn:
     files: tuple[Path, ...]
 
 
-def render(plot: Plot, folder: Path) -> Drawn:
-    """Write ``<name>.{pdf,svg,png}`` (and ``<name>-column.{pdf,svg}``) into ``folder``."""
+def render(plot: Plot, folder: Path, names: Mapping[str, str] | None = None) -> Drawn:
+    """Write ``<name>.{pdf,svg,png}`` (and ``<name>-column.{pdf,svg}``) into ``folder``.
+
+    ``names``: names that cannot be drawn → how they are (``figures.names.drawable``).
+    """
     widths = {"full": FULL, "column": COLUMN} if plot.column else {"full": FULL}
     svgs, files = {}, []
     with mpl.rc_context(_STYLE):
         for name, width in widths.items():
             figure = plot.draw(width)
+            mend(figure, names or {}, width)
             FigureCanvasAgg(figure)
             figure.draw_without_rendering()  # lay out once, not once a format
             figure.set_layout_engine(None)
@@ -271,7 +276,7 @@ def legend(figure: Figure, handles: list[Any], *, width: float) -> None:
     figure.legend(
         handles=handles,
         loc="outside upper center",
-        ncols=_columns([len(str(h.get_label())) for h in handles], width),
+        ncols=_columns([min(LONGEST, len(str(h.get_label()))) for h in handles], width),
         borderaxespad=0.2,
         columnspacing=1.4,
         handletextpad=0.6,
@@ -279,14 +284,14 @@ def legend(figure: Figure, handles: list[Any], *, width: float) -> None:
 
 
 def _columns(letters: list[int], width: float) -> int:
-    """Most columns whose longest entries fit side by side (7 pt letters are about 0.06 in wide)."""
+    """Most columns whose longest entries fit side by side."""
     for columns in range(len(letters), 1, -1):
         rows, longer = divmod(len(letters), columns)  # as matplotlib fills them: long ones first
         ends = [0]
         for k in range(columns):
             ends.append(ends[-1] + rows + (k < longer))
         longest = [max(letters[a:b]) for a, b in pairwise(ends)]
-        if sum(0.058 * n + 0.52 for n in longest) <= width:
+        if sum(LETTER * n + 0.52 for n in longest) <= width:
             return columns
     return 1
 

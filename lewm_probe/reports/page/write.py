@@ -10,18 +10,19 @@ folder is a results folder too, so that any reports can be merged into a new one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import write_error, write_text
 from lewm_probe.core.progress import NoProgress, Progress
+from lewm_probe.reports.figures.names import drawable
 from lewm_probe.reports.figures.style import Drawn, render
 from lewm_probe.reports.page.html import html
 from lewm_probe.reports.page.markdown import markdown
 from lewm_probe.reports.page.sections import Content, content
-from lewm_probe.reports.results_view import views
+from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.latex import latex
 from lewm_probe.reports.tables.plain import csv_text
 from lewm_probe.results.result import Result, merge
@@ -91,8 +92,9 @@ def write_report(
         tables = _write_tables(whole, folder)
         task.advance()
         figures: dict[str, Drawn] = {}
+        names = drawable(_names(shown))
         for plot in plots:
-            figures[plot.name] = render(plot, folder / "figures")
+            figures[plot.name] = render(plot, folder / "figures", names)
             task.advance()
         files = tuple(file for drawn in figures.values() for file in drawn.files)
         if again:
@@ -102,6 +104,14 @@ def write_report(
         write_text(page, html(whole, figures, looks))
         task.advance()
     return Report(folder, page, folder / "report.md", files, tables)
+
+
+def _names(views: Sequence[WorldView]) -> Iterator[str]:
+    """Names that figures hold, and whoever made the results chose."""
+    for view in views:
+        yield view.title
+        yield from map(view.label, view.models)
+        yield from map(view.condition, view.conditions())
 
 
 def _write_tables(whole: Content, folder: Path) -> tuple[Path, ...]:

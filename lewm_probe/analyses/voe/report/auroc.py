@@ -14,6 +14,9 @@ from lewm_probe.reports.palette import CONTROL_MARKERS, FAINT, INK, MUTED, PAPER
 from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred, samples
 from lewm_probe.reports.tables.table import comma
 
+_MODEL, _SLOT, _GAP = 0.11, 0.065, 0.03
+"""Heights in inches: of the model's marker, of a baseline's, and between conditions."""
+
 
 def auroc_plot(view: WorldView) -> Plot | None:
     """Onset AUROC: the model large and in its colour, baselines hollow and grey beneath it."""
@@ -28,20 +31,29 @@ def auroc_plot(view: WorldView) -> Plot | None:
         used = detector(view, control, subject=subject, model=model) if control else None
         points.setdefault((subject, model), {})[control] = used.auroc if used else mean
     controls = sorted({row.control for row in found if row.control}, key=labels.control_order)
-    slots = {control: (k + 1) / (len(controls) + 1.6) for k, control in enumerate(controls)}
+    # Rows are as high as what stands in them: markers keep clear of each other, whatever they show.
+    beside = {
+        c: [k for k in controls if any(k in points.get((c, m), {}) for m in models)]
+        for c in conditions
+    }
+    heights = [_MODEL + len(beside[c]) * _SLOT + _GAP for c in conditions]
+    tops = [sum(heights[:k]) for k in range(len(conditions))]
+    whole = sum(heights)
 
     def draw(width: float) -> Figure:
         across = min(3, len(models)) if width >= FULL else 1
-        row = 0.30 if width >= FULL else 0.24
-        figure, axes = grid(len(models), width, across=across, height=row * len(conditions) + 0.6)
+        height = whole * (1 if width >= FULL else 0.85) + 0.6
+        figure, axes = grid(len(models), width, across=across, height=height)
         for ax, model in zip(axes, models, strict=True):
             look = view.looks[model]
             ax.axvline(0.5, color=MUTED, linewidth=0.7, zorder=0.5)
             for k, condition in enumerate(conditions):
                 if k:
-                    ax.axhline(k - 0.32, color=FAINT, linewidth=0.5, zorder=0.4)
+                    ax.axhline(tops[k], color=FAINT, linewidth=0.5, zorder=0.4)
                 for control, mean in points.get((condition, model), {}).items():
-                    y = k + (slots[control] * 0.78 if control else 0.0) - 0.12
+                    y = tops[k] + _MODEL / 2 + _GAP / 2
+                    if control:
+                        y += _MODEL / 2 + (beside[condition].index(control) + 0.5) * _SLOT
                     if mean.low is not None and mean.high is not None:
                         ax.plot(
                             [mean.low, mean.high],
@@ -63,8 +75,9 @@ def auroc_plot(view: WorldView) -> Plot | None:
                             markeredgewidth=0.5,
                             zorder=4,
                         )
-            ax.set_yticks(range(len(conditions)), [view.condition(c) for c in conditions])
-            ax.set_ylim(len(conditions) - 0.3, -0.4)
+            middles = [top + height / 2 for top, height in zip(tops, heights, strict=True)]
+            ax.set_yticks(middles, [view.condition(c) for c in conditions])
+            ax.set_ylim(whole, 0)
             ax.set_xlim(_floor(points) - 0.03, 1.02)
             ax.tick_params(axis="y", length=0)
             ax.set_title(look.label, loc="left", color=look.color, fontweight="bold", pad=3)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import (
     FULL,
     Plot,
@@ -21,7 +22,7 @@ from lewm_probe.reports.figures.style import (
     mark_zero,
     means_band,
 )
-from lewm_probe.reports.palette import INK
+from lewm_probe.reports.palette import INK, MUTED
 from lewm_probe.reports.results_view import Mean, WorldView, means, samples
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.results.schema import Metric
@@ -96,6 +97,51 @@ def dress(ax: Axes, found: Courses) -> None:
         ax.set_yscale("log")
 
 
+OWN_AXIS = 4.0
+"""Conditions whose largest surprise is beyond this multiple of that of every other one get a
+vertical axis of their own: on a common one the others would be flat lines."""
+
+
+def highest(found: Courses, condition: str) -> float:
+    """The largest surprise of a condition, over models and frames, with its interval."""
+    curves = (curve for key, curve in found.curves.items() if key[0] == condition)
+    return max(
+        (
+            abs(end)
+            for c in curves
+            for m in c
+            for end in (m.value, m.low, m.high)
+            if end is not None
+        ),
+        default=0.0,
+    )
+
+
+def own_axes(found: Courses, conditions: Sequence[str]) -> list[str]:
+    """Conditions that dwarf the rest, at most half of them; none where the axis is logarithmic."""
+    if not found.normalised:
+        return []
+    reached = {condition: highest(found, condition) for condition in conditions}
+    order = sorted(conditions, key=lambda c: -reached[c])
+    for many in range(len(order) // 2, 0, -1):
+        if reached[order[many - 1]] > OWN_AXIS * reached[order[many]]:
+            return order[:many]
+    return []
+
+
+def _scales(axes: Sequence[Axes], own: Sequence[bool], across: int) -> None:
+    """One scale for all panels but those of their own, which say so."""
+    shared = [ax for ax, alone in zip(axes, own, strict=True) if not alone]
+    ends = [end for ax in shared for end in ax.get_ylim()]
+    for k, (ax, alone) in enumerate(zip(axes, own, strict=True)):
+        if alone:
+            ax.set_ylabel("own axis", color=MUTED, labelpad=1)
+            continue
+        ax.set_ylim(min(ends), max(ends))
+        beside = k % across and not own[k - 1]
+        ax.tick_params(labelleft=not beside)
+
+
 def onset_handle() -> Line2D:
     """The intervention in a legend."""
     return Line2D([], [], label="intervention, t₀", **_ONSET)
@@ -110,10 +156,11 @@ def surprise_plot(view: WorldView) -> Plot | None:
     if not conditions:
         return None
     models = [m for m in view.models if any(key[1] == m for key in found.curves)]
+    own = [condition in own_axes(found, conditions) for condition in conditions]
 
     def draw(width: float) -> Figure:
         across = 3 if width >= FULL else 2
-        figure, axes = grid(len(conditions), width, across=across, height=1.35)
+        figure, axes = grid(len(conditions), width, across=across, height=1.35, sharey=False)
         for k, (ax, condition) in enumerate(zip(axes, conditions, strict=True)):
             dress(ax, found)
             for model in models:
@@ -129,8 +176,9 @@ def surprise_plot(view: WorldView) -> Plot | None:
                 means_band(ax, look, found.curves.get((condition, model), []), "horizon")
             title = textwrap.fill(view.condition(condition), 27 if width >= FULL else 23)
             ax.set_title(title, loc="left", pad=3)
-            if k + across >= len(conditions):
+            if k // across == (len(conditions) - 1) // across:
                 ax.set_xlabel("frames after t₀")
+        _scales(axes, own, across)
         figure.supylabel(found.unit, fontsize=7.5, color=INK)
         twins = Line2D([], [], color=INK, linewidth=0.6, alpha=0.7, label="unperturbed twins")
         marks = [*(handle(view.looks[m]) for m in models), onset_handle(), twins]
@@ -142,8 +190,20 @@ def surprise_plot(view: WorldView) -> Plot | None:
         "Surprise over time",
         f"{found.sentence(conditions)} The intervention comes before frame t₀ is drawn. Lines: "
         "mean over training seeds; bands: span of the checkpoints’ 95 % intervals over "
-        "trajectories; thin lines: the same trajectories unperturbed. A violation should decay "
+        "trajectories; thin lines: the same trajectories unperturbed."
+        f"{_alone(view, conditions, own)} A violation should decay "
         "once it lies in the model’s history; a persistent rise after a change of appearance means "
         "“never saw such an image”.",
         draw,
+    )
+
+
+def _alone(view: WorldView, conditions: Sequence[str], own: Sequence[bool]) -> str:
+    """Which panels have a scale of their own, and why."""
+    names = [view.condition(c).lower() for c, alone in zip(conditions, own, strict=True) if alone]
+    if not names:
+        return ""
+    return (
+        f" All panels share a vertical scale but {labels.listing(names)}: “own axis” where "
+        f"surprise goes beyond {OWN_AXIS:g} times that of every condition on the common scale."
     )

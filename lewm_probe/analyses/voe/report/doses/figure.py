@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -51,8 +52,10 @@ _SEED: dict[str, Any] = {"linestyle": "none", "marker": ".", "markersize": 2.5, 
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LOWEST = 0.4
 """AUROC at the bottom of the panels, unless something lies below it."""
-_ROW = 0.045
-"""Height in AUROC of a row of first doses, one a model."""
+_ROW = 0.065
+"""Height of a row of first doses, one a model, as a share of the panel's."""
+_APART = 1.05
+"""Ratio of the places of neighbouring models: their markers stand side by side at one dose."""
 
 
 def dose_plot(view: WorldView) -> Plot | None:
@@ -76,6 +79,7 @@ def dose_plot(view: WorldView) -> Plot | None:
     drawn = [c for c in BESIDE if any(key[2] == c for key in curves)]
     lowest = min(_lowest(mean) for curve in curves.values() for mean in curve)
     bottom = min(_LOWEST, math.floor(10 * lowest) / 10)
+    high = _ROW * (1.02 - bottom)
 
     def draw(width: float) -> Figure:
         across = 2 if width >= FULL else 1
@@ -86,16 +90,19 @@ def dose_plot(view: WorldView) -> Plot | None:
             mark_zero(ax, bottom)
             for row, model in enumerate(models):
                 look = view.looks[model]
+                aside = _APART ** (row - (len(models) - 1) / 2)
                 for control in drawn:
                     curve = curves.get((condition, model, control), [])
                     style = {"color": look.color, **_LINES[control]}
-                    ax.plot([m.key["dose"] for m in curve], [m.value for m in curve], **style)
+                    doses = [m.key["dose"] * aside for m in curve]
+                    ax.plot(doses, [m.value for m in curve], **style)
                 curve = curves.get((condition, model, None), [])
                 for mean in curve if any(m.checkpoints > 1 for m in curve) else []:
-                    at = [mean.key["dose"]] * mean.checkpoints
+                    at = [mean.key["dose"] * aside] * mean.checkpoints
                     ax.plot(at, mean.values, color=look.color, **_SEED)
-                means_band(ax, look, curve, "dose")
-                level = bottom - (row + 0.75) * _ROW
+                moved = [replace(m, key={"dose": m.key["dose"] * aside}) for m in curve]
+                means_band(ax, look, moved, "dose")
+                level = bottom - (row + 0.6) * high
                 first = sorted(firsts[condition, model])
                 ax.plot(first, [level] * len(first), color=look.color, **_FIRST)
             doses = [m.key["dose"] for key, c in curves.items() if key[0] == condition for m in c]
@@ -103,7 +110,7 @@ def dose_plot(view: WorldView) -> Plot | None:
             step = 1 if bottom > 0.35 else 2
             tenths = range(10, math.ceil(10 * bottom - 0.5) - 1, -step)
             ax.yaxis.set_major_locator(FixedLocator([tenth / 10 for tenth in tenths]))
-            ax.set_ylim(bottom - (len(models) + 0.4) * _ROW, 1.02)
+            ax.set_ylim(bottom - (len(models) + 0.2) * high, 1.02)
             ax.set_title(view.condition(condition), loc="left", pad=3)
             colored = by_color(view, condition)
             ax.set_xlabel(f"share of the {'way to the colour' if colored else 'arena’s width'}")
@@ -125,7 +132,8 @@ def dose_plot(view: WorldView) -> Plot | None:
         "AUROC against dose",
         "How well surprise at the onset frame tells perturbed from unperturbed trajectories"
         f"{comma(samples(found))} each, by the size of the violation (logarithmic); 0.5 (line) is "
-        "chance. Thin: baselines, in the colour of the model they stand beside. Bands: 95 % "
+        "chance. Models stand a little apart at each dose, to be told from each other. Thin: "
+        "baselines, in the colour of the model they stand beside. Bands: 95 % "
         "intervals over trajectories (several training seeds: mean and envelope of the "
         "checkpoints’ intervals, dots for the checkpoints). Triangles at the foot, a row a model: "
         "the smallest dose at which a checkpoint is beyond every baseline after Holm’s correction "
