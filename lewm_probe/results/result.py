@@ -22,6 +22,7 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_error, write_text
 from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined, plain
 from lewm_probe.results.family import corrected
+from lewm_probe.results.identity import conflict
 from lewm_probe.results.parts import FIRST, find_parts, write_parts
 from lewm_probe.results.schema import (
     ROW_COLUMNS,
@@ -184,6 +185,9 @@ def merge(results: Iterable[Result]) -> Result:
     """One result out of many; a later one replaces equal metrics, models and images.
 
     P-values that verdicts rest on are corrected again: over all that is one result now.
+
+    Raises:
+        UserError: one name stands for two methods or two sets of weights, which would be averaged.
     """
     results = list(results)
     metrics: dict[tuple[Any, ...], Metric] = {}
@@ -196,6 +200,13 @@ def merge(results: Iterable[Result]) -> Result:
         for model in result.models:
             models[(model.name, model.train_seed, model.step, model.fingerprint)] = model
         images |= result.images
+    if (why := conflict(list(models.values()), metrics.values())) is not None:
+        raise UserError(
+            f"These results cannot be told apart when they are put together: {why}. One name "
+            "stands for one family, one architecture and, at a training seed and step, one set of "
+            "weights. Report them apart, or audit one of them again under another name "
+            "(name=path)."
+        )
     rows = [r.rows for r in results if len(r.rows)]
     keys = [c for c in ROW_COLUMNS if c != "value"]
     table = pd.concat(rows).drop_duplicates(keys, keep="last") if rows else None

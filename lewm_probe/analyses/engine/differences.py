@@ -12,6 +12,7 @@ from lewm_probe.analyses.engine.context import Context
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.comparison.difference import Key, ResampleWeights, Sample, difference
+from lewm_probe.results.identity import latest, run_of
 
 Measured = Sequence[tuple[Checkpoint, Samples]]
 """Checkpoints and what comparisons need of them."""
@@ -20,14 +21,17 @@ Measured = Sequence[tuple[Checkpoint, Samples]]
 def write_differences(measured: Measured, context: Context, recorder: ResultRecorder) -> None:
     """Write one name minus another, for each two names and each sample that both have.
 
-    With several training seeds the metric carries none, and no step.
+    With several training seeds the metric carries none, and no step. Of several steps of a run the
+    last one is compared: earlier ones are no further training seeds.
     """
+    methods = by_name(measured)
     grouped: dict[str, dict[Key, list[Sample]]] = {}
-    for checkpoint, samples in measured:
-        for key, sample in samples.items():
-            grouped.setdefault(checkpoint.name, {}).setdefault(key, []).append(sample)
+    for name, side in methods.items():
+        for _, samples in side:
+            for key, sample in samples.items():
+                grouped.setdefault(name, {}).setdefault(key, []).append(sample)
     for first, second in combinations(grouped, 2):
-        owner = next(checkpoint for checkpoint, _ in measured if checkpoint.name == first)
+        owner = methods[first][0][0]
         for key, ours in grouped[first].items():
             theirs = grouped[second].get(key)
             if theirs is None:
@@ -42,6 +46,15 @@ def write_differences(measured: Measured, context: Context, recorder: ResultReco
             if len(ours) + len(theirs) > 2:
                 keys |= {"train_seed": None, "step": None}
             recorder.metric(owner, keys.pop("metric"), found.estimate, **keys)
+
+
+def by_name(measured: Measured) -> dict[str, list[tuple[Checkpoint, Samples]]]:
+    """Checkpoints of each name, one a training seed: the one with most training steps."""
+    found: dict[str, list[tuple[Checkpoint, Samples]]] = {}
+    runs = latest((run_of(one[0].entry), one[0].entry.step, one) for one in measured)
+    for (name, _), one in runs.items():
+        found.setdefault(name, []).append(one)
+    return found
 
 
 def among(everyone: Sequence[str], context: Context) -> ResampleWeights:

@@ -13,7 +13,12 @@ from functools import partial
 
 from threadpoolctl import threadpool_limits
 
-from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint, check_all_fit, freeze
+from lewm_probe.analyses.engine.asked.checkpoint import (
+    Checkpoint,
+    check_all_fit,
+    check_names_differ,
+    freeze,
+)
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.cards import cards_of
 from lewm_probe.analyses.engine.context import Context
@@ -48,7 +53,8 @@ def run(
         curve: also look at the earlier checkpoints of each run, where the analysis does so.
 
     Raises:
-        UsageError: no such analysis, or the suite asks for what does not exist.
+        UsageError: no such analysis, the suite asks for what does not exist, or one name stands
+            for what results could not tell apart.
         CheckpointFailed: a checkpoint failed; measurements of those before it are remembered.
         UserError: a model that does not fit the world.
     """
@@ -56,6 +62,7 @@ def run(
         analysis = ANALYSES.get(analysis)
     if not curve:
         checkpoints = [replace(checkpoint, earlier_checkpoints=()) for checkpoint in checkpoints]
+    check_names_differ(checkpoints)
     context = Context(analysis, suite, cache, device, progress)
     check_all_fit(checkpoints, context.world)
     for checkpoint in checkpoints:

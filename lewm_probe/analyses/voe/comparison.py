@@ -11,14 +11,13 @@ from itertools import combinations
 
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
-from lewm_probe.analyses.engine.differences import Measured
+from lewm_probe.analyses.engine.differences import Measured, by_name
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.voe.metrics import Resamples
 from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL
 from lewm_probe.comparison.difference import Key, Sample, difference, reach
-from lewm_probe.results.schema import step_order
 from lewm_probe.stats.bootstrap import Estimate
 from lewm_probe.stats.seeds import permutation_p
 
@@ -49,18 +48,6 @@ def compare(
             if len(ours[0][1][_key(condition.name)].ids()) >= 2:
                 _compare(recorder, ours, theirs, condition.name, resamples)
         recorder.note(reach(first, len(ours), second, len(theirs), named))
-
-
-def by_name(measured: Measured) -> dict[str, list[tuple[Checkpoint, Samples]]]:
-    """Checkpoints of each name, one a training seed: the one with most training steps."""
-    chosen: dict[str, dict[int | None, tuple[Checkpoint, Samples]]] = {}
-    for one in measured:
-        entry = one[0].entry
-        seeds = chosen.setdefault(entry.name, {})
-        held = seeds.get(entry.train_seed)
-        if held is None or step_order(entry.step) >= step_order(held[0].entry.step):
-            seeds[entry.train_seed] = one
-    return {name: list(seeds.values()) for name, seeds in chosen.items()}
 
 
 def _compare(

@@ -16,10 +16,10 @@ from functools import partial
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite, check_measures
 from lewm_probe.analyses.engine.context import Context
-from lewm_probe.analyses.engine.differences import Measured
+from lewm_probe.analyses.engine.differences import Measured, by_name
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import MeasurementCache, Samples
-from lewm_probe.analyses.voe.comparison import by_name, compare, onset_samples
+from lewm_probe.analyses.voe.comparison import compare, onset_samples
 from lewm_probe.analyses.voe.doses import write_doses
 from lewm_probe.analyses.voe.metrics import Resamples, write_metrics
 from lewm_probe.analyses.voe.preflight import preflight

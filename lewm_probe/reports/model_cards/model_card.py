@@ -34,8 +34,9 @@ from lewm_probe.reports.tables.table import (
     text,
 )
 from lewm_probe.reports.verdicts.verdicts import cautions
+from lewm_probe.results.identity import latest, run_of
 from lewm_probe.results.result import Result
-from lewm_probe.results.schema import Metric, ModelEntry, Provenance, step_order
+from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
 FOLDER = "cards"
 
@@ -70,22 +71,20 @@ def write_cards(result: Result, folder: Path, *, command: str) -> list[Path]:
     Raises:
         UserError: the folder may not be written.
     """
-    last: dict[tuple[str, int | None], ModelEntry] = {}
-    for entry in result.models:
-        held = last.get((entry.name, entry.train_seed))
-        if held is None or step_order(entry.step) >= step_order(held.step):
-            last[entry.name, entry.train_seed] = entry
+    last = latest((run_of(entry), entry.step, entry) for entry in result.models)
     names = [name for name, _ in last]
     written: list[Path] = []
+    stems: set[str] = set()
     for entry in last.values():
         page = card(result, entry, command=command)
         if page is None:
             continue
         several = names.count(entry.name) > 1 and entry.train_seed is not None
         stem = safe_name(f"{entry.name}-{entry.train_seed}" if several else entry.name)
+        if stem.casefold() in stems:  # "a-1" beside the seed 1 of "a"; "A" on disks without case
+            stem = f"{stem}-{content_hash(entry.name, entry.train_seed)[:8]}"
+        stems.add(stem.casefold())
         path = folder / FOLDER / f"{stem}.md"
-        if path in written:  # "a-1" beside the seed 1 of "a"
-            path = path.with_name(f"{stem}-{safe_name(entry.fingerprint)[:8]}.md")
         write_text(path, page)
         written.append(path)
     return written
@@ -173,8 +172,7 @@ def _alone(result: Result, entry: ModelEntry) -> Result:
     metrics = [
         m.model_copy(update=_harmless(m))
         for m in result.metrics
-        if (m.model, m.train_seed) == (entry.name, entry.train_seed)
-        and m.step in (None, entry.step)
+        if run_of(m) == run_of(entry) and m.step in (None, entry.step)
     ]
     entries = [entry.model_copy(update=_harmless(entry))]
     return Result(result.provenance, entries, metrics, cards=result.cards)

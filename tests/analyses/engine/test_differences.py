@@ -68,6 +68,21 @@ def test_training_seeds_are_the_top_level(differences):
     assert metric.ci_high - metric.ci_low > 5
 
 
+def test_earlier_steps_are_no_training_seeds(doubles, suite, cache):
+    recorder = ResultRecorder("probe", suite)
+    context = Context(ANALYSES.get("probe"), suite, cache)
+    measured = [
+        (
+            checkpoint_from_model(name, doubles["oracle"](name, train_seed=0, step=step)),
+            {KEY: Sample.of(IDS, np.full(N, level), statistic="mean")},
+        )
+        for name, step, level in (("a", 20, 5.0), ("a", 10, 99.0), ("b", 10, 2.0))
+    ]
+    write_differences(measured, context, recorder)
+    (metric,) = recorder.metrics
+    assert (metric.value, metric.train_seed, metric.step) == (3.0, 0, 20)
+
+
 def test_only_what_both_measured(differences):
     other = {(("subject", "goal_position"), ("metric", "mse")): np.ones(N)}
     assert differences(("lewm", 1, values(0, 0)), ("pldm", 1, other))[0] == []

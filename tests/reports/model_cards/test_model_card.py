@@ -8,6 +8,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
+from lewm_probe.core.files import content_hash
 from lewm_probe.reports.model_cards.headlines import task
 from lewm_probe.reports.model_cards.model_card import FOLDER, card, write_cards
 from lewm_probe.results.result import Result
@@ -208,4 +209,8 @@ def test_cards_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
         for e in entries
     ]
     paths = write_cards(Result([], entries, metrics), tmp_path, command="c")
-    assert [path.name for path in paths] == ["a-1.md", "a-2.md", "a-1-a-15.md"]
+    assert [path.name for path in paths] == [
+        "a-1.md",
+        "a-2.md",
+        f"a-1-{content_hash('a-1', 5)[:8]}.md",
+    ]

@@ -21,6 +21,7 @@ from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.checkpoints.action_source import CHECKPOINT
 from lewm_probe.models.checkpoints.load import LoadOptions, load_located, origin_of
 from lewm_probe.models.checkpoints.locate import locate
+from lewm_probe.results.identity import conflict
 from lewm_probe.results.schema import ModelEntry
 from lewm_probe.worlds.base import World, are_choices
 
@@ -202,10 +203,11 @@ def load_checkpoints(
 
 
 def check_names_differ(checkpoints: Sequence[Checkpoint]) -> None:
-    """Refuse two checkpoints that results could not tell apart.
+    """Refuse checkpoints that results could not tell apart (``results.identity``).
 
     Raises:
-        UsageError: same name, training seed and step.
+        UsageError: same name, training seed and step; one name for two families, architectures or
+            runs, or the same weights as two training seeds; names that look the same.
     """
     for i, checkpoint in enumerate(checkpoints):
         for other in checkpoints[:i]:
@@ -215,6 +217,12 @@ def check_names_differ(checkpoints: Sequence[Checkpoint]) -> None:
                     f"{which[0]} and {which[1]} are both called {checkpoint.label}. Results could "
                     "not tell them apart: give one of them another name, as in name=path."
                 )
+    if (why := conflict([checkpoint.entry for checkpoint in checkpoints])) is not None:
+        raise UsageError(
+            f"One name was given to checkpoints that do not belong together: {why}. Reports "
+            "average the training seeds of a name and draw its steps as one curve. Give one of "
+            "them another name, as in name=path."
+        )
 
 
 def load_named(
@@ -363,5 +371,10 @@ def _parse(spec: str) -> tuple[str | None, str]:
     if name == "" or (name is not None and not path):
         raise UsageError(
             f"'{spec}' names no checkpoint. Write name=path, for example lewm=runs/lewm."
+        )
+    if name is not None and not name.isprintable():
+        raise UsageError(
+            f"{name!r} is no name for a checkpoint: one line of printable text was expected. Write "
+            "name=path, for example lewm=runs/lewm."
         )
     return name, path

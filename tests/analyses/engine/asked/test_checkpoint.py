@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lewm_probe.analyses.engine.asked.checkpoint import (
     CURVE_POINTS,
     check_fits,
+    check_names_differ,
     checkpoint_from_model,
     load_checkpoints,
     training_curves,
@@ -201,6 +203,49 @@ def test_the_same_checkpoint_twice_is_refused(run):
         f"{run}/model.safetensors and {run}/model.safetensors are both called a, training seed 0, "
         "step 20. Results could not tell them apart: give one of them another name, as in "
         "name=path."
+    )
+
+
+REMEDY = (
+    "Reports average the training seeds of a name and draw its steps as one curve. Give one of "
+    "them another name, as in name=path."
+)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_one_name_for_two_families_is_refused(tmp_path, make_lewm, seed):
+    write(tmp_path / "lewm.safetensors", make_lewm(1))
+    write(tmp_path / "pldm.safetensors", make_lewm(seed, family="pldm"), family="pldm")
+    paths = [f"{tmp_path}/{name}.safetensors" for name in ("lewm", "pldm")]
+    with pytest.raises(UsageError) as error:
+        load_checkpoints([f"a={path}" for path in paths])
+    assert str(error.value) == (
+        "One name was given to checkpoints that do not belong together: 'a' is of the family lewm "
+        f"and of the family pldm. {REMEDY}"
+    )
+    assert len(load_checkpoints([f"a={paths[0]}", f"b={paths[1]}"])) == 2
+
+
+def test_the_same_weights_are_no_second_training_seed(doubles):
+    twice = [
+        checkpoint_from_model("a", doubles["constant"](train_seed=seed)) for seed in (None, None)
+    ]
+    entries = [twice[0].entry, twice[1].entry.model_copy(update={"train_seed": 7})]
+    with pytest.raises(UsageError) as error:
+        check_names_differ([replace(c, entry=e) for c, e in zip(twice, entries, strict=True)])
+    assert str(error.value) == (
+        "One name was given to checkpoints that do not belong together: a and a, training seed 7 "
+        f"are the same weights, which would count as two training seeds. {REMEDY}"
+    )
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31ma"])
+def test_a_name_is_one_line_of_text(name):
+    with pytest.raises(UsageError) as error:
+        load_checkpoints([f"{name}=runs/lewm"])
+    assert str(error.value) == (
+        f"{name!r} is no name for a checkpoint: one line of printable text was expected. Write "
+        "name=path, for example lewm=runs/lewm."
     )
 
 
