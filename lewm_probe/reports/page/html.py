@@ -32,6 +32,7 @@ def html(content: Content, figures: Figures, looks: dict[str, Look]) -> str:
     environment.globals |= {
         "figure": lambda name: _figure(figures, name),
         "groups": _groups,
+        "reach": reach,
         "chips": CHIPS,
         "looks": looks,
         "sentence": labels.sentence,
@@ -52,6 +53,20 @@ def _figure(figures: Figures, name: str) -> dict[str, Markup]:
 
 def _groups(table: Table) -> list[tuple[str, list[Row]]]:
     return [(name, list(rows)) for name, rows in groupby(table.rows, key=lambda row: row.group)]
+
+
+PAGE, PHONE = 125, 46
+"""Letters of a table that stand side by side on the widest page and on a phone, about."""
+
+
+def reach(table: Table) -> str:
+    """Whether a table is wider than a phone, or than any page: it then says that it scrolls."""
+    wide = 0
+    for column in table.columns:
+        cells = [len(table.cell(row, column).text) for row in table.rows]
+        title = max(map(len, column.title.split(" ")))
+        wide += max(6, title, *cells) + 2
+    return "beyond-phone beyond-page" if wide > PAGE else "beyond-phone" if wide > PHONE else ""
 
 
 def _light() -> dict[str, str]:

@@ -157,7 +157,7 @@ def test_parts_of_a_report_can_be_missing_and_worlds_are_apart(
 def test_an_interrupted_report_leaves_no_page_of_other_results(
     make: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(plot: Plot, folder: Path) -> None:
+    def stop(plot: Plot, folder: Path, names: object) -> None:
         raise KeyboardInterrupt
 
     (tmp_path / "report.html").write_text("an earlier report")
