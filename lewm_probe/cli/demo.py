@@ -23,8 +23,8 @@ def demo(
     on where it stopped and repeats nothing.
     """
     from lewm_probe.auditing import demo as stages
+    from lewm_probe.auditing import whole
     from lewm_probe.auditing.request import EvaluationRequest
-    from lewm_probe.cli.audit import run_audit
     from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.results.provenance import command_line
 
@@ -49,5 +49,14 @@ def demo(
             trajectories=stages.TRAJECTORIES,
             device=device,
         )
-        done = run_audit(request, plan.audit, "Demo", console, command_line(), redraw=False)
+        with console.progress() as bars:
+            done = whole.audit(
+                request,
+                plan.audit,
+                command_line(),
+                title="Demo",
+                redraw=False,
+                progress=bars,
+                say=console.note,
+            )
     console.finish(summarize(done.result), done.result.plain(), done.page)
