@@ -78,6 +78,21 @@ class LoggingConfig(Config):
     """Validation windows a check, in batches, the same ones every epoch."""
 
 
+class Expects(Config):
+    """What a run of this recipe takes: for a reader and for plans. No part of a run.
+
+    It stands in the recipe's file only: neither run folders nor checkpoints keep it, and a run may
+    be resumed whatever it says.
+    """
+
+    device: Literal["cpu", "gpu"]
+    """What it is meant for."""
+    minutes: float | None = Field(None, gt=0)
+    """Of a whole run on one core, another run beside it on the second; None: not measured."""
+    measured_on: str | None = None
+    """Where the minutes were measured."""
+
+
 class Recipe(Config):
     """One training run; ``parse_recipe`` makes one, with the sections of its family."""
 
@@ -95,6 +110,12 @@ class Recipe(Config):
     resume_every_steps: int = Field(100, ge=1)
     """Steps between saves of the whole training state."""
     seed: int = Field(3072, ge=0)
+
+    @property
+    def steps(self) -> int | None:
+        """Optimiser steps of the whole run; None where that depends on the data set's size."""
+        per_epoch = self.optimizer.steps_per_epoch
+        return None if per_epoch is None else self.optimizer.epochs * per_epoch
 
     @property
     def family(self) -> str:
@@ -119,6 +140,9 @@ def parse_recipe(raw: Any, where: str) -> Recipe:
     Raises:
         UsageError: unknown family, unknown key, wrong type.
     """
+    if isinstance(raw, dict) and "expects" in raw:
+        parse(raw["expects"], Expects, f"{where}, section 'expects',")
+        raw = {key: value for key, value in raw.items() if key != "expects"}
     objective = raw.get("objective") if isinstance(raw, dict) else None
     name = objective.get("name") if isinstance(objective, dict) else "lewm"
     if name is None:
@@ -139,6 +163,18 @@ def read_recipe(path: Path) -> Recipe:
         UsageError: not there, not YAML, or as ``parse_recipe``.
     """
     return parse_recipe(read_yaml_file(path, "recipe"), f"recipe {path}")
+
+
+def expectations(name: str | Path) -> Expects | None:
+    """What the file of a recipe, by path or shipped name, says that a run takes; None: nothing.
+
+    Raises:
+        UsageError: unknown recipe, unknown key, wrong type.
+    """
+    path = find_recipe(name)
+    raw = read_yaml_file(path, "recipe")
+    found = raw.get("expects") if isinstance(raw, dict) else None
+    return None if found is None else parse(found, Expects, f"recipe {path}, section 'expects',")
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -171,12 +207,18 @@ def override(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
                     f"Keys beside it: {', '.join(sorted(node))}."
                 )
             node = child
-        node[last] = _value(text)
+        node[last] = _value(key, text)
     return parse_recipe(raw, "The recipe with its overrides")
 
 
-def _value(text: str) -> Any:
-    value = yaml.safe_load(text)
+def _value(key: str, text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(
+            f"The value of '{key}' is {text!r}, which is not YAML. Write it as in a recipe, e.g. "
+            "--set 'model.encoder.channels=[16, 32]'."
+        ) from error
     if isinstance(value, str):
         try:  # YAML 1.1 reads 1e-3 as a string
             return float(value)
