@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lewm_probe.reports import labels
+from lewm_probe.reports.results_view import WorldView
 
 _COUNTED = re.compile(
-    r"(?P<whose>(?:[^:]+: )?)(?P<condition>[a-z_]+): (?P<count>\d+ of \d+) cases (?P<says>.+)"
+    r"(?P<whose>(?:[^:]+: )?)(?P<condition>[\w-]+): (?P<count>\d+ of \d+) cases (?P<says>.+)"
 )
 _PAIR = re.compile(
     r"(?P<whose>(?:[^:]+: )?)(?P<pair>\S.* \(\d+ training seeds?\) against .+ "
@@ -16,8 +17,10 @@ _PAIR = re.compile(
 )
 
 
-def folded(notes: Iterable[str]) -> list[str]:
+def folded(notes: Iterable[str], view: WorldView | None = None) -> list[str]:
     """Notes without repetition; those of several conditions or pairs of models are told together.
+
+    ``view`` knows how conditions are said; without it they are read off their names.
 
     >>> folded(["frozen_block: 2 of 9 cases were left out.", "blur: 1 of 9 cases were left out."])
     ['Cases were left out: frozen block 2 of 9; blur 1 of 9.']
@@ -27,7 +30,8 @@ def folded(notes: Iterable[str]) -> list[str]:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for note in dict.fromkeys(notes):
         if counted := _COUNTED.fullmatch(note):
-            name = labels.condition(counted["condition"])
+            say = labels.condition if view is None else view.condition
+            name = say(counted["condition"])
             reported = f"{name[:1].lower()}{name[1:]} {counted['count']}"
             # Of a single condition too: its name is then written out.
             key = counted["whose"], f"Cases {counted['says']}"
@@ -36,11 +40,40 @@ def folded(notes: Iterable[str]) -> list[str]:
             key = pair["whose"], f"Differences {pair['says']}"
             found.setdefault(key, {})[pair["pair"]] = note
         else:
-            found["", note] = {note: note}
+            told = note if view is None else worded(note, view)
+            found["", told] = {told: told}
     return [
         _together(key, list(reported)) if len(reported) > 1 else next(iter(reported.values()))
         for key, reported in found.items()
     ]
+
+
+def worded(note: str, view: WorldView) -> str:
+    """A note with its conditions as readers see them.
+
+    Where a name is a word of English, such as ``blur``, it is one only before a colon.
+    """
+    names = sorted(known_conditions(view), key=len, reverse=True)  # the longest fits first
+    if not names:
+        return note
+    either = "|".join(re.escape(name) + ("" if "_" in name else "(?=:)") for name in names)
+
+    def said(at: re.Match[str]) -> str:
+        label = view.condition(at[0])
+        return label if at.start() == 0 else f"{label[:1].lower()}{label[1:]}"
+
+    return re.sub(rf"(?<![\w-])(?:{either})(?![\w-])", said, note)
+
+
+def known_conditions(view: WorldView) -> set[str]:
+    """Conditions that were measured, or that the suite states."""
+    stated = (
+        one.get("name")
+        for key in ("conditions", "dose_response")
+        for one in view.setting("voe", key, default=())
+        if isinstance(one, Mapping)
+    )
+    return {*view.conditions(), *(name for name in stated if isinstance(name, str) and name)}
 
 
 def _together(key: tuple[str, str], reported: list[str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -287,10 +287,12 @@ def sample(rows: Iterable[Metric]) -> str:
     return f"n = {low}" if low == high else f"n = {low}–{high}"
 
 
-def samples(rows: Iterable[Metric], noun: str = "") -> str:
+def samples(
+    rows: Iterable[Metric], noun: str = "", say: Callable[[str], str] = labels.condition
+) -> str:
     """``sample``, conditions that have fewer named: ``n = 200 (frozen block 143)``.
 
-    ``noun`` follows the number.
+    ``noun`` follows the number; ``say``: how a condition is said (``WorldView.condition``).
     """
     by: dict[str | None, list[int]] = defaultdict(list)
     for row in rows:
@@ -302,7 +304,7 @@ def samples(rows: Iterable[Metric], noun: str = "") -> str:
     fewer = []
     for name, n in by.items():
         if name and min(n) < most:
-            text = labels.condition(name)
+            text = say(name)
             ends = dict.fromkeys((min(n), max(n)))
             fewer.append(f"{text[:1].lower()}{text[1:]} {'–'.join(map(str, ends))}")
     return f"n = {most}{noun}" + (f" ({', '.join(fewer)})" if fewer else "")

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from lewm_probe.reports.notes import folded
+from collections.abc import Callable
+
+from lewm_probe.reports.notes import folded, worded
+from lewm_probe.reports.results_view import views
+from lewm_probe.results.result import Result
+from lewm_probe.results.schema import Provenance
 
 
 def test_equal_warnings_of_several_conditions_are_one() -> None:
@@ -48,3 +53,33 @@ def test_what_pairs_of_models_can_carry_is_told_once() -> None:
 
 def test_nothing_to_warn_of() -> None:
     assert folded([]) == []
+
+
+def test_conditions_are_told_by_their_labels_wherever_they_stand(
+    make: Callable[..., Result],
+) -> None:
+    """Also those whose names do not say their kind, and those matched to another one."""
+    conditions = [
+        {"name": "teleport_agent", "kind": "teleport"},
+        {"name": "color_agent_matched", "kind": "color", "who": "agent", "matched_to": "x"},
+        {"name": "my_own", "kind": "teleport"},
+        {"name": "blur", "kind": "blur"},
+    ]
+    settings = {"voe": {"conditions": conditions}, "suite": {"world": "two-room"}}
+    made = make(models=(("lewm", "lewm", (0,)),), analyses=("voe",))
+    record = Provenance(command="", version="", settings=settings)
+    (view,) = views(Result([record], made.models, made.metrics))
+    notes = [
+        "color_agent_matched: even at its strongest the image changes 0.5 times as much.",
+        "published: my_own: nothing would show, unlike under teleport_agent.",
+        "blur: a note. A blur is no condition here, nor is my_own_thing.",
+        "frozen_agent: 2 of 9 cases were left out.",
+        "color_agent_matched: 3 of 9 cases were left out.",
+    ]
+    assert folded(notes, view) == [
+        "Recoloured agent, matched: even at its strongest the image changes 0.5 times as much.",
+        "published: my own: nothing would show, unlike under teleport of agent.",
+        "Blur: a note. A blur is no condition here, nor is my_own_thing.",
+        "Cases were left out: frozen agent 2 of 9; recoloured agent, matched 3 of 9.",
+    ]
+    assert worded(notes[3], view) == "Frozen agent: 2 of 9 cases were left out."

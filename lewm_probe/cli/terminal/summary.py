@@ -110,4 +110,14 @@ def _seeds(result: Result) -> bool:
 
 
 def _notes(result: Result) -> list[str]:
-    return list(dict.fromkeys(note for entry in result.provenance for note in entry.notes))
+    """Each once, its conditions as readers see them."""
+    from lewm_probe.reports.notes import worded
+    from lewm_probe.reports.results_view import views, world_of
+
+    shown = {view.world: view for view in views(result)}
+    found: dict[str, None] = {}
+    for record in result.provenance:
+        view = shown.get(world_of(record) or "") or next(iter(shown.values()), None)
+        for note in record.notes:
+            found.setdefault(note if view is None else worded(note, view))
+    return list(found)

@@ -199,7 +199,7 @@ def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> 
     if entry.config.get(STATISTICS) == "identity" and not reported:
         lines.append("actions were not scaled, as no statistics of them were at hand (identity).")
     # Notes are sentences already, and may begin with a name, which is not to be changed.
-    lines = [*map(labels.sentence, lines), *folded(notes)]
+    lines = [*map(labels.sentence, lines), *folded(notes, parts[0] if parts else None)]
     if not lines:
         return []
     listed = "\n".join(f"- {_escaped(_pathless(line))}" for line in lines)

@@ -87,7 +87,7 @@ Figures = dict[str, Drawn]
 
 def content(result: Result, views: Sequence[WorldView], title: str | None) -> Content:
     """Everything that these results support."""
-    notes = _notes(result, several=len(views) > 1)
+    notes = _notes(result, views)
     parts = (*(_part(view) for view in views), *_paper(views))
     worlds = labels.listing([view.title for view in views])
     models = list(dict.fromkeys(view.label(m) for view in views for m in view.models))
@@ -101,15 +101,18 @@ def content(result: Result, views: Sequence[WorldView], title: str | None) -> Co
     return Content(head, lead, notes, parts, provenance_table(result.provenance))
 
 
-def _notes(result: Result, *, several: bool) -> tuple[str, ...]:
+def _notes(result: Result, views: Sequence[WorldView]) -> tuple[str, ...]:
     """Warnings, each once; where there are several worlds they name theirs."""
     found: dict[str | None, list[str]] = {}
+    several = len(views) > 1
     for record in result.provenance:
         found.setdefault(world_of(record) if several else None, []).extend(record.notes)
+    by_world = {view.world: view for view in views}
+    first = views[0] if views else None
     return tuple(
         note if world is None else f"{labels.world(world, result.cards.get('world'))}: {note}"
         for world, notes in found.items()
-        for note in folded(notes)
+        for note in folded(notes, by_world.get(world, first) if world else first)
     )
 
 

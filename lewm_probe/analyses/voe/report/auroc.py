@@ -94,8 +94,9 @@ def auroc_plot(view: WorldView) -> Plot | None:
         f"{view.world}-auroc",
         "AUROC beside baselines",
         "How well surprise at the onset frame tells perturbed from unperturbed trajectories"
-        f"{comma(samples(found))} each; 0.5 (line) is chance. Large: the model’s surprise; hollow: "
-        "simpler detectors, each in the direction chosen on other trajectories. Bars: 95 % "
+        f"{comma(samples(found, say=view.condition))} each; 0.5 (line) is chance. "
+        "Large: the model’s surprise; hollow: simpler detectors, each in the direction chosen on other "
+        "trajectories. Bars: 95 % "
         "intervals over trajectories "
         "(several training seeds: mean and span of the checkpoints’ intervals, no 95 % interval).",
         draw,

@@ -134,6 +134,7 @@ def _tried(rows: Sequence[_Row]) -> str:
     for row in rows:
         pair = [name for name in (row.teleport, row.color) if name]
         what = labels.listing([row.view.condition(name).lower() for name in pair])
-        n = samples(r for r in row.found.rows if r.subject in pair and r.horizon == 0)
+        tried = [r for r in row.found.rows if r.subject in pair and r.horizon == 0]
+        n = samples(tried, say=row.view.condition)
         parts.append(f"{row.view.title}: {what}{comma(n)}")
     return f"{'; '.join(parts)}."

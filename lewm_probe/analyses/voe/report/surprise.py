@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ class Courses:
         """What the vertical axis shows."""
         return "surprise (SD of clean log s)" if self.normalised else "surprise s"
 
-    def sentence(self, conditions: Sequence[str]) -> str:
+    def sentence(self, conditions: Sequence[str], say: Callable[[str], str]) -> str:
         """What is drawn, and of how many trajectories in these conditions."""
         says = (
             "Log surprise of every model in units of its SD on disjoint unperturbed trajectories, "
@@ -62,7 +62,7 @@ class Courses:
         )
         rows = [row for row in self.rows if row.subject in conditions and row.n is not None]
         first = [row for row in rows if row.horizon == 0] or rows
-        n = samples(first, " trajectories a condition")
+        n = samples(first, " trajectories a condition", say)
         of = {(row.subject, row.model, row.train_seed): row.n or 0 for row in first}
         fewer = any((row.n or 0) < of.get(_whose(row), 0) for row in rows)
         return f"{says}{comma(n)}.{_FEWER if fewer else ''}"
@@ -188,8 +188,9 @@ def surprise_plot(view: WorldView) -> Plot | None:
     return Plot(
         f"{view.world}-surprise",
         "Surprise over time",
-        f"{found.sentence(conditions)} The intervention comes before frame t₀ is drawn. Lines: "
-        "mean over training seeds; bands: span of the checkpoints’ 95 % intervals over "
+        f"{found.sentence(conditions, view.condition)} The intervention comes before frame "
+        "t₀ is drawn. Lines: mean over training seeds; bands: span of "
+        "the checkpoints’ 95 % intervals over "
         "trajectories; thin lines: the same trajectories unperturbed."
         f"{_alone(view, conditions, own)} A violation should decay "
         "once it lies in the model’s history; a persistent rise after a change of appearance means "

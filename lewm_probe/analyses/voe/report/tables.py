@@ -74,7 +74,9 @@ def _main(view: WorldView) -> Table | None:
                 cells |= {"model": text(view.label(model)), "paper": text(paper)}
                 rows.append(Row(cells, group=_group(view, condition)))
     n = samples(
-        view.pick("voe", "auroc", window=ONSET), " matched pairs of trajectories a condition"
+        view.pick("voe", "auroc", window=ONSET),
+        " matched pairs of trajectories a condition",
+        view.condition,
     )
     ratio = unimportant(view)
     return table(
@@ -175,7 +177,7 @@ def baselines_table(view: WorldView) -> Table | None:
         "own latent space, differences of pixels, a predictor trained on random encoders (mean of "
         "their seeds), and one trained on the model’s own latents without actions. Flipped: used "
         "the other way round, calm as alarm, as chosen on other trajectories. Intervals 95 %"
-        f"{_semicolon(samples(found))}. {SPAN}",
+        f"{_semicolon(samples(found, say=view.condition))}. {SPAN}",
         [_MODEL, *(Column(control or "self", labels.control(control)) for control in controls), _N],
         rows,
     )

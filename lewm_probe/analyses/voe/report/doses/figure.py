@@ -131,8 +131,9 @@ def dose_plot(view: WorldView) -> Plot | None:
         f"{view.world}-dose",
         "AUROC against dose",
         "How well surprise at the onset frame tells perturbed from unperturbed trajectories"
-        f"{comma(samples(found))} each, by the size of the violation (logarithmic); 0.5 (line) is "
-        "chance. Models stand a little apart at each dose, to be told from each other. Thin: "
+        f"{comma(samples(found, say=view.condition))} each, by the size of the "
+        "violation (logarithmic); 0.5 (line) is chance. Models stand a little apart at each dose, "
+        "to be told from each other. Thin: "
         "baselines, in the colour of the model they stand beside. Bands: 95 % "
         "intervals over trajectories (several training seeds: mean and envelope of the "
         "checkpoints’ intervals, dots for the checkpoints). Triangles at the foot, a row a model: "

@@ -107,8 +107,9 @@ def _table(view: WorldView, *, by_checkpoint: bool) -> Table | None:
     return table(
         f"{view.world}-dose{'-checkpoints' if by_checkpoint else ''}",
         f"Dose–response, {what}",
-        f"AUROC of surprise at onset{comma(samples(found))}; grey: the same with copy-last in "
-        "place of the model (its own latents), with a predictor trained on random encoders, and "
+        f"AUROC of surprise at onset{comma(samples(found, say=view.condition))}; grey: the "
+        "same with copy-last in place of the model (its own latents), with a predictor "
+        "trained on random encoders, and "
         "with one that is blind to actions. First dose: the smallest at which AUROC above 0.5 and "
         "a gain over every baseline are shown after Holm’s correction over the doses; at large "
         "doses simple detectors notice too, and little is left to add. "
