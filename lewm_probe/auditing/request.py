@@ -212,6 +212,22 @@ def _origins(checkpoint: Checkpoint, world: World) -> list[str]:
     elif source not in (None, CHECKPOINT):
         whose = "were given in Python" if source == GIVEN else f"are of {source}"
         notes.append(f"{checkpoint.label}: its action statistics are not its own, but {whose}.")
+    elif source == CHECKPOINT and (given := checkpoint.options.chosen(checkpoint.name).dataset):
+        notes.append(
+            f"{checkpoint.label}: the action statistics that it carries itself were used, not "
+            f"those of the data set {Path(given).name}."
+        )
+    trained = checkpoint.model.spec.world
+    # What was recorded by `data collect` says of which world it is; other data sets need not.
+    asked = (
+        world.recording.data.attrs.get("world") if isinstance(world, RecordedWorld) else world.name
+    )
+    if None not in (trained, asked) and trained != asked:
+        notes.append(
+            f"{checkpoint.label} was trained in {trained} and is asked in {asked}, another world: "
+            "its numbers say how it does on images and physics that it has not seen. Leave --world "
+            f"out, or say --world {trained}, to ask it where it was trained."
+        )
     if not isinstance(world, RecordedWorld):
         return notes
     side, wanted = world.recording.side, checkpoint.model.spec.image_size

@@ -9,9 +9,10 @@ and compared later.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,11 @@ class Result:
             )
         inside(path, folder, MAX_JSON)
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+            raw = json.loads(
+                path.read_text(encoding="utf-8"),
+                parse_constant=lambda word: _no_number(path, word),
+                parse_float=lambda digits: _decimal(path, digits),
+            )
             version = raw["schema_version"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
@@ -220,6 +225,21 @@ def _plain(record: Record) -> dict[str, Any]:
     """Plain values; NaN and infinities, which JSON lacks, become null."""
     values: dict[str, Any] = json.loads(record.model_dump_json())
     return values
+
+
+def _decimal(path: Path, digits: str) -> float:
+    """A number of the file; one beyond all computers would be read as infinite."""
+    value = float(digits)
+    return value if math.isfinite(value) else _no_number(path, digits)
+
+
+def _no_number(path: Path, word: str) -> NoReturn:
+    """Refuse what a missing number would be taken for: none is ever written (they are null)."""
+    raise UserError(
+        f"{path} holds {word[:20]}, which is no number; numbers that could not be measured are "
+        "stored as null. It was damaged, or edited by another program; run the analysis that wrote "
+        "it again."
+    )
 
 
 def _fault(error: ValueError, version: int) -> str:

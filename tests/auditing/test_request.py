@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from lewm_probe.auditing.request import notes_on
 from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
 from lewm_probe.data.recorded import RecordedWorld, register_recorded
 from lewm_probe.models.base import ModelSpec, WorldModel
+from lewm_probe.models.checkpoints.load import LoadOptions
 from lewm_probe.worlds import make_world, registry
 
 SPEC = ModelSpec("mine", 1, 5, 32, "continuous", 10, 1)
@@ -76,3 +78,46 @@ def test_action_statistics_of_others_are_told(source: str, reported: list[str]) 
     model = Mine()
     model.statistics_source = source
     assert notes_on([checkpoint_from_model("a", model)], make_world("two-room")) == reported
+
+
+@pytest.mark.parametrize("source", ["checkpoint", "data set other.h5"])
+def test_a_data_set_beside_statistics_of_its_own(source: str) -> None:
+    model = Mine()
+    model.statistics_source = source
+    options = LoadOptions(dataset=("runs/other.h5",))
+    reported = {
+        "checkpoint": "a: the action statistics that it carries itself were used, not those of the "
+        "data set other.h5.",
+        "data set other.h5": "a: its action statistics are not its own, but are of data set "
+        "other.h5.",
+    }
+    checkpoint = checkpoint_from_model("a", model, options=options)
+    assert notes_on([checkpoint], make_world("two-room")) == [reported[source]]
+
+
+def test_a_model_of_another_world_is_told() -> None:
+    model = Mine()
+    model.spec = replace(SPEC, world="push-t", train_seed=3)
+    checkpoint = checkpoint_from_model("a", model)
+    assert notes_on([checkpoint], make_world("push-t")) == []
+    assert notes_on([checkpoint], make_world("two-room")) == [
+        "a, training seed 3 was trained in push-t and is asked in two-room, another world: its "
+        "numbers say how it does on images and physics that it has not seen. Leave --world out, or "
+        "say --world push-t, to ask it where it was trained."
+    ]
+
+
+def test_recorded_episodes_of_the_same_world_are_no_other_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.WORLDS, "_own", {})
+    with EpisodeWriter(tmp_path / "robot.h5", [4], {"world": "two-room"}) as writer:
+        place = np.arange(4.0)[:, None]
+        pixels, action = np.zeros((4, 32, 32, 3), np.uint8), np.zeros((4, 2), np.float32)
+        writer.append({"pixels": pixels, "action": action, "place": place})
+    world = make_world(register_recorded(tmp_path / "robot.h5", frame_skip=1))
+    for trained, told in (("two-room", 0), ("push-t", 1), (None, 0)):
+        model = Mine()
+        model.spec = replace(SPEC, world=trained)
+        notes = notes_on([checkpoint_from_model("a", model)], world)
+        assert len([n for n in notes if "another world" in n]) == told

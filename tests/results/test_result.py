@@ -370,3 +370,30 @@ def test_merging_is_idempotent_and_the_same_in_one_go(cases: list[tuple[str, int
     assert {(m.subject, m.train_seed): m.value for m in whole.metrics} == {
         (s, t): pytest.approx(v, rel=1e-8) for s, t, v in cases
     }
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("place", ['"wall_seconds": null', '"step": null', '"value"'])
+def test_what_is_no_number_is_damage_and_no_missing_number(
+    tmp_path: Path, word: str, place: str
+) -> None:
+    settings = {"nested": {"deep": 0.125}}
+    record = Provenance(command="c", version="v", settings=settings)
+    one = Metric(model="a", family="f", world="w", analysis="probe", metric="m", value=0.0625)
+    Result([record], [ModelEntry(name="a", family="f", fingerprint="x")], [one]).save(tmp_path)
+    path = tmp_path / "results.json"
+    whole = path.read_text(encoding="utf-8")
+    damaged = (
+        whole.replace("0.0625", word)
+        if place == '"value"'
+        else whole.replace(place, f"{place.partition(':')[0]}: {word}")
+    )
+    assert damaged != whole
+    path.write_text(damaged, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        Result.load(tmp_path)
+    assert str(caught.value) == (
+        f"{path} holds {word}, which is no number; numbers that could not be measured are stored "
+        "as null. It was damaged, or edited by another program; run the analysis that wrote it "
+        "again."
+    )

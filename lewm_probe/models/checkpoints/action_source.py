@@ -25,6 +25,9 @@ CHECKPOINT = "checkpoint"
 GIVEN = "given"
 """Source of statistics that somebody passed in Python."""
 
+DATA_SET = "data set "
+"""What a source of statistics begins with that were taken from a data set; its name follows."""
+
 RELEASED_FRAME_SKIP = 5
 """Environment actions in a block of the released models (paper, data section); configs do not say.
 Taken with ``identity``, where no statistics tell how many numbers one action has."""
@@ -70,7 +73,7 @@ def given_statistics(
     if isinstance(action_stats, ActionStatistics):
         return Statistics(checked(action_stats, "The action statistics given"), GIVEN)
     if dataset is not None:
-        return Statistics(_of_dataset(Path(dataset)), f"data set {Path(dataset).name}")
+        return Statistics(_of_dataset(Path(dataset)), f"{DATA_SET}{Path(dataset).name}")
     if action_stats is None:
         return None
     if str(action_stats) == IDENTITY:
@@ -108,7 +111,8 @@ def settle(
         given: what the user gave.
         action_width: width A of its action blocks.
         insist: given ones are meant for this checkpoint, and must be its own where it has some;
-            else they are for checkpoints that lack theirs.
+            else they are for checkpoints that lack theirs. A data set's need not: a checkpoint was
+            trained with those of its training split, and keeps them.
 
     Raises:
         UserError: there are none, they contradict the checkpoint's own, or do not fit its blocks.
@@ -153,6 +157,8 @@ def _same(path: Path, own: ActionStatistics, given: Statistics | str) -> None:
     if isinstance(given, str):
         width = len(own.mean)
         given = Statistics(ActionStatistics((0.0,) * width, (1.0,) * width), IDENTITY)
+    if given.source.startswith(DATA_SET) and len(own.mean) == len(given.values.mean):
+        return
     pairs = [
         *zip(own.mean, given.values.mean, strict=False),
         *zip(own.std, given.values.std, strict=False),

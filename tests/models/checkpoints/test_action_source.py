@@ -99,6 +99,18 @@ def test_others_contradict(other: ActionStatistics) -> None:
         settle(PATH, OWN, Statistics(other, "given"), 10)
 
 
+def test_a_data_set_may_have_others_than_its_training_split() -> None:
+    whole = Statistics(OTHER, "data set x.h5")
+    assert settle(PATH, OWN, whole, 10) == Statistics(OWN, CHECKPOINT)
+    with pytest.raises(UserError) as caught:
+        settle(PATH, OWN, Statistics(ActionStatistics((0.5,), (2.0,)), "data set x.h5"), 10)
+    assert str(caught.value) == (
+        "a/weights.pt carries its own action statistics (mean [0.5, -1], SD [2, 0.25]), and those "
+        "given (data set x.h5: mean [0.5], SD [2]) are others. Leave out --action-stats and "
+        "--dataset to use its own."
+    )
+
+
 def test_identity_assumes_the_released_frame_skip() -> None:
     assert settle(PATH, None, IDENTITY, 15).values == ActionStatistics((0.0,) * 3, (1.0,) * 3)
     with pytest.raises(UserError) as caught:

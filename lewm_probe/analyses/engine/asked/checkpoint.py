@@ -191,8 +191,7 @@ def load_checkpoints(
             check_fits(checkpoint, world)
         checkpoints.append(checkpoint)
     options.check_names(sorted(given | {checkpoint.name for checkpoint in checkpoints}))
-    given_stats = (*options.action_stats, *options.dataset)
-    unused = next((v for v in given_stats if split_name(v)[0] is None), None)
+    unused = next((v for v in options.action_stats if split_name(v)[0] is None), None)
     carried = [getattr(s.model, "statistics_source", None) == CHECKPOINT for s in checkpoints]
     if unused is not None and not options.insist and checkpoints and all(carried):
         raise UsageError(
