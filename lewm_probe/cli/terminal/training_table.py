@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.console import Console
-from lewm_probe.reports.formatting import duration
+from lewm_probe.reports.formatting import duration, estimate
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -92,7 +92,7 @@ class TrainingTable:
         last = self._last
         parts = [f"{self._title}: {_progress(last)}"]
         for name, course in self._courses.items():
-            parts.append(f"{WATCHED.get(name, name)} {course[-1]:.4g}")
+            parts.append(f"{WATCHED.get(name, name)} {estimate(course[-1])}")
         if "frames_per_second" in last:
             parts.append(f"{last['frames_per_second']:,.0f} frames/s")
         if "seconds_left" in last:
@@ -122,8 +122,8 @@ class TrainingTable:
                     held_out = self._validation.get(name)
                     drawn.add_row(
                         WATCHED.get(name, name),
-                        f"{course[-1]:.4g}",
-                        "" if held_out is None else f"{held_out:.4g}",
+                        estimate(course[-1]),
+                        "" if held_out is None else estimate(held_out),
                         sparkline(course),
                         style="cyan" if watched else None,
                     )

@@ -56,11 +56,11 @@ def test_a_live_table_shows_every_term_speed_time_left_and_collapse(
     rows = [[cell.strip() for cell in line.split("│")] for line in last.splitlines()]
     cells = {row[1]: row[2:5] for row in rows if len(row) == 6}
     assert cells == {
-        "loss": ["0.1", "0.75", "█▁"],
-        "prediction": ["0.05", "0.1", "█▁"],
-        "sigreg": ["1", "1", "▁▁"],
-        "latent std": ["0.5", "0.5", "▁▁"],
-        "effective rank": ["40", "30", "▁█"],
+        "loss": ["0.100", "0.750", "█▁"],
+        "prediction": ["0.0500", "0.100", "█▁"],
+        "sigreg": ["1.00", "1.00", "▁▁"],
+        "latent std": ["0.500", "0.500", "▁▁"],
+        "effective rank": ["40.0", "30.0", "▁█"],
     }
     assert "5,120 frames/s · 1 min 15 s left" in last
 
@@ -82,11 +82,12 @@ def test_in_a_log_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
         shown.log(record(20, **LIVE))
         clock.now += 16
         shown.log(record(30, **LIVE))
-    rest = "latent std 0.5 · effective rank {} · 5,120 frames/s · 1 min 15 s left\n"
+    rest = "latent std 0.500 · effective rank {}.0 · 5,120 frames/s · 1 min 15 s left\n"
     assert written.text == (
-        "lewm, seed 0: step 10/200 · loss 0.2 · prediction 0.1 · sigreg 1 · " + rest.format(30)
+        "lewm, seed 0: step 10/200 · loss 0.200 · prediction 0.100 · sigreg 1.00 · "
+        + rest.format(30)
     ) + (
-        "lewm, seed 0: step 30/200 · loss 0.06667 · prediction 0.03333 · sigreg 1 · "
+        "lewm, seed 0: step 30/200 · loss 0.0667 · prediction 0.0333 · sigreg 1.00 · "
         + rest.format(50)
     )
 

@@ -14,6 +14,10 @@ from lewm_probe.reports.tables.table import comma
 _ORDER = ("state_space", "", "random_weights", "pixel_space", "time_shuffled", "iid_noise")
 
 
+_SLOT = 0.075
+"""Height in inches that a model's marker takes, so that none covers another's."""
+
+
 def straightness_plot(view: WorldView) -> Plot | None:
     """A row a kind of path, a marker a model; strides side by side."""
     found = view.pick("straightness", "cosine", control=ANY, window=None)
@@ -33,7 +37,8 @@ def straightness_plot(view: WorldView) -> Plot | None:
     def draw(width: float) -> Figure:
         across = min(len(strides), 3) if width >= FULL else 1
         shown = strides if width >= FULL else strides[:1]
-        figure, axes = grid(len(shown), width, across=across, height=0.26 * len(order) + 0.45)
+        row = max(0.26, len(models) * _SLOT + 0.06)
+        figure, axes = grid(len(shown), width, across=across, height=row * len(order) + 0.45)
         for ax, stride in zip(axes, shown, strict=True):
             ax.axvline(0, color=MUTED, linewidth=0.6, zorder=0.5)
             for y, kind in enumerate(order):
@@ -44,7 +49,7 @@ def straightness_plot(view: WorldView) -> Plot | None:
                         continue
                     look = view.looks.get(model)
                     color = look.color if look else INK
-                    at = y + (0.0 if not model else (k - 1 - (len(models) - 1) / 2) * 0.2)
+                    at = y + (0.0 if not model else (k - 1 - (len(models) - 1) / 2) * _SLOT / row)
                     if mean.low is not None and mean.high is not None:
                         ax.plot([mean.low, mean.high], [at, at], color=color, linewidth=1.2)
                     ax.plot(

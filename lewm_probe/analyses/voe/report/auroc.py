@@ -95,9 +95,8 @@ def auroc_plot(view: WorldView) -> Plot | None:
         "AUROC beside baselines",
         "How well surprise at the onset frame tells perturbed from unperturbed trajectories"
         f"{comma(samples(found, say=view.condition))} each; 0.5 (line) is chance. "
-        "Large: the model’s surprise; hollow: simpler detectors, each in the direction chosen on other "
-        "trajectories. Bars: 95 % "
-        "intervals over trajectories "
+        "Large: the model’s surprise; hollow: simpler detectors, each in the direction chosen on "
+        "other trajectories. Bars: 95 % intervals over trajectories "
         "(several training seeds: mean and span of the checkpoints’ intervals, no 95 % interval).",
         draw,
     )

@@ -15,6 +15,7 @@ from lewm_probe.reports.verdicts.judging import (
     corrected,
     graded,
     largest,
+    number,
     only,
     p_clause,
     sample_clause,
@@ -126,7 +127,7 @@ def pixels(view: WorldView, teleport: str, color: str, matched: str, model: str)
     for name in filter(None, (teleport, color, matched)):
         found = means(view.pick("voe", "pixel_change", subject=name, window=ONSET, model=model))
         if found:
-            said.append(f"{view.condition(name).lower()} {found[0].value:.3g}")
+            said.append(f"{view.condition(name).lower()} {number(found[0])}")
     if not said:
         return ""
     text = f"mean squared change of a pixel, in grey levels: {', '.join(said)}"

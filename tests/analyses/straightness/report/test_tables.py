@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lewm_probe.analyses.geometry.report.tables import geometry_table
 from lewm_probe.analyses.rollout.report.tables import rollout_table
+from lewm_probe.analyses.straightness.report.figure import straightness_plot
 from lewm_probe.analyses.straightness.report.tables import straightness_table
+from lewm_probe.reports.figures.style import FULL
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
@@ -63,3 +68,22 @@ def test_nothing_measured_gives_no_table(result: Result, change: Callable[..., R
 
     view = views(change(result, other))[0]
     assert straightness_table(view) is rollout_table(view) is geometry_table(view) is None
+
+
+def test_markers_of_models_keep_clear_of_each_other(view: WorldView) -> None:
+    plot = straightness_plot(view)
+    assert plot is not None
+    figure = plot.draw(FULL)
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    heights = sorted(
+        {
+            round(float(ax.transData.transform((0, line.get_ydata()[0]))[1]), 3)
+            for line in ax.lines
+            if line.get_linestyle() == "None"
+        }
+    )
+    assert len(heights) >= 3 * len(view.models)
+    gaps = [(b - a) * 72 / figure.dpi for a, b in pairwise(heights)]
+    assert min(gap for gap in gaps) > 4  # the size of a marker in points
