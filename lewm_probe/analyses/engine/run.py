@@ -13,6 +13,7 @@ from functools import partial
 
 from threadpoolctl import threadpool_limits
 
+from lewm_probe.analyses.engine import preflight
 from lewm_probe.analyses.engine.asked.checkpoint import (
     Checkpoint,
     check_all_fit,
@@ -73,7 +74,11 @@ def run(
     # One thread for BLAS: most products are small, where threads mostly wait for each other, and
     # sums come out the same on any number of cores.
     with threadpool_limits(1, user_api="blas"):
-        finish(measure_all(checkpoints, context, recorder), context, recorder)
+        measured = measure_all(checkpoints, context, recorder)
+        for checkpoint in checkpoints:  # after them: latents are known by now
+            for note in preflight.notes(checkpoint, context):
+                recorder.note(note)
+        finish(measured, context, recorder)
     settings = {"analysis": analysis.name, "suite": suite.model_dump(mode="json")}
     return recorder.result(checkpoints, settings, cards_of(context, checkpoints))
 

@@ -1,9 +1,8 @@
-"""Is this checkpoint being fed what it was trained on? Asked before its surprise is believed.
+"""Preflight of surprise: the numbers behind ``engine.preflight``, and whether actions are used.
 
-A model with wrong action statistics, another frame-skip or other images still gives numbers. Some
-betray it on clean data: it predicts no better than copying the last latent, it does not mind
-another trajectory's actions, or the world's actions are not of unit size once the model has scaled
-them. A collapsed model, calm everywhere, is caught here too.
+The engine warns of a model that predicts worse than copying, has collapsed or gets actions of
+another scale, whatever is asked of it. Here the same is written down with intervals, and one more
+warning given: a model that does not mind another trajectory's actions.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.preflight import ADVICE
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.metrics import Resamples
 from lewm_probe.analyses.voe.scores import SurpriseScores
@@ -21,22 +21,11 @@ from lewm_probe.stats.bootstrap import Estimate
 SWAP_MARGIN = 0.05
 """An action-swap AUROC this close to 0.5, or not told from 0.5 by its interval, earns a warning."""
 
-ACTION_SD = (0.5, 2.0)
-"""Actions like those a model was trained on have an SD of 1 after scaling. The suite's policy in
-place of the training data's moves it by less than 7 % in both worlds here; beyond these bounds the
-statistics are another world's, or none."""
-
-ACTION_MEAN = 1.0
-"""Largest mean of scaled actions, in SDs of the training data."""
-
-FEW_DIRECTIONS = 2.0
-"""An effective rank below this is a line or a point, in any world with two dimensions of motion."""
-
 
 def preflight(
     recorder: ResultRecorder, scores: SurpriseScores, suite: Suite, resamples: Resamples
 ) -> None:
-    """Write clean s / s_copy-last and the action-swap AUROC down, and warnings as notes."""
+    """Write clean s / s_copy-last and the action-swap AUROC down, and a warning as a note."""
     checkpoint, confidence = scores.checkpoint, suite.statistics.confidence
     disjoint = scores.disjoint
     weights = resamples.of(len(disjoint[MODEL]))
@@ -67,18 +56,17 @@ def preflight(
             "are nothing to be surprised by; conditions of actions say nothing about it."
         )
         swap = Estimate(None)
-    for warning in warnings(checkpoint.label, ratio, swap, scores.rank):
+    advise = ratio.value is None or ratio.value <= 1  # else the engine's warning says it
+    for warning in swap_warnings(checkpoint.label, swap, advise=advise):
         recorder.note(warning)
     if scores.action_scale is not None:
-        means, sds = scores.action_scale
+        _, sds = scores.action_scale
         n = len(disjoint[MODEL])
         for window, sd in (("min", sds.min()), ("max", sds.max())):
             size = Estimate(float(sd), n=n)
             recorder.metric(
                 checkpoint, "scaled_action_sd", size, subject="preflight", window=window
             )
-        for warning in action_warnings(checkpoint.label, means, sds):
-            recorder.note(warning)
 
 
 def ratio_of_means(
@@ -105,47 +93,15 @@ def action_swap_auroc(scores: SurpriseScores, confidence: float = 0.95) -> Estim
     return ranks.auroc_estimate(compared, confidence)
 
 
-def warnings(label: str, ratio: Estimate, swap: Estimate, rank: float) -> list[str]:
-    """What a reader of this checkpoint's numbers must know, a sentence each."""
-    found = []
-    advice = (
-        "Its action statistics, frame-skip or images may not be those it was trained with, or "
-        "it was hardly trained."
-    )
-    if ratio.value is None:
-        found.append(
-            f"Preflight, {label}: the latents do not change from frame to frame. The model has "
-            "collapsed; its calm says nothing about physics."
-        )
-    elif rank < FEW_DIRECTIONS:
-        found.append(
-            f"Preflight, {label}: the latents have an effective rank of {rank:.2f}. The model has "
-            "nearly collapsed; calm says nothing about physics."
-        )
-    if ratio.value is not None and ratio.value > 1:
-        found.append(
-            f"Preflight, {label}: surprise on clean data is {ratio.value:.2f} times that of "
-            f"copying the last latent, and should be below 1. {advice}"
-        )
-    if swap.value is not None and swap.low is not None:
-        near = abs(swap.value - 0.5) < SWAP_MARGIN
-        if near or swap.low <= 0.5:
-            found.append(
-                f"Preflight, {label}: the AUROC of swapped actions is {swap.value:.2f} (interval "
-                f"from {swap.low:.2f}), near 0.5: the model hardly uses its actions. {advice}"
-            )
-    return found
-
-
-def action_warnings(label: str, means: np.ndarray, sds: np.ndarray) -> list[str]:
-    """A warning where the world's actions, as the model scales them, are not of unit size, (A,)."""
-    least, most = ACTION_SD
-    off = float(np.abs(means).max())
-    if least <= sds.min() and sds.max() <= most and off <= ACTION_MEAN:
+def swap_warnings(label: str, swap: Estimate, *, advise: bool = True) -> list[str]:
+    """A warning where another trajectory's actions do not surprise the model."""
+    if swap.value is None or swap.low is None:
         return []
+    near = abs(swap.value - 0.5) < SWAP_MARGIN
+    if not near and swap.low > 0.5:
+        return []
+    advice = f" {ADVICE}" if advise else ""
     return [
-        f"Preflight, {label}: scaled by its action statistics, this world's actions have an SD of "
-        f"{sds.min():.2g} to {sds.max():.2g} and a mean of up to {off:.2g}, where about 1 and 0 "
-        "are expected. Its action statistics do not fit this world: give those of the data that it "
-        "was trained on (--action-stats or --dataset)."
+        f"Preflight, {label}: the AUROC of swapped actions is {swap.value:.2f} (interval "
+        f"from {swap.low:.2f}), near 0.5: the model hardly uses its actions.{advice}"
     ]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 
-from lewm_probe.analyses.controls.random_networks import Rebuildable, pixel_difference
+from lewm_probe.analyses.controls.random_networks import pixel_difference
 from lewm_probe.analyses.controls.trained_predictors import (
     TrainedPredictor,
     action_blind,
@@ -19,6 +18,8 @@ from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories, suite_trajectories
 from lewm_probe.analyses.engine.features import check_finite, encoded, pooled
+from lewm_probe.analyses.engine.predictions import surprise, teacher_forced
+from lewm_probe.analyses.engine.preflight import action_scale
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.voe.directions import FLIPPED
@@ -30,11 +31,9 @@ from lewm_probe.analyses.voe.surprise import (
     WHITENED,
     Whitening,
     latent_baselines,
-    surprise,
-    teacher_forced,
 )
 from lewm_probe.core.errors import unknown_name
-from lewm_probe.models.base import WorldModel, device_of
+from lewm_probe.models.base import WorldModel
 from lewm_probe.stats.spectrum import rank_estimate
 
 BASELINES = (
@@ -407,18 +406,6 @@ class SurpriseScorer:
         predicted = teacher_forced(model, latents, actions)
         check_finite(self._checkpoint, "predicted latents", predicted[:, model.spec.history :])
         return predicted
-
-
-def action_scale(model: WorldModel, actions: np.ndarray) -> np.ndarray | None:
-    """Mean and SD of raw blocks (N, T, A) as the model's predictor gets them, (2, A).
-
-    None for a model that does not say how it scales actions.
-    """
-    if not isinstance(model, Rebuildable):
-        return None
-    scaled = model.scale_actions(torch.tensor(actions, device=device_of(model))).cpu().numpy()
-    flat = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
-    return np.stack([flat.mean(axis=0), flat.std(axis=0)])
 
 
 def _differences(pixels: np.ndarray) -> np.ndarray:

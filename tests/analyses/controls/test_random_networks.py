@@ -11,8 +11,8 @@ from lewm_probe.analyses.controls.random_networks import (
     random_weights,
 )
 from lewm_probe.analyses.controls.trained_predictors import action_blind, random_encoders
+from lewm_probe.analyses.engine.predictions import surprise, teacher_forced
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
-from lewm_probe.analyses.voe.surprise import surprise, teacher_forced
 
 
 def test_random_weights_are_fresh_frozen_and_recalibrated(make_lewm, trajectories):

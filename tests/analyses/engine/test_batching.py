@@ -10,9 +10,9 @@ from lewm_probe.analyses.engine import batching
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.batching import in_batches, is_out_of_memory
 from lewm_probe.analyses.engine.imagination import imagine
+from lewm_probe.analyses.engine.predictions import surprise, teacher_forced
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode
 from lewm_probe.analyses.engine.run import run
-from lewm_probe.analyses.voe.surprise import surprise, teacher_forced
 from lewm_probe.core.errors import UserError
 
 CPU = (

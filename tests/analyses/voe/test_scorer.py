@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
+from lewm_probe.analyses.engine.predictions import surprise, teacher_forced
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode
 from lewm_probe.analyses.voe.scorer import WHOLE_CASES, ImageChanges, SurpriseScorer
 from lewm_probe.analyses.voe.shown.matched_pairs import disjoint_pairs
-from lewm_probe.analyses.voe.surprise import surprise, teacher_forced
 from lewm_probe.core.errors import UserError
 
 

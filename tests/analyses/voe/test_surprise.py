@@ -5,12 +5,11 @@ import pytest
 import torch
 from sklearn.covariance import LedoitWolf
 
+from lewm_probe.analyses.engine.predictions import surprise, teacher_forced
 from lewm_probe.analyses.voe.surprise import (
     Whitening,
     latent_baselines,
     onset_values,
-    surprise,
-    teacher_forced,
     window_max,
     window_means,
 )
