@@ -70,7 +70,7 @@ def draw_figures_once(monkeypatch: pytest.MonkeyPatch) -> None:
     blank = "<svg xmlns='http://www.w3.org/2000/svg'/>"
     monkeypatch.setattr(
         "lewm_probe.reports.page.write.render",
-        lambda plot, folder: Drawn(plot, {"full": blank, "column": blank}, ()),
+        lambda plot, folder, names: Drawn(plot, {"full": blank, "column": blank}, ()),
     )
 
 
@@ -138,7 +138,7 @@ def test_the_demos_report_is_where_it_says() -> None:
     assert "`runs/demo/audit/report.html`" in README
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     assert "DEMO := runs/demo" in makefile
-    from lewm_probe.auditing.demo import plan
-    from lewm_probe.cli.report import PAGE
+    from lewm_probe.auditing.whole import PAGE
+    from lewm_probe.search.demo import demo_study
 
-    assert plan(Path("runs/demo")).audit / PAGE == Path("runs/demo/audit/report.html")
+    assert demo_study(Path("runs/demo")).audit / PAGE == Path("runs/demo/audit/report.html")

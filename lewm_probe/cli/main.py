@@ -11,10 +11,21 @@ from typing import Annotated
 import typer
 
 from lewm_probe._version import __version__
-from lewm_probe.cli import analyses, audit, data, demo, export, inspect, recipes, report, train
+from lewm_probe.cli import (
+    analyses,
+    audit,
+    data,
+    demo,
+    export,
+    inspect,
+    recipes,
+    report,
+    study,
+    train,
+)
 from lewm_probe.cli.terminal.errors import ReadableErrors
 
-OTHERS = ("demo", "data", "train", "inspect", "export", "audit", "report", "recipes")
+OTHERS = ("demo", "study", "data", "train", "inspect", "export", "audit", "report", "recipes")
 """Commands that no analysis may be called like."""
 
 app = typer.Typer(
@@ -39,6 +50,7 @@ def _root(
 
 
 app.command("demo")(demo.demo)
+app.command("study")(study.study)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("inspect")(inspect.inspect)

@@ -1,4 +1,4 @@
-"""The demo's stages, tiny, in real processes that are killed; the analyses are faked."""
+"""The demo, the smallest study, tiny, in real processes that are killed; the analyses are faked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lewm_probe.auditing import demo
-from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.core.progress import NoProgress
-from lewm_probe.training.run_folder import RunFolder
+from lewm_probe.search import demo
+from lewm_probe.training.recipe import load_recipe
 
 PATIENCE = 400
 """Seconds: a shared machine may be busy with other things."""
@@ -43,7 +41,7 @@ DRIVER = f"""
 import os, sys
 from pathlib import Path
 
-import lewm_probe.auditing.demo as stages
+import lewm_probe.search.demo as stages
 from lewm_probe.analyses.engine import run
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
@@ -61,7 +59,7 @@ def fake(name, checkpoints, suite, **others):
 
 
 run.run = fake
-sys.argv = ["lewm-probe", "demo", "--out", "demo", "--device", "cpu"]
+sys.argv = os.environ.get("COMMAND", "lewm-probe demo --out demo --device cpu").split()
 from lewm_probe.cli.main import main
 
 if __name__ == "__main__":
@@ -106,7 +104,7 @@ def start(driver: Path) -> Iterator[Start]:
 
 
 def until_training(driver: Path, process: subprocess.Popen[str]) -> None:
-    runs = [driver.parent / "demo/training" / name for name in ("lewm", "pldm")]
+    runs = [driver.parent / "demo/training" / f"{name}-3072" for name in ("lewm", "pldm")]
     deadline, began = time.monotonic() + PATIENCE, time.time()
     while not all(saved_since(began, run / "resume.safetensors") for run in runs):
         assert process.poll() is None, process.communicate()
@@ -167,7 +165,7 @@ def test_the_whole_demo_and_nothing_of_it_twice(driver: Path, start: Start) -> N
     assert out.splitlines()[-1] == "Wrote demo/audit/report.html"
     asked = (driver.parent / "asked").read_text().split()
     assert asked == ["probe", "voe", "straightness", "rollout", "geometry"]
-    for name in ("lewm", "pldm"):
+    for name in ("lewm-3072", "pldm-3072"):
         assert (driver.parent / "demo/training" / name / "model.safetensors").is_file()
     before = list(files(driver.parent / "demo"))
 
@@ -179,57 +177,20 @@ def test_the_whole_demo_and_nothing_of_it_twice(driver: Path, start: Start) -> N
     assert list(files(driver.parent / "demo")) == before
 
 
-def test_an_error_in_a_training_process_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(demo, "OVERRIDES", (*TINY, "optimizer.epochs=2"))
-    monkeypatch.setattr(demo, "RECIPES", {"lewm": "two-room/lewm-cpu"})
-    plan = demo.plan(tmp_path / "demo")
-    with pytest.raises(UserError) as caught:
-        demo.train_models(plan, "cpu", NoProgress())
-    assert str(caught.value) == (
-        f"The data set {plan.data} does not exist. Check the path, or collect one with "
-        "`lewm-probe data collect two-room --episodes 600 --out FILE.h5`."
-    )
-
-
-def test_a_folder_of_another_demo_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, other = demo.plan(tmp_path), demo.plan(tmp_path, seed=1)
-    RunFolder(first.run("lewm")).prepare(first.recipes["lewm"], resume=False)
-    with pytest.raises(UsageError) as caught:
-        demo.train_models(other, "cpu", NoProgress())
-    assert str(caught.value) == (
-        f"The run in {first.run('lewm')} began with another recipe: 'seed' differs. Resume it with "
-        "the recipe it began with, or choose another folder with --out."
-    )
-
-
 def test_a_seed_replaces_the_recipes(tmp_path: Path) -> None:
-    assert [r.seed for r in demo.plan(tmp_path, seed=1).recipes.values()] == [1, 1]
-
-
-def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
-    with demo.alone(tmp_path / "a"), pytest.raises(UserError) as caught, demo.alone(tmp_path / "a"):
-        pass
-    assert str(caught.value) == (
-        f"Another lewm-probe demo is at work in {tmp_path / 'a'}. Wait for it, or choose another "
-        "folder with --out."
-    )
-    with demo.alone(tmp_path / "a"):
-        pass
+    made = demo.demo_study(tmp_path, seed=1)
+    assert [run.name for run in made.runs] == ["lewm-1", "pldm-1"]
+    assert [run.recipe.seed for run in made.runs] == [1, 1]
 
 
 def test_only_the_shortening_differs_from_the_recipes() -> None:
-    from lewm_probe.training.recipe import load_recipe
-
     changed = {override.partition("=")[0].split(".")[0] for override in demo.OVERRIDES}
-    for name, recipe in demo.plan(Path("x")).recipes.items():
+    made = demo.demo_study(Path("x"))
+    for name, recipe in made.recipes.items():
         original = load_recipe(demo.RECIPES[name])
         fields = original.model_dump()
         different = {key for key in fields if fields[key] != recipe.model_dump()[key]}
         assert different <= changed
-    first, second = demo.plan(Path("x")).recipes.values()
+    first, second = made.recipes.values()
     pair = {"name", "objective"}
     assert first.model_dump(exclude=pair) == second.model_dump(exclude=pair)

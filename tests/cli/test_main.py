@@ -15,6 +15,7 @@ HEAVY = ("torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "h5py", "
 COMMANDS = (
     "demo",
     "data",
+    "study",
     "train",
     "inspect",
     "export",

@@ -1,0 +1,1 @@
+"""Many runs asked for at once: studies of families and seeds, and what they cost."""

@@ -1,0 +1,191 @@
+"""Train many runs, as many at a time as fit the cores, each in a process and a folder of its own.
+
+A run that fails is named at the end and the others go on. All of it can be stopped at any moment
+and called again: runs that are finished are left alone, others go on from their last saved state,
+and end with the very weights of an uninterrupted run, as each computes with one thread.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Protocol
+
+from lewm_probe.core.errors import UserError, brief
+from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
+from lewm_probe.training.recipe import Recipe
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a study.
+
+    Attributes:
+        name: by which people hear of it, e.g. ``lewm-3``.
+        recipe: what is trained, seed included.
+        data: the data set.
+        folder: the run folder.
+    """
+
+    name: str
+    recipe: Recipe
+    data: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that did not come to its end.
+
+    Attributes:
+        name: the run's.
+        why: a paragraph.
+    """
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
+class Watch(Protocol):
+    """Who is told how the runs go: only the command line draws them."""
+
+    def begin(self, run: Run) -> None:
+        """A run was found, in the order of the study; it may wait for a free core."""
+
+    def record(self, run: Run, record: Record) -> None:
+        """A line of its ``metrics.jsonl``, with ``total_steps`` and ``seconds_left``."""
+
+    def end(self, run: Run, failed: FailedRun | None) -> None:
+        """It has ended, by itself or not."""
+
+
+class Unwatched:
+    """Tells nobody."""
+
+    def begin(self, run: Run) -> None:
+        """Nothing."""
+
+    def record(self, run: Run, record: Record) -> None:
+        """Nothing."""
+
+    def end(self, run: Run, failed: FailedRun | None) -> None:
+        """Nothing."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def at_once(device: str) -> int:
+    """How many runs at a time: one a core, one on a GPU, which one run fills."""
+    return cores() if device == "cpu" else 1
+
+
+def train_all(
+    runs: Sequence[Run], device: str, watch: Watch | None = None, *, most: int | None = None
+) -> list[FailedRun]:
+    """Train every run that is not finished; return those that failed.
+
+    Args:
+        runs: in the order in which they are begun.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        watch: told how they go.
+        most: runs at a time (default: as many as fit the device).
+
+    Raises:
+        UsageError: a run folder holds a run of another recipe.
+    """
+    from lewm_probe.training.run_folder import RunFolder
+
+    watch = watch or Unwatched()
+    for run in runs:  # before any work: a slip in one is not told hours later
+        RunFolder(run.folder).prepare(run.recipe, resume=True)
+        watch.begin(run)
+    waiting, failures = list(runs), []
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
+    with ExitStack() as stack:
+        going: dict[Connection, tuple[Run, Any]] = {}
+        while waiting or going:
+            while waiting and len(going) < (most or at_once(device)):
+                run = waiting.pop(0)
+                here, there = context.Pipe(duplex=False)
+                process = context.Process(
+                    target=_train, args=(run, device, there), name=f"training {run.name}"
+                )
+                with ctrl_c_ignored():
+                    process.start()
+                there.close()
+                stack.callback(_end, process)
+                going[here] = (run, process)
+            for connection in wait(list(going)):
+                assert isinstance(connection, Connection)
+                run, process = going[connection]
+                kind, content = _message(connection)
+                if kind == "record":
+                    watch.record(run, content)
+                    continue
+                failed = FailedRun(run.name, content) if kind == "failed" else None
+                if failed is not None:
+                    failures.append(failed)
+                watch.end(run, failed)
+                process.join()
+                connection.close()
+                del going[connection]
+    return failures
+
+
+def _message(connection: Connection) -> tuple[str, Any]:
+    try:
+        kind, content = connection.recv()
+    except (EOFError, OSError):
+        return "failed", (
+            "Its process was ended from outside, perhaps for want of memory. Run the same command "
+            "again to go on."
+        )
+    return str(kind), content
+
+
+def _train(run: Run, device: str, parent: Connection) -> None:
+    """The body of a training process."""
+    become_worker()
+    import torch
+
+    from lewm_probe.training.loop import train
+
+    if device == "cpu":
+        torch.set_num_threads(1)  # the runs share the cores already
+    try:
+        train(
+            run.recipe,
+            run.data,
+            run.folder,
+            device=device,
+            resume=True,
+            on_log=lambda record: parent.send(("record", record)),
+        )
+    except UserError as error:
+        parent.send(("failed", str(error)))
+    except MemoryError:
+        parent.send(("failed", "The computer ran out of memory. Close other programs."))
+    except Exception as error:  # noqa: BLE001  # one run shall not end the others
+        parent.send(("failed", f"{brief(error)}."))
+    else:
+        parent.send(("done", None))
+
+
+def _end(process: Any) -> None:
+    process.terminate()
+    process.join()
