@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Task(Protocol):
@@ -12,6 +12,23 @@ class Task(Protocol):
 
     def advance(self, amount: float = 1) -> None:
         """So much more is done."""
+
+
+@runtime_checkable
+class Expects(Protocol):
+    """A bar that what is open inside it may fill."""
+
+    def expect(self, amount: float) -> None:
+        """The next advance will be of so much."""
+
+
+def expect(task: Task, amount: float) -> None:
+    """Say how much the next advance of a task will be, where its bar wants to know.
+
+    Until then, tasks that are opened inside fill that much of it.
+    """
+    if isinstance(task, Expects):
+        task.expect(amount)
 
 
 class Progress(Protocol):

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import ReadableErrors, interruptible
 from lewm_probe.cli.terminal.tables import table
 from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.progress import expect
 
 
 def command_that_raises(error: BaseException, kept: str | None = None) -> typer.Typer:
@@ -185,14 +187,24 @@ class FakeTime:
         return self.now
 
 
-def test_in_a_log_long_work_leaves_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, written = FakeTime(), io.StringIO()
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    clock = FakeTime()
     monkeypatch.setattr(module, "time", clock)
-    bars = Bars(RichConsole(file=written, force_terminal=False, width=200))
+    return clock
+
+
+def log_bars() -> tuple[Bars, io.StringIO]:
+    written = io.StringIO()
+    return Bars(RichConsole(file=written, force_terminal=False, width=200)), written
+
+
+def test_in_a_log_long_work_leaves_a_line_every_ten_seconds(clock: FakeTime) -> None:
+    bars, written = log_bars()
     with bars.task("short", 1):
         clock.now += 1.9
     with bars.task("long [x]", 10) as task:
-        clock.now += 29
+        clock.now += 9
         task.advance(1)
         clock.now += 2
         task.advance(4)
@@ -201,7 +213,49 @@ def test_in_a_log_long_work_leaves_a_line(monkeypatch: pytest.MonkeyPatch) -> No
     with bars.task("endless", None) as task:
         clock.now += 31
         task.advance(1)
-    assert written.getvalue() == "long [x]: 50 %\nlong [x]: 36 s\nendless: 31 s\nendless: 31 s\n"
+    assert written.getvalue() == (
+        "long [x]: 50 %, 11 s left\nlong [x]: 16 s\nendless: 31 s so far\nendless: 31 s\n"
+    )
+
+
+def test_what_is_inside_fills_the_unit_that_a_task_is_at(clock: FakeTime) -> None:
+    bars, written = log_bars()
+    with bars.task("all", 10) as outer:
+        expect(outer, 8)
+        with bars.task("part", 2) as inner:
+            with bars.task("training", 4) as deepest:
+                clock.now += 20
+                deepest.advance(2)
+            clock.now += 10
+            inner.advance()
+        outer.advance(8)
+        clock.now += 10
+        outer.advance(2)
+    assert written.getvalue().splitlines() == [
+        "all: 20 %, 1 min 20 s left · training: 50 %, 20 s left",
+        "all: 40 %, 45 s left · part: 50 %, 30 s left",
+        "part: 30 s",
+        "all: 100 %, 0.0 s left",
+        "all: 40 s",
+    ]
+
+
+def test_a_log_is_told_even_while_nothing_advances(clock: FakeTime) -> None:
+    bars, written = log_bars()
+    with bars.task("silent", 3):
+        clock.now += 11
+        deadline = time.monotonic() + 20
+        while not written.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert written.getvalue() == "silent: 0 %\nsilent: 11 s\n"
+
+
+def test_work_that_failed_leaves_no_line_of_its_end(clock: FakeTime) -> None:
+    bars, written = log_bars()
+    with pytest.raises(ValueError, match="^bad$"), bars.task("broken", 2):
+        clock.now += 5
+        raise ValueError("bad")
+    assert written.getvalue() == ""
 
 
 def test_in_a_terminal_a_bar_with_time_left_appears_after_two_seconds(
