@@ -15,6 +15,7 @@ def demo(
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
+    wide: options.Wide = False,
     debug: options.Debug = False,
 ) -> None:
     """Collect TwoRoom, train LeWM and PLDM small, audit both, write the report.
@@ -25,5 +26,5 @@ def demo(
     from lewm_probe.core.devices import resolve_device
     from lewm_probe.search.demo import demo_study
 
-    console = Console(json=json, quiet=quiet)
+    console = Console(json=json, quiet=quiet, wide=wide)
     run_study(demo_study(out or Path("runs/demo"), seed), resolve_device(device), console)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lewm_probe.cli.options import Debug, Json, Quiet
+from lewm_probe.cli.options import Debug, Json, Quiet, Wide
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.tables import table
 from lewm_probe.core import resources
@@ -25,9 +25,9 @@ def _names(incomplete: str) -> list[str]:
 
 
 @app.command("ls")
-def ls(json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
+def ls(json: Json = False, quiet: Quiet = False, wide: Wide = False, debug: Debug = False) -> None:
     """List recipes and suites."""
-    console = Console(json=json, quiet=quiet)
+    console = Console(json=json, quiet=quiet, wide=wide)
     recipes, suites = resources.recipe_names(), resources.suite_names()
     rows = [(name, "recipe", f"lewm-probe train {name}") for name in recipes]
     rows += [(name, "suite", f"lewm-probe audit CKPT --suite {name}") for name in suites]

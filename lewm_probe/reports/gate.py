@@ -273,14 +273,22 @@ def gate_table(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[object
             "passed" if one.passed else "FAILED",
             one.threshold.title,
             one.model,
-            one.grade or one.measured,
-            one.metric.ci_low if one.metric else None,
-            one.metric.ci_high if one.metric else None,
+            one.grade or _number(one),
             one.threshold.asked,
         ]
         for one in sorted(outcomes, key=lambda one: one.passed)
     ]
-    return ["", "threshold", "model", "measured", "95 % from", "to", "asked"], rows
+    return ["", "threshold", "model", "measured", "asked"], rows
+
+
+def _number(one: Outcome) -> str | None:
+    """What was measured with its interval, or the end of it that is asked about."""
+    metric = one.metric
+    if metric is None or one.measured is None:
+        return None
+    if one.threshold.bound != "value":
+        return formatting.estimate(one.measured)
+    return formatting.estimate(metric.value, metric.ci_low, metric.ci_high)
 
 
 def gate_failure(outcomes: Sequence[Outcome], name: str) -> UserError | None:

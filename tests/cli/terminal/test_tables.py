@@ -5,7 +5,9 @@ import re
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from lewm_probe.cli.main import app
 from lewm_probe.cli.terminal.tables import UNBOUNDED, FittedTable, Heading, table
 from lewm_probe.reports.formatting import Number
 
@@ -82,3 +84,27 @@ def test_columns_of_words_are_left_aligned_and_of_numbers_right():
 
 def test_markup_of_names_is_nothing_but_letters():
     assert rows(printed(table("[b]t[/b]", ["[i]"], [["[/x] [link=u]"]])))[-1] == ["[/x] [link=u]"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["audit"], ["probe"], ["voe"], ["straightness"], ["rollout"], ["geometry"]),
+        *(["report"], ["demo"], ["study"], ["recipes", "ls"]),
+    ],
+)
+def test_every_command_that_ends_with_results_can_show_them_wide(words: list[str]) -> None:
+    answer = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200"})
+    assert answer.exit_code == 0
+    assert "--wide" in answer.stdout
+
+
+def test_a_gate_fits_the_terminal_and_says_everything() -> None:
+    columns = ["", "threshold", "model", "measured", "asked"]
+    title = "voe auroc subject step_teleport_agent window onset"
+    rows_of = [["FAILED", title, "lewm", "0.61 [0.55, 0.67]", "at least 0.7"]]
+    lines = printed(table("gate gate.yaml", columns, rows_of))
+    assert max(map(len, lines)) <= 80
+    assert not any("Not shown" in line for line in lines)
+    told = [" ".join(part) for part in zip(*rows(lines)[1:], strict=True)]
+    assert [" ".join(cell.split()) for cell in told] == rows_of[0]
