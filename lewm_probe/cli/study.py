@@ -110,6 +110,7 @@ def run_study(
     from lewm_probe.search import folder, study
     from lewm_probe.search.plan import check_space, plan
     from lewm_probe.search.request import check_same
+    from lewm_probe.search.training import runs_failed
 
     check_same(made)
     if planned:
@@ -137,7 +138,7 @@ def run_study(
     shown_data = {**done.result.plain(), **({"failed_runs": failed} if failed else {})}
     console.finish(summarize(done.result), shown_data, done.page)
     if failures:
-        raise UserError(study.runs_failed(failures, len(made.runs)))
+        raise UserError(runs_failed(failures, len(made.runs)))
     report_failures(done.failures, done.page.parent)
 
 

@@ -13,6 +13,8 @@ from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lewm_probe.training.recipe import Recipe
 
 
@@ -29,20 +31,36 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")
     ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast", help="A quick run of a minute or two: few steps. Every result of it says so."
+        ),
+    ] = False,
     out: options.Out = None,
     seed: options.Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds", help="Several runs, 1-6 or 1,2,5: a folder each, as many as fit the cores."
+        ),
+    ] = None,
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train a world model from a recipe."""
-    from lewm_probe.cli.terminal.training_table import TrainingTable
-    from lewm_probe.training.recipe import load_recipe
+    """Train a world model from a recipe, or one with each of several seeds."""
+    from lewm_probe.cli.terminal.training_table import TrainingTable, ended
+    from lewm_probe.core.errors import UsageError
 
     console = Console(json=json, quiet=quiet)
-    chosen = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
-    loaded = load_recipe(recipe, chosen)
+    if seeds is not None and seed is not None:
+        raise UsageError("Give only one of --seed and --seeds: --seeds names every seed itself.")
+    loaded = _load(recipe, overrides or [], seed, fast)
+    if seeds is not None:
+        _train_several(loaded, data, out, seeds, resume, device, console)
+        return
     folder = out or default_run(loaded)
     data = data or existing_data(loaded)
     from lewm_probe.training.loop import train as run  # after what can go wrong: takes seconds
@@ -54,14 +72,90 @@ def train(
         TrainingTable(console, f"{loaded.name}, seed {loaded.seed}") as shown,
     ):
         final = run(loaded, data, folder, device=device, resume=resume, on_log=shown.log)
-    last = last_record(folder)
-    drawn = table(f"Trained {loaded.name}", ("", "at the end"), last.items())
-    console.finish(drawn, {"run": str(folder), "last": last}, final)
+    last, validation = last_record(folder), last_record(folder, "validation")
+    drawn = ended(f"Trained {loaded.name}", last, validation)
+    reported = {"run": str(folder), "last": last, "validation": validation}
+    console.finish(drawn, reported, final)
+
+
+def _load(path: str, overrides: Sequence[str], seed: int | None, fast: bool) -> Recipe:
+    """The recipe as it is to be trained."""
+    from lewm_probe.training.recipe import expectations, load_recipe
+
+    chosen = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
+    loaded = load_recipe(path, chosen)
+    if not fast:
+        return loaded
+    from lewm_probe.training.short import shortened
+
+    return shortened(loaded, load_recipe(path), expectations(path))
+
+
+def _train_several(
+    recipe: Recipe,
+    data: Path | None,
+    out: Path | None,
+    seeds: str,
+    resume: bool,
+    device: str,
+    console: Console,
+) -> None:
+    """Train a recipe with each seed, and say at the end which runs failed.
+
+    Raises:
+        UsageError: bad seeds, or a folder that holds a run while ``resume`` is false.
+        UserError: a run failed.
+    """
+    from lewm_probe.cli.terminal.runs_table import RunsTable
+    from lewm_probe.core.devices import resolve_device
+    from lewm_probe.core.errors import UserError
+    from lewm_probe.search.seeds import parse_seeds
+    from lewm_probe.search.training import Run, runs_failed, train_all
+    from lewm_probe.training.recipe import override
+    from lewm_probe.training.run_folder import RunFolder
+
+    runs = []
+    for number in parse_seeds(seeds):
+        one = override(recipe, [f"seed={number}"])
+        folder = default_run(one) if out is None else out / f"seed-{number}"
+        runs.append(Run(f"seed {number}", one, data or existing_data(one), folder))
+    if not resume:
+        for run in runs:
+            if RunFolder(run.folder).recipe.exists():
+                RunFolder(run.folder).prepare(run.recipe, resume=False)  # says so
+    places = "folders of their own" if out is None else str(out)
+    kept = f"The runs so far are kept in {places}; go on with the same command and --resume."
+    with interruptible(kept), RunsTable(console, f"{recipe.name}, {len(runs)} seeds") as shown:
+        failures = train_all(runs, resolve_device(device), shown)
+    lost = {failed.name for failed in failures}
+    trained = [run for run in runs if run.name not in lost]
+    drawn, reported = [], []
+    for run in trained:
+        last, validation = last_record(run.folder), last_record(run.folder, "validation")
+        reported.append(
+            {
+                "run": str(run.folder),
+                "seed": run.recipe.seed,
+                "last": last,
+                "validation": validation,
+            }
+        )
+        rank = validation.get("effective_rank")
+        drawn.append((run.name, last.get("loss"), validation.get("loss"), rank, str(run.folder)))
+    columns = ("", "loss, training", "loss, validation", "effective rank", "folder")
+    failed = [{"run": one.name, "why": one.why} for one in failures]
+    console.finish(
+        table(f"Trained {recipe.name}", columns, drawn, numbers=False) if drawn else None,
+        {"runs": reported, "failed_runs": failed},
+        [RunFolder(run.folder).final for run in trained],
+    )
+    if failures:
+        raise UserError(runs_failed(failures, len(runs), again="The same command with --resume"))
 
 
 def default_run(recipe: Recipe) -> Path:
     """Where a run goes when nothing else is said: ``runs/<recipe>-seed<seed>``."""
-    return Path("runs") / f"{recipe.name}-seed{recipe.seed}"
+    return Path("runs") / f"{recipe.name.replace(' (fast)', '-fast')}-seed{recipe.seed}"
 
 
 def default_data(recipe: Recipe) -> Path:
@@ -94,8 +188,8 @@ def existing_data(recipe: Recipe) -> Path:
     )
 
 
-def last_record(folder: Path) -> dict[str, float]:
-    """The last training record of a run: loss terms and diagnostics."""
+def last_record(folder: Path, split: str = "train") -> dict[str, float]:
+    """The last record of a run, of training or ``validation``: loss terms and diagnostics."""
     import json
 
     from lewm_probe.cli.terminal.training_table import NOT_TERMS, WATCHED
@@ -105,6 +199,5 @@ def last_record(folder: Path) -> dict[str, float]:
     except FileNotFoundError:
         return {}
     records = [json.loads(line) for line in lines]
-    trained = [record for record in records if record["split"] == "train"] or records
-    last = trained[-1] if trained else {}
+    last: dict[str, float] = next((r for r in reversed(records) if r["split"] == split), {})
     return {k: v for k, v in last.items() if k not in NOT_TERMS or k in ("step", *WATCHED)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.search.training import FailedRun, Watch, cores, train_all
+from lewm_probe.search.training import FailedRun, Watch, cores, runs_failed, train_all
 
 if TYPE_CHECKING:
     from lewm_probe.auditing.whole import Audited
@@ -96,13 +96,3 @@ def audit_models(
         progress=progress,
         say=say,
     )
-
-
-def runs_failed(failures: list[FailedRun], total: int) -> str:
-    """Which runs failed and why, in one paragraph.
-
-    >>> runs_failed([FailedRun("lewm-2", "'loss' is nan at step 9.")], 4)
-    "1 of 4 runs failed. lewm-2: 'loss' is nan at step 9. The same command tries again."
-    """
-    reported = " ".join(str(failed) for failed in failures)
-    return f"{len(failures)} of {total} runs failed. {reported} The same command tries again."

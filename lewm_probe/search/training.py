@@ -56,6 +56,16 @@ class FailedRun:
         return f"{self.name}: {self.why}"
 
 
+def runs_failed(failures: Sequence[FailedRun], total: int, again: str = "The same command") -> str:
+    """Which runs failed and why, in one paragraph.
+
+    >>> print(runs_failed([FailedRun("lewm-2", "'loss' is nan at step 9.")], 4))
+    1 of 4 runs failed. lewm-2: 'loss' is nan at step 9. The same command tries again.
+    """
+    reported = " ".join(str(failed) for failed in failures)
+    return f"{len(failures)} of {total} runs failed. {reported} {again} tries again."
+
+
 class Watch(Protocol):
     """Who is told how the runs go: only the command line draws them."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lewm_probe.stats.spectrum import effective_rank
+from lewm_probe.stats.spectrum import effective_rank, rank_estimate
+
+GROUPS = 32
+"""Groups of windows that are left out in turn, to take the bias of a rank away."""
 
 
 def diagnostics(latents: Tensor) -> dict[str, float]:
@@ -18,3 +21,17 @@ def diagnostics(latents: Tensor) -> dict[str, float]:
         "latent_std": float(flat.std(dim=0).mean()),
         "centered_effective_rank": effective_rank(flat.cpu().numpy(), centered=True),
     }
+
+
+def unbiased_rank(latents: Tensor) -> float:
+    """``effective_rank`` as ``geometry`` reports it: not centred, and its bias removed.
+
+    Args:
+        latents: (N, T, …, D) of N windows in the order of the data set. Neighbours, mostly of one
+            episode, form a group; groups are left out in turn, as trajectories are in ``geometry``.
+    """
+    windows = latents.float().flatten(1, -2).cpu().numpy()  # (N, T, D)
+    count = max(1, len(windows) // max(1, min(GROUPS, len(windows))))
+    groups = windows[: len(windows) // count * count]
+    value = rank_estimate(groups.reshape(-1, count * groups.shape[1], groups.shape[2]))[0].value
+    return float("nan") if value is None else value

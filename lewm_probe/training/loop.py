@@ -21,7 +21,7 @@ from lewm_probe.data.sampling.split import split_episodes
 from lewm_probe.data.sampling.windows import Windows
 from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.family import FAMILIES, Origin
-from lewm_probe.training.diagnostics import diagnostics
+from lewm_probe.training.diagnostics import diagnostics, unbiased_rank
 from lewm_probe.training.fabric import make_fabric
 from lewm_probe.training.recipe import Recipe
 from lewm_probe.training.run_folder import RunFolder
@@ -185,7 +185,8 @@ class _Session:
                 totals[name] = totals.get(name, 0.0) + float(value) * len(part)
         count = sum(len(latents) for latents in seen)
         means = {name: torch.tensor(value / count) for name, value in totals.items()}
-        return self.record("validation", means, torch.cat(seen))
+        latents = torch.cat(seen)
+        return self.record("validation", means, latents, effective_rank=unbiased_rank(latents))
 
     def record(
         self, split: str, terms: dict[str, Tensor], latents: Tensor, **more: float

@@ -49,11 +49,14 @@ def data(tmp_path: Path) -> Path:
 def test_training_leaves_a_run_folder_and_a_summary(run: Run, data: Path) -> None:
     answer = run("train", "two-room/lewm-cpu", "--data", data, *SET, "--seed", "5", "--device=cpu")
     assert answer.exit_code == 0, answer.stderr
-    assert answer.stdout.splitlines()[0].rstrip() == "Trained two-room/lewm-cpu"
+    assert answer.stdout.splitlines()[0].rstrip() == "Trained two-room/lewm-cpu, 3 steps"
+    header = answer.stdout.splitlines()[2].split()
+    assert [word for word in header if word.isalpha()] == ["training", "validation"]
+    rows = {line.strip("│ ").split("│")[0].strip(): line for line in answer.stdout.splitlines()}
+    assert {"loss", "prediction", "sigreg", "latent std", "effective rank"} <= rows.keys()
     assert answer.stdout.splitlines()[-1] == (
         "Wrote runs/two-room/lewm-cpu-seed5/model.safetensors"
     )
-    assert "latent_std" in answer.stdout
     assert "two-room/lewm-cpu, seed 5: step 1/3 · " in answer.stderr
 
 
@@ -64,6 +67,9 @@ def test_a_run_is_not_overwritten_and_a_finished_one_not_repeated(run: Run, data
     reported = json.loads(first.stdout)
     assert reported["wrote"] == ["r/model.safetensors"]
     assert reported["last"]["step"] == 3
+    assert reported["validation"]["step"] == 3
+    assert reported["validation"].keys() == {*reported["last"], "effective_rank"}
+    assert 1 <= reported["validation"]["effective_rank"] <= 8
     weights = Path("r/model.safetensors").read_bytes()
     again = run(*words)
     assert again.exit_code == 2
@@ -133,3 +139,60 @@ def test_bad_overrides(run: Run, override: str, message: str) -> None:
 
 def test_the_last_record_of_nothing(tmp_path: Path) -> None:
     assert module.last_record(tmp_path) == {}
+
+
+def test_a_fast_run_is_short_and_says_so(run: Run, data: Path) -> None:
+    words = ["train", "two-room/lewm-cpu", "--data", data, "--device", "cpu", "--fast", "--json"]
+    answer = run(*words, *SET)
+    assert answer.exit_code == 0, answer.stderr
+    folder = Path("runs/two-room/lewm-cpu-fast-seed3072")
+    assert json.loads(answer.stdout)["run"] == str(folder)
+    from lewm_probe.training.recipe import read_recipe
+
+    assert read_recipe(folder / "recipe.yaml").name == "two-room/lewm-cpu (fast)"
+
+
+def test_seeds_train_a_folder_each_and_go_on(run: Run, data: Path) -> None:
+    words = ["train", "two-room/lewm-cpu", "--data", data, "--device=cpu", "--out", "r", *SET]
+    answer = run(*words, "--seeds", "1-2", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    reported = json.loads(answer.stdout)
+    assert [one["run"] for one in reported["runs"]] == ["r/seed-1", "r/seed-2"]
+    weights = {k: Path(f"r/seed-{k}/model.safetensors").read_bytes() for k in (1, 2)}
+    assert weights[1] != weights[2]
+    again = run(*words, "--seeds", "1-3")
+    assert again.exit_code == 2
+    assert again.stderr == (
+        "Error: r/seed-1 already holds a run. Add --resume to go on with it, or choose another "
+        "folder with --out.\n"
+    )
+    more = run(*words, "--seeds", "1-3", "--resume")
+    assert more.exit_code == 0, more.stderr
+    assert more.stdout.splitlines()[-1] == "Wrote r/seed-3/model.safetensors"
+    assert "seed 3: trained" in more.stderr
+    for k, before in weights.items():
+        assert Path(f"r/seed-{k}/model.safetensors").read_bytes() == before
+    alone = run("train", *words[1:5], "--out", "one", *SET, "--device=cpu", "--seed", "2", "-q")
+    assert alone.exit_code == 0, alone.stderr
+    assert Path("one/model.safetensors").read_bytes() == weights[2]
+
+
+def test_a_run_that_fails_is_named_and_the_others_go_on(run: Run, data: Path) -> None:
+    Path("r/seed-1").mkdir(parents=True)
+    Path("r/seed-1/resume.safetensors").write_bytes(b"cut short")
+    words = ["train", "two-room/lewm-cpu", "--data", data, "--device=cpu", "--out", "r", *SET]
+    answer = run(*words, "--seeds", "1,2", "--resume")
+    assert answer.exit_code == 1
+    assert answer.stderr.splitlines()[-1] == (
+        "Error: 1 of 2 runs failed. seed 1: r/seed-1/resume.safetensors is not a whole training "
+        "state. Train again into an empty folder. The same command with --resume tries again."
+    )
+    assert answer.stdout.splitlines()[-1] == "Wrote r/seed-2/model.safetensors"
+
+
+def test_one_seed_or_several(run: Run) -> None:
+    answer = run("train", "two-room/lewm-cpu", "--seed", "1", "--seeds", "1-2")
+    assert answer.exit_code == 2
+    assert answer.stderr == (
+        "Error: Give only one of --seed and --seeds: --seeds names every seed itself.\n"
+    )

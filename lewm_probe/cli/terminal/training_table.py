@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.tables import FittedTable, table
 from lewm_probe.reports.formatting import duration, estimate
 
 if TYPE_CHECKING:
@@ -23,12 +24,17 @@ NOT_TERMS = {
     "seconds_left",
     "frames_per_second",
     "latent_std",
+    "effective_rank",
     "centered_effective_rank",
 }
 """Keys of a log record that are no loss terms."""
 
-WATCHED = {"latent_std": "latent std", "centered_effective_rank": "effective rank"}
-"""Collapse shows here: both fall towards zero."""
+WATCHED = {
+    "latent_std": "latent std",
+    "centered_effective_rank": "centred rank",
+    "effective_rank": "effective rank",
+}
+"""Collapse shows here: they fall towards zero, the last, which reports give too, towards one."""
 
 LINE_EVERY = 15.0
 """Seconds between lines where there is no terminal."""
@@ -128,6 +134,20 @@ class TrainingTable:
                         style="cyan" if watched else None,
                     )
         return drawn
+
+
+def ended(
+    title: str, training: Mapping[str, float], validation: Mapping[str, float]
+) -> FittedTable:
+    """The last numbers of a run: each loss term and diagnostic in training and on held-out data."""
+    names = [name for name in {**training, **validation} if name != "step"]
+    names.sort(key=lambda name: name in WATCHED)
+    rows: list[tuple[str, float | None, float | None]] = [
+        (WATCHED.get(name, name), training.get(name), validation.get(name)) for name in names
+    ]
+    step = training.get("step", validation.get("step"))
+    shown = title if step is None else f"{title}, {step:,} steps"
+    return table(shown, ("", "training", "validation"), rows)
 
 
 def sparkline(course: list[float], width: int = TRAIL) -> str:

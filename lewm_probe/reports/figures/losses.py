@@ -25,14 +25,15 @@ _NOT_DRAWN = {
 }
 _FIRST = ("loss", "prediction")
 _LAST = ("latent_std", "centered_effective_rank", "effective_rank")
-"""The third is the second, as it was called in results of schema 1."""
+"""The third is of validation alone; in results of schema 1 it is the second, so called then."""
 _VALIDATION = ("validation_", "validation/", "val_", "val/")
 _TITLES = {
     "loss": "Total loss",
     "prediction": "Prediction",
     "sigreg": "SIGReg",
     "latent_std": "SD of latents",
-    "centered_effective_rank": "Effective rank",
+    "centered_effective_rank": "Centred rank",
+    "effective_rank": "Effective rank",
     "inverse_dynamics": "Inverse dynamics",
 }
 

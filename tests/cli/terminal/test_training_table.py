@@ -60,7 +60,7 @@ def test_a_live_table_shows_every_term_speed_time_left_and_collapse(
         "prediction": ["0.0500", "0.100", "█▁"],
         "sigreg": ["1.00", "1.00", "▁▁"],
         "latent std": ["0.500", "0.500", "▁▁"],
-        "effective rank": ["40.0", "30.0", "▁█"],
+        "centred rank": ["40.0", "30.0", "▁█"],
     }
     assert "5,120 frames/s · 1 min 15 s left" in last
 
@@ -82,7 +82,7 @@ def test_in_a_log_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
         shown.log(record(20, **LIVE))
         clock.now += 16
         shown.log(record(30, **LIVE))
-    rest = "latent std 0.500 · effective rank {}.0 · 5,120 frames/s · 1 min 15 s left\n"
+    rest = "latent std 0.500 · centred rank {}.0 · 5,120 frames/s · 1 min 15 s left\n"
     assert written.text == (
         "lewm, seed 0: step 10/200 · loss 0.200 · prediction 0.100 · sigreg 1.00 · "
         + rest.format(30)

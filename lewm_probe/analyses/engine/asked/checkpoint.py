@@ -30,7 +30,7 @@ CURVE_POINTS = 400
 
 
 _RENAMED = {"effective_rank": "centered_effective_rank"}
-"""What runs of earlier versions logged under another name."""
+"""What runs of earlier versions logged under another name: records without the name of today."""
 
 
 class CheckpointKeys(TypedDict):
@@ -354,7 +354,8 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
         for key, value in record.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if number and math.isfinite(value):
-                values[prefix + _RENAMED.get(key, key)] = float(value)
+                today = _RENAMED.get(key, key)
+                values[prefix + (key if today in record else today)] = float(value)
     steps = sorted(by_step)
     thinned = set(steps[:: max(1, math.ceil(len(steps) / CURVE_POINTS))]) | validated
     steps = [s for s in steps if s in thinned or s == steps[-1]]
