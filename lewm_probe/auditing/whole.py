@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lewm_probe.auditing.request import EvaluationRequest, Failure, prepare
+from lewm_probe.auditing.request import Evaluation, EvaluationRequest, Failure, prepare
 from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.core.errors import UsageError
 
@@ -51,6 +51,7 @@ def audit(
     redraw: bool = True,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
+    settled: Callable[[Evaluation], None] = lambda _: None,
 ) -> Audited:
     """All analyses into ``folder/parts``, merged into a report in ``folder``, with model cards.
 
@@ -63,6 +64,7 @@ def audit(
         redraw: write the report even if one of these very results is there.
         progress: where to show how far it is.
         say: told at once of a checkpoint that is left out.
+        settled: called once it is clear what will be asked of whom, before the work.
     """
     from lewm_probe.core.progress import NoProgress
     from lewm_probe.reports.model_cards.model_card import write_cards
@@ -73,6 +75,7 @@ def audit(
     others = _others(against)
     evaluation = prepare(request, say)
     _check_comparable(evaluation.suite.world, others)
+    settled(evaluation)
     folder = folder or Path("runs") / evaluation.suite.world / "audit"
     results = ask(
         by_default(evaluation.suite),

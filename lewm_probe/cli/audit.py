@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lewm_probe.auditing.request import EvaluationRequest, report_failures
+from lewm_probe.auditing.request import Evaluation, EvaluationRequest, report_failures
 from lewm_probe.cli import options
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
@@ -64,6 +65,7 @@ def _audit(
             against=against or (),
             progress=bars,
             say=console.note,
+            settled=lambda evaluation: _foresee(thresholds, evaluation, against or ()),
         )
     shown: list[RenderableType] = [summarize(done.result)]
     reported: dict[str, Any] = done.result.plain()
@@ -97,6 +99,18 @@ def _gate(path: Path | None) -> Gate | None:
     from lewm_probe.reports.gate import load_gate
 
     return load_gate(path)
+
+
+def _foresee(gate: Gate | None, evaluation: Evaluation, against: Sequence[str]) -> None:
+    """Refuse a gate that asks for what this audit will not measure."""
+    if gate is None:
+        return
+    from lewm_probe.auditing.run import by_default
+    from lewm_probe.reports.foreseen import check_foreseen
+
+    models = {checkpoint.name for checkpoint in evaluation.checkpoints}
+    suite = evaluation.suite.model_dump(mode="json")
+    check_foreseen(gate, suite, by_default(evaluation.suite), models, against)
 
 
 def _group(shown: list[RenderableType]) -> RenderableType:

@@ -39,6 +39,8 @@ class Analysis:
         cards: (section of the suite, or None) → kind → name → card: how readers see its names; of
             all that it knows where there is no section.
         by_default: whether ``audit`` asks it.
+        metrics: all that it may write of a checkpoint, so that a slip in a gate is told before the
+            work; empty: any.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Analysis:
     compared: str | None = None
     cards: str | None = None
     by_default: bool = True
+    metrics: frozenset[str] = frozenset()
 
     def load(self, part: str) -> Any:
         """What one of the strings names, e.g. ``load("report")``.

@@ -200,6 +200,16 @@ def test_a_gate(run: Run, make_checkpoint: Make, asked: Asked) -> None:
     Path("g.yaml").write_text("thresholds: []")
     assert run(*words, "--seed", "9").exit_code == 2
     assert asked.calls == []  # told before the work
+    slip = "{analysis: geometry, metric: efective_rank, at_least: 0}"
+    Path("g.yaml").write_text(f"thresholds: [{slip}]")
+    answer = run(*words, "--seed", "9")
+    assert (answer.exit_code, asked.calls) == (2, [])
+    assert answer.stderr == (
+        "Error: Threshold 1 of the gate, “geometry efective_rank”, would fit no number of this "
+        "audit: 'metric: efective_rank' will not be there. Did you mean 'effective_rank'? Known: "
+        "dimension_variance, effective_rank, participation_ratio, r2, sigreg, trace_cov. Nothing "
+        "was measured yet: fix the gate.\n"
+    )
 
 
 def test_a_model_of_ones_own(run: Run, asked: Asked) -> None:

@@ -13,4 +13,7 @@ GEOMETRY = Analysis(
     needs=frozenset({"clean"}),
     samples="lewm_probe.analyses.geometry.report.samples:samples",
     compared="lewm_probe.analyses.geometry.report.samples:COMPARED",
+    metrics=frozenset(
+        ["dimension_variance", "effective_rank", "participation_ratio", "r2", "sigreg", "trace_cov"]
+    ),
 )

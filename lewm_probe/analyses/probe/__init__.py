@@ -13,4 +13,22 @@ PROBE = Analysis(
     needs=frozenset({"probe-train", "probe-validation", "probe-test"}),
     samples="lewm_probe.analyses.probe.report.samples:samples",
     compared="lewm_probe.analyses.probe.report.samples:COMPARED",
+    metrics=frozenset(
+        [
+            "angle_error_deg",
+            "mse",
+            "mse_less_than_mean",
+            "mse_less_than_pixel_pca",
+            "mse_less_than_random_weights",
+            "mse_less_than_time_index",
+            "mse_sample_sd",
+            "mse_seed_sd",
+            "p_beyond",
+            "p_noticed",
+            "pearson_r",
+            "r2",
+            "rmse",
+            "selectivity",
+        ]
+    ),
 )

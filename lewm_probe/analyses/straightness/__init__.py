@@ -13,4 +13,18 @@ STRAIGHTNESS = Analysis(
     needs=frozenset({"clean"}),
     samples="lewm_probe.analyses.straightness.report.samples:samples",
     compared="lewm_probe.analyses.straightness.report.samples:COMPARED",
+    metrics=frozenset(
+        [
+            "cosine",
+            "cosine_over_pixel_space",
+            "cosine_over_random_weights",
+            "cosine_over_state_space",
+            "curvature_deg",
+            "effective_rank",
+            "masked_share",
+            "p_beyond",
+            "p_noticed",
+            "r2",
+        ]
+    ),
 )

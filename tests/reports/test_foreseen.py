@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lewm_probe.core.errors import UsageError
+from lewm_probe.reports.foreseen import check_foreseen
+from lewm_probe.reports.gate import Gate, load_gate
+from lewm_probe.results.analyses import ANALYSES
+
+SUITE = {
+    "world": "two-room",
+    "voe": {"conditions": [{"name": "teleport_agent"}], "dose_response": [{"name": "dose_blur"}]},
+    "probe": {"quantities": ["agent_position"]},
+}
+ANALYSED = ("probe", "voe", "straightness", "geometry")
+
+
+def gate(tmp_path: Path, threshold: str) -> Gate:
+    path = tmp_path / "gate.yaml"
+    path.write_text(f"thresholds:\n  - {{{threshold}}}\n")
+    return load_gate(path)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "title", "reported"),
+    [
+        (
+            "analysis: vo, metric: auroc, at_least: 0",
+            "vo auroc",
+            "'analysis: vo' will not be there. Did you mean 'voe'? Known: geometry, probe, "
+            "straightness, voe.",
+        ),
+        (
+            "analysis: rollout, metric: mse, at_most: 1",
+            "rollout mse",
+            "'analysis: rollout' will not be there. Known: geometry, probe, straightness, voe.",
+        ),
+        (
+            "analysis: geometry, metric: efective_rank, at_least: 2",
+            "geometry efective_rank",
+            "'metric: efective_rank' will not be there. Did you mean 'effective_rank'? Known: "
+            "dimension_variance, effective_rank, participation_ratio, r2, sigreg, trace_cov.",
+        ),
+        (
+            "analysis: voe, subject: teleport_agnt, metric: auroc, at_least: 0.7",
+            "voe auroc subject teleport_agnt",
+            "'subject: teleport_agnt' will not be there. Did you mean 'teleport_agent'? Known: "
+            "dose_blur, preflight, reference, teleport_agent.",
+        ),
+        (
+            "analysis: voe, subject: teleport_agnt, verdict: yes",
+            "voe subject teleport_agnt verdict",
+            "'subject: teleport_agnt' will not be there. Did you mean 'teleport_agent'? Known: "
+            "dose_blur, preflight, reference, teleport_agent.",
+        ),
+        (
+            "analysis: probe, subject: agent_velocity, metric: r2, at_least: 0",
+            "probe r2 subject agent_velocity",
+            "'subject: agent_velocity' will not be there. Did you mean 'agent_position'? Known: "
+            "agent_position, agent_position_change, agent_position_raw.",
+        ),
+        (
+            "analysis: voe, metric: auroc, model: lwem, at_least: 0",
+            "voe auroc model lwem",
+            "'model: lwem' will not be there. Did you mean 'lewm'? Known: lewm, pldm.",
+        ),
+        (
+            "analysis: voe, metric: auroc, world: push-t, at_least: 0",
+            "world push-t voe auroc",
+            "'world: push-t' will not be there. Known: two-room.",
+        ),
+        (
+            "analysis: voe, metric: auroc_difference_paired, at_least: 0",
+            "voe auroc_difference_paired",
+            "'metric: auroc_difference_paired' will not be there. Did you mean "
+            "'auroc_difference'? Known: action_swap_auroc, auroc, auroc_difference, "
+            "auroc_whitened, clean_over_copy_last, d_z, delta_auroc_over_action_blind, "
+            "delta_auroc_over_copy_last, delta_auroc_over_linear_extrapolation, "
+            "delta_auroc_over_pixel_difference, delta_auroc_over_random_encoder, "
+            "delta_log_surprise, ….",
+        ),
+    ],
+)
+def test_a_slip_is_told_before_the_work(
+    tmp_path: Path, threshold: str, title: str, reported: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_foreseen(gate(tmp_path, threshold), SUITE, ANALYSED, {"lewm", "pldm"})
+    assert str(caught.value) == (
+        f"Threshold 1 of the gate, “{title}”, would fit no number of this audit: {reported} "
+        "Nothing was measured yet: fix the gate."
+    )
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    [
+        "analysis: voe, subject: dose_blur, metric: p_noticed_holm, at_most: 0.05",
+        "analysis: probe, subject: agent_position_change, metric: pearson_r, at_least: 0.9",
+        "analysis: voe, subject: teleport_agent, verdict: noticed",
+        "analysis: voe, metric: auroc_difference_paired, versus: lewm (old), at_least: 0",
+        "analysis: geometry, subject: time_index, metric: r2, at_most: 0.5, model: lewm",
+    ],
+)
+def test_what_may_be_there_is_left_to_the_results(tmp_path: Path, threshold: str) -> None:
+    check_foreseen(gate(tmp_path, threshold), SUITE, ANALYSED, {"lewm"}, {"old"})
+
+
+@pytest.mark.parametrize("report", ["two-room-cpu", "push-t-cpu", "audit-example"])
+def test_analyses_declare_every_metric_that_was_ever_published(report: str) -> None:
+    path = Path(__file__).parents[2] / "reports" / report / "results.json"
+    table = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    where = [table["columns"].index(key) for key in ("analysis", "metric")]
+    found = {tuple(row[k] for k in where) for row in table["rows"]}
+    assert found
+    for analysis, metric in found:
+        if "_difference_" not in metric:  # against published results
+            assert metric.removesuffix("_holm") in ANALYSES.get(analysis).metrics
