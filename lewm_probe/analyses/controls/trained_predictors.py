@@ -36,6 +36,7 @@ from lewm_probe.analyses.engine.asked.suite import RandomEncoderSettings
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode_code
 from lewm_probe.core.files import content_hash
+from lewm_probe.core.progress import Task
 from lewm_probe.core.seeding import stream, torch_seed
 from lewm_probe.models.base import Observation, WorldModel, device_of
 from lewm_probe.models.sliding import slide, windows
@@ -107,6 +108,7 @@ def random_encoders(
     *,
     seed: int,
     cache: LatentCache,
+    task: Task | None = None,
 ) -> list[TrainedPredictor] | None:
     """Train the architecture's predictor on latents of random encoders, ``settings.seeds`` of them.
 
@@ -114,7 +116,7 @@ def random_encoders(
     wholly random model would be a straw man: its zero gates ignore the actions. None for a model
     that cannot be built anew. ``trajectories`` must not be among those compared. Equal
     architectures, statistics, settings and data give the same baselines, which are trained once and
-    kept in ``cache``.
+    kept in ``cache``. ``task`` is advanced ``settings.steps`` times for each of them.
     """
     found = []
     for number in range(settings.seeds):
@@ -124,7 +126,9 @@ def random_encoders(
         if encoder is None:
             return None
         latents = cache.encode(encoder, trajectories.pixels)["z"]  # (N, T, D)
-        found.append(_trained(encoder, latents, trajectories.actions, settings, own, cache))
+        found.append(
+            _trained(encoder, latents, trajectories.actions, settings, own, cache, task=task)
+        )
     return found
 
 
@@ -135,16 +139,19 @@ def action_blind(
     *,
     seed: int,
     cache: LatentCache,
+    task: Task | None = None,
 ) -> TrainedPredictor | None:
     """Train the architecture's predictor on the model's own latents without their actions.
 
     What it notices can be noticed without knowing what was done. None for a model that cannot be
-    built anew, or whose latents follow from actions.
+    built anew, or whose latents follow from actions. ``task`` is advanced ``settings.steps`` times.
     """
     if not isinstance(model, Rebuildable) or model.spec.recurrent:
         return None
     latents = cache.encode(model, trajectories.pixels)["z"]  # (N, T, D)
-    return _trained(model, latents, trajectories.actions, settings, seed, cache, blind=True)
+    return _trained(
+        model, latents, trajectories.actions, settings, seed, cache, blind=True, task=task
+    )
 
 
 def _trained(
@@ -156,6 +163,7 @@ def _trained(
     cache: LatentCache,
     *,
     blind: bool = False,
+    task: Task | None = None,
 ) -> TrainedPredictor:
     """A predictor trained on latents (N, T, D) and raw blocks (N, T, A), or remembered."""
     device = device_of(encoder)
@@ -176,12 +184,18 @@ def _trained(
         blind,
     )
 
+    known = True
+
     def train() -> dict[str, np.ndarray]:
-        _train(predictor, scaled, actions, settings, seed, blind)
+        nonlocal known
+        known = False
+        _train(predictor, scaled, actions, settings, seed, blind, task)
         assert isinstance(predictor, nn.Module)
         return {name: value.cpu().numpy() for name, value in predictor.state_dict().items()}
 
     weights = cache.stored(key, train)
+    if known and task is not None:
+        task.advance(settings.steps)
     assert isinstance(predictor, nn.Module)
     shapes = {name: value.shape for name, value in predictor.state_dict().items()}
     predictor.load_state_dict(
@@ -206,6 +220,7 @@ def _train(
     settings: RandomEncoderSettings,
     seed: int,
     blind: bool,
+    task: Task | None = None,
 ) -> None:
     """AdamW on teacher-forced windows of scaled latents (N, T, D), each once an epoch."""
     assert isinstance(predictor, Rebuildable)
@@ -241,6 +256,8 @@ def _train(
             loss.backward()
             optimizer.step()
             schedule.step()
+            if task is not None:
+                task.advance()
     predictor.eval().requires_grad_(False)
 
 

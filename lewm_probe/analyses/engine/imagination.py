@@ -60,8 +60,8 @@ def imagine(
         raise UserError(
             f"Trajectories of {frames} frames are too short to imagine {horizon} blocks ahead with "
             f"{checkpoint.label}, which first sees {history} frames: at least {history + horizon} "
-            "are needed. Raise voe.frames (or probe.frames) in the suite, or ask for a shorter "
-            "horizon."
+            "are needed. Raise clean.frames in the suite (voe.frames where it has no section "
+            "clean, probe.frames for probes of imagined latents), or ask for a shorter horizon."
         )
     ends = np.arange(history - 1, last + 1)
     if places is not None and places < len(ends):

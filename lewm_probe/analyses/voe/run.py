@@ -25,7 +25,7 @@ from lewm_probe.analyses.voe.metrics import Resamples, write_metrics
 from lewm_probe.analyses.voe.preflight import preflight
 from lewm_probe.analyses.voe.rows import write_rows
 from lewm_probe.analyses.voe.scorer import check_baselines
-from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, steps, sweep
+from lewm_probe.analyses.voe.sweep import StimulusRecord, Sweep, sweep, work
 from lewm_probe.stats import paired
 from lewm_probe.stats.bootstrap import Estimate
 
@@ -100,9 +100,9 @@ def _screen(
     sizes = sorted(wanted, reverse=True)
     swept = None
     if sizes:
-        count = steps(suite, sizes, len(new))
-        with context.progress.task("Violation of expectation", count) as task:
-            swept = sweep(new, suite, sizes, history, cache, task)
+        units = work(suite, sizes, new)
+        with context.progress.task("voe", units) as task:
+            swept = sweep(new, suite, sizes, history, cache, task, context.progress)
     if known is not None:
         return StimulusRecord.unpacked(known), swept
     assert swept is not None

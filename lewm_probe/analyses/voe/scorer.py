@@ -33,6 +33,7 @@ from lewm_probe.analyses.voe.surprise import (
     latent_baselines,
 )
 from lewm_probe.core.errors import unknown_name
+from lewm_probe.core.progress import NoProgress, Progress, Task
 from lewm_probe.models.base import WorldModel
 from lewm_probe.stats.spectrum import rank_estimate
 
@@ -47,6 +48,13 @@ BASELINES = (
 
 WHOLE_CASES = 32
 """Trajectories whose images are put together at once for a recurrent model; bounds memory."""
+
+
+def trained_networks(suite: Suite) -> int:
+    """How many control predictors are trained for a checkpoint of a suite, at most."""
+    wanted = suite.voe.baselines
+    encoders = suite.random_encoder.seeds if "random_encoder" in wanted else 0
+    return encoders + ("action_blind" in wanted)
 
 
 def check_baselines(names: Iterable[str]) -> None:
@@ -118,6 +126,7 @@ class SurpriseScorer:
         suite: what is asked.
         cache: of latents.
         recorder: takes notes.
+        progress: shows how far the training of controls is.
 
     Raises:
         UserError: latents or predictions are NaN or infinite.
@@ -131,10 +140,11 @@ class SurpriseScorer:
         suite: Suite,
         cache: LatentCache,
         recorder: ResultRecorder,
+        progress: Progress | None = None,
     ) -> None:
         self._checkpoint, self._suite, self._cache = checkpoint, suite, cache
         model = checkpoint.model
-        self._encoders, self._blind = self._train(recorder)
+        self._encoders, self._blind = self._train(recorder, progress or NoProgress())
         latents = [self._encode_all(one.cases.reference) for one in (shown, apart)]
         own, disjoint = latents[1][MODEL], apart.cases.reference
         self._whitening: Whitening | None = None
@@ -341,18 +351,26 @@ class SurpriseScorer:
     # ---- scores
 
     def _train(
-        self, recorder: ResultRecorder
+        self, recorder: ResultRecorder, progress: Progress
     ) -> tuple[dict[str, TrainedPredictor], TrainedPredictor | None]:
         """The baselines that are trained here, as far as this model can have them."""
         suite, checkpoint = self._suite, self._checkpoint
-        wanted, model = suite.voe.baselines, checkpoint.model
-        if not {"random_encoder", "action_blind"} & set(wanted):
+        if not trained_networks(suite):
             return {}, None
+        name = f"Training controls of {checkpoint.label}"
+        with progress.task(name, trained_networks(suite) * suite.random_encoder.steps) as task:
+            return self._trained(recorder, task)
+
+    def _trained(
+        self, recorder: ResultRecorder, task: Task
+    ) -> tuple[dict[str, TrainedPredictor], TrainedPredictor | None]:
+        suite, checkpoint = self._suite, self._checkpoint
+        wanted, model = suite.voe.baselines, checkpoint.model
         train = suite_trajectories(suite, model.spec.image_size, "probe-train")
         encoders: dict[str, TrainedPredictor] = {}
         settings, seed, cache = suite.random_encoder, suite.seed, self._cache
         if "random_encoder" in wanted:
-            made = random_encoders(model, train, settings, seed=seed, cache=cache)
+            made = random_encoders(model, train, settings, seed=seed, cache=cache, task=task)
             if made is None:
                 recorder.cannot_reinitialise(checkpoint, "the baseline random_encoder")
             encoders = {f"random_encoder{SEED}{i}": one for i, one in enumerate(made or [])}
@@ -363,7 +381,7 @@ class SurpriseScorer:
                 "takes no actions: it is its own."
             )
         elif "action_blind" in wanted:
-            blind = action_blind(model, train, settings, seed=seed, cache=cache)
+            blind = action_blind(model, train, settings, seed=seed, cache=cache, task=task)
             if blind is None:
                 recorder.cannot_reinitialise(checkpoint, "the baseline action_blind")
         return encoders, blind

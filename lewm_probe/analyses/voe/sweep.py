@@ -18,13 +18,13 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.remembered.measurement_cache import CheckpointFailed, blaming
-from lewm_probe.analyses.voe.scorer import ImageChanges, SurpriseScorer
+from lewm_probe.analyses.voe.scorer import ImageChanges, SurpriseScorer, trained_networks
 from lewm_probe.analyses.voe.scores import SurpriseScores
 from lewm_probe.analyses.voe.settings import Condition
 from lewm_probe.analyses.voe.shown.filmstrips import Clips
 from lewm_probe.analyses.voe.shown.matched_pairs import MatchedPairs, disjoint_pairs, matched_pairs
 from lewm_probe.analyses.voe.shown.matching import Match, match
-from lewm_probe.core.progress import Task
+from lewm_probe.core.progress import Progress, Task, expect
 
 TOLERATED = 0.05
 """A matched change of image is told of where it falls short by more than this share."""
@@ -79,10 +79,25 @@ class Sweep:
     failed: dict[int, CheckpointFailed] = field(default_factory=dict)
 
 
-def steps(suite: Suite, sizes: Sequence[int], checkpoints: int) -> int:
-    """How often ``sweep`` advances its task."""
+TRAINING = 1 / 30
+"""Work of one training step of a control, in units of a condition of 200 trajectories."""
+
+FIXED = 50
+"""A condition of so many trajectories or fewer is not faster."""
+
+
+def work(suite: Suite, sizes: Sequence[int], checkpoints: Sequence[Checkpoint]) -> float:
+    """How far ``sweep`` advances its task: a unit is one condition seen by one checkpoint."""
     asked = len(suite.voe.conditions) + sum(len(r.doses) for r in suite.voe.dose_response)
-    return len(sizes) * (1 + asked) + checkpoints
+    seen = [sum(c.model.spec.image_size == size for c in checkpoints) for size in sizes]
+    shown = sum((1 + asked) * max(1, here) for here in seen)
+    return shown + len(checkpoints) * _beginning(suite)
+
+
+def _beginning(suite: Suite) -> float:
+    """Work on a checkpoint before the first condition: above all, training its controls."""
+    steps = trained_networks(suite) * suite.random_encoder.steps
+    return 1 + TRAINING * steps * 200 / max(FIXED, suite.voe.trajectories)
 
 
 def sweep(
@@ -92,6 +107,7 @@ def sweep(
     history: int,
     cache: LatentCache,
     task: Task,
+    progress: Progress | None = None,
 ) -> Sweep:
     """Let checkpoints look at all conditions and doses of a suite.
 
@@ -101,7 +117,8 @@ def sweep(
         sizes: image sizes, the one for filmstrips first.
         history: the longest of all models that are to be compared: t0 leaves room for it.
         cache: of latents.
-        task: advanced ``steps`` times.
+        task: advanced by ``work`` in all.
+        progress: where the training of controls is shown, inside that task.
 
     Raises:
         UsageError: a condition about a body that the world does not have.
@@ -121,16 +138,20 @@ def sweep(
         here = [i for i, s in enumerate(checkpoints) if s.model.spec.image_size == size]
         shown, beside = ImageChanges(cases), ImageChanges(apart)
         matches = _matches(suite, apart) if here else {}
-        task.advance()
+        each = max(1, len(here))
+        task.advance(each)
         seen: dict[int, SurpriseScorer] = {}
         for i in here:
             recorder = ResultRecorder("voe", suite)
+            expect(task, _beginning(suite))
             with _failing(found, i, checkpoints[i]):
-                seen[i] = SurpriseScorer(checkpoints[i], shown, beside, suite, cache, recorder)
+                seen[i] = SurpriseScorer(
+                    checkpoints[i], shown, beside, suite, cache, recorder, progress
+                )
             for one in matches.values():
                 _note_match(recorder, one)
             found.notes[i] = list(recorder.notes)
-            task.advance()
+            task.advance(_beginning(suite))
 
         def choose_directions(
             condition: Condition,
@@ -153,7 +174,7 @@ def sweep(
             if not whole and not here:  # nobody looks; which cases can be made is known
                 every = np.ones(len(cases), bool)
                 kept[condition.name], onsets[condition.name] = every, cases.onset
-                task.advance()
+                task.advance(each)
                 continue
             if whole:
                 changed = cases.changed(condition.name)
@@ -168,7 +189,7 @@ def sweep(
                 with _failing(found, i, checkpoints[i]):
                     seen[i].look_at(condition.name, changed, pixels, whole)
             choose_directions(condition, condition.name, None)
-            task.advance()
+            task.advance(each)
         for response in suite.voe.dose_response:
             for dose in response.doses:
                 changed = cases.dosed(response.at(dose))
@@ -177,7 +198,7 @@ def sweep(
                     with _failing(found, i, checkpoints[i]):
                         seen[i].look_at_dose(response.name, dose, changed, pixels)
                 choose_directions(response.at(dose), response.name, dose)
-                task.advance()
+                task.advance(each)
         strengths = {name: (one.strength, one.reached) for name, one in matches.items()}
         for i in _well(list(seen), found):
             found.scores[i] = seen[i].gathered(kept, onsets, moments, strengths)

@@ -155,3 +155,23 @@ def test_predictions_without_learning():
     ahead = random_networks.linear_extrapolation(line)
     np.testing.assert_array_equal(ahead[:, 1:], line[:, 1:] + 2)  # exact on a line
     np.testing.assert_array_equal(ahead[:, 0], line[:, 0])
+
+
+class Counted:
+    """A task that counts how far it was advanced."""
+
+    def __init__(self) -> None:
+        self.done = 0.0
+
+    def advance(self, amount: float = 1) -> None:
+        self.done += amount
+
+
+def test_training_of_controls_tells_how_far_it_is(make_lewm, trajectories, suite):
+    settings = suite.random_encoder.model_copy(update={"steps": 7, "seeds": 2})
+    cache, model = LatentCache(), make_lewm()
+    for _ in range(2):  # trained, then remembered
+        encoders, blind = Counted(), Counted()
+        random_encoders(model, trajectories, settings, seed=1, cache=cache, task=encoders)
+        action_blind(model, trajectories, settings, seed=1, cache=cache, task=blind)
+        assert (encoders.done, blind.done) == (14, 7)

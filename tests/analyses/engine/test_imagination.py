@@ -63,8 +63,9 @@ def test_trajectories_too_short(tiny, recorded):
         imagine(tiny, latents, actions, 8)
     assert str(error.value) == (
         "Trajectories of 9 frames are too short to imagine 8 blocks ahead with lewm, training seed "
-        "0, which first sees 2 frames: at least 10 are needed. Raise voe.frames (or probe.frames) "
-        "in the suite, or ask for a shorter horizon."
+        "0, which first sees 2 frames: at least 10 are needed. Raise clean.frames in the suite "
+        "(voe.frames where it has no section clean, probe.frames for probes of imagined latents), "
+        "or ask for a shorter horizon."
     )
 
 

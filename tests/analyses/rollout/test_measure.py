@@ -152,8 +152,9 @@ def test_trajectories_shorter_than_a_history(doubles, suite, cache):
         run("rollout", [checkpoint], suite, cache=cache)
     assert str(error.value) == (
         "Trajectories of 10 frames are too short to imagine 1 blocks ahead with long, which first "
-        "sees 10 frames: at least 11 are needed. Raise voe.frames (or probe.frames) in the suite, "
-        "or ask for a shorter horizon."
+        "sees 10 frames: at least 11 are needed. Raise clean.frames in the suite (voe.frames where "
+        "it has no section clean, probe.frames for probes of imagined latents), or ask for a "
+        "shorter horizon."
     )
 
 
