@@ -34,6 +34,9 @@ LONGEST_TICK = 40
 LETTER = 0.058
 """Width of a usual letter of 7 points, in inches."""
 
+AXIS = 9
+"""Letters of a figure's width that its axes take at the left."""
+
 SIZE = 7.5
 """Of the largest text in points."""
 
@@ -121,7 +124,7 @@ def _room(ax: Axes, whole: int) -> int:
     """Letters over a panel: its share of the figure's width."""
     spec = ax.get_subplotspec()
     across = 1 if spec is None else spec.get_gridspec().ncols
-    return max(12, whole // across - 2)
+    return max(12, (whole - AXIS) // across - 2)
 
 
 def _ticks(axis: Axis, told: Callable[[str], str]) -> None:
