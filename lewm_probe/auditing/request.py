@@ -201,8 +201,11 @@ def _origins(checkpoint: Checkpoint, world: World) -> list[str]:
     """Where a checkpoint's action statistics are from, if not its own; what it sees, and saw."""
     from lewm_probe.data.recorded import RecordedWorld
     from lewm_probe.models.checkpoints.action_source import CHECKPOINT, GIVEN, IDENTITY
+    from lewm_probe.training.short import is_shortened, shortened_note
 
     notes = []
+    if is_shortened(checkpoint.entry.config.get("recipe")):
+        notes.append(shortened_note(checkpoint.label))
     source = checkpoint.entry.config.get("action_statistics")
     if source == IDENTITY:
         notes.append(

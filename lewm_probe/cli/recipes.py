@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lewm_probe.cli.options import Debug, Json, Quiet, Wide
 from lewm_probe.cli.terminal.console import Console
-from lewm_probe.cli.terminal.tables import table
+from lewm_probe.cli.terminal.tables import Heading, table
 from lewm_probe.core import resources
 from lewm_probe.core.errors import UserError, unknown_name
 
@@ -26,13 +26,52 @@ def _names(incomplete: str) -> list[str]:
 
 @app.command("ls")
 def ls(json: Json = False, quiet: Quiet = False, wide: Wide = False, debug: Debug = False) -> None:
-    """List recipes and suites."""
+    """List recipes and suites: how large a model is, what it is for, and how long it takes."""
+    from rich.console import Group
+
+    from lewm_probe.reports.formatting import MISSING
+
     console = Console(json=json, quiet=quiet, wide=wide)
     recipes, suites = resources.recipe_names(), resources.suite_names()
-    rows = [(name, "recipe", f"lewm-probe train {name}") for name in recipes]
-    rows += [(name, "suite", f"lewm-probe audit CKPT --suite {name}") for name in suites]
-    drawn = table("Recipes and suites", ("name", "kind", "use"), rows, numbers=False)
-    console.finish(drawn, {"recipes": recipes, "suites": suites})
+    facts = [_facts(name) for name in recipes]
+    rows: list[tuple[str, ...]] = [(Heading("recipes: lewm-probe train NAME"),)]
+    rows += [
+        (
+            name,
+            f"{one['parameters'] / 1e6:.2f} M",
+            one["device"] or MISSING,
+            MISSING if one["minutes"] is None else f"{one['minutes']:g}",
+        )
+        for name, one in zip(recipes, facts, strict=True)
+    ]
+    rows += [(Heading("suites: lewm-probe audit CKPT --suite NAME"),)]
+    rows += [(name, "", "", "") for name in suites]
+    drawn = table(
+        "Recipes and suites", ("name", "parameters", "for", "minutes"), rows, numbers=False
+    )
+    where = sorted({str(one["measured_on"]) for one in facts if one["measured_on"]})
+    measured = (
+        f"Minutes of one run, two side by side, measured on {' and '.join(where)}; {MISSING}: not "
+        "measured here. --fast: a minute or two."
+    )
+    console.finish(
+        Group(drawn, measured) if where else drawn,
+        {"recipes": recipes, "suites": suites, "facts": dict(zip(recipes, facts, strict=True))},
+    )
+
+
+def _facts(name: str) -> dict[str, Any]:
+    """What a reader must know of a recipe before a run."""
+    from lewm_probe.training.recipe import expectations, load_recipe
+    from lewm_probe.training.size import parameters
+
+    expects = expectations(name)
+    return {
+        "parameters": parameters(load_recipe(name)),
+        "device": None if expects is None else expects.device,
+        "minutes": None if expects is None else expects.minutes,
+        "measured_on": None if expects is None else expects.measured_on,
+    }
 
 
 @app.command("cp")

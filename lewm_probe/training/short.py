@@ -41,13 +41,13 @@ def shortened(recipe: Recipe, whole: Recipe, expects: Expects | None) -> Recipe:
     )
 
 
-def is_shortened(name: str | None) -> bool:
+def is_shortened(name: object) -> bool:
     """Whether a recipe of this name was shortened.
 
     >>> is_shortened("two-room/lewm-cpu (fast)"), is_shortened("two-room/lewm-cpu")
     (True, False)
     """
-    return name is not None and name.endswith(MARK)
+    return isinstance(name, str) and name.endswith(MARK)
 
 
 def shortened_note(label: str) -> str:

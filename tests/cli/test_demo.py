@@ -59,7 +59,7 @@ def fake(name, checkpoints, suite, **others):
 
 
 run.run = fake
-sys.argv = os.environ.get("COMMAND", "lewm-probe demo --out demo --device cpu").split()
+sys.argv = ["lewm-probe", "demo", "--out", "demo", "--device", "cpu"]
 from lewm_probe.cli.main import main
 
 if __name__ == "__main__":

@@ -8,18 +8,30 @@ from lewm_probe.core.resources import find_recipe, find_suite, recipe_names, sui
 from .conftest import Run
 
 
-def test_ls_names_everything_with_its_use(run: Run) -> None:
+def test_ls_names_everything_and_what_it_takes(run: Run) -> None:
     answer = run("recipes", "ls")
     assert answer.exit_code == 0
-    for name in recipe_names():
-        assert f"lewm-probe train {name} " in answer.stdout
-    for name in suite_names():
-        assert f"lewm-probe audit CKPT --suite {name} " in answer.stdout
+    rows = [line.strip("│ ").split() for line in answer.stdout.splitlines()]
+    cells = {row[0]: [word for word in row[1:] if word != "│"] for row in rows if row}
+    for name in (*recipe_names(), *suite_names()):
+        assert name in cells
+    assert cells["two-room/lewm-cpu"] == ["0.76", "M", "cpu", "3.5"]
+    assert cells["push-t/pldm"] == ["18.03", "M", "gpu", "–"]
+    assert "measured on 2 cores (AMD EPYC)" in answer.stdout
+    assert max(len(line) for line in answer.stdout.splitlines() if "│" in line) <= 80
 
 
 def test_ls_for_machines(run: Run) -> None:
     reported = json.loads(run("recipes", "ls", "--json").stdout)
-    assert reported == {"recipes": recipe_names(), "suites": suite_names(), "wrote": []}
+    assert reported["recipes"] == recipe_names()
+    assert reported["suites"] == suite_names()
+    assert reported["facts"].keys() == set(recipe_names())
+    assert reported["facts"]["two-room/lewm"] == {
+        "parameters": 18_034_478,
+        "device": "gpu",
+        "minutes": None,
+        "measured_on": None,
+    }
 
 
 def test_cp_copies_and_says_how_to_use_it(run: Run) -> None:

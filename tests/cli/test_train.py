@@ -147,9 +147,18 @@ def test_a_fast_run_is_short_and_says_so(run: Run, data: Path) -> None:
     assert answer.exit_code == 0, answer.stderr
     folder = Path("runs/two-room/lewm-cpu-fast-seed3072")
     assert json.loads(answer.stdout)["run"] == str(folder)
+    from lewm_probe.analyses.engine.asked.checkpoint import load_checkpoints
+    from lewm_probe.auditing.request import notes_on
     from lewm_probe.training.recipe import read_recipe
+    from lewm_probe.worlds import make_world
 
     assert read_recipe(folder / "recipe.yaml").name == "two-room/lewm-cpu (fast)"
+    [checkpoint] = load_checkpoints([f"quick={folder}"])
+    assert checkpoint.entry.config["recipe"] == "two-room/lewm-cpu (fast)"
+    assert notes_on([checkpoint], make_world("two-room")) == [
+        f"{checkpoint.label} was trained with --fast, for far fewer steps than its recipe says: a "
+        "quick look, not numbers to publish."
+    ]
 
 
 def test_seeds_train_a_folder_each_and_go_on(run: Run, data: Path) -> None:

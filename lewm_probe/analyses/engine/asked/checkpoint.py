@@ -23,6 +23,7 @@ from lewm_probe.models.checkpoints.load import LoadOptions, load_located, origin
 from lewm_probe.models.checkpoints.locate import locate
 from lewm_probe.results.identity import conflict
 from lewm_probe.results.schema import ModelEntry
+from lewm_probe.training.short import is_shortened
 from lewm_probe.worlds.base import World, are_choices
 
 CURVE_POINTS = 400
@@ -89,6 +90,7 @@ def checkpoint_from_model(
     earlier_checkpoints: Sequence[Path] = (),
     curves: dict[str, list[float | None]] | None = None,
     data_fingerprint: str | None = None,
+    recipe: str | None = None,
     options: LoadOptions = LoadOptions(),  # noqa: B008  # frozen
 ) -> Checkpoint:
     """A checkpoint of a model in memory: anyone's ``WorldModel`` can be analysed this way.
@@ -103,6 +105,8 @@ def checkpoint_from_model(
     reported = config.model_dump(mode="json") if hasattr(config, "model_dump") else {}
     if data_fingerprint is not None:
         reported["data_fingerprint"] = data_fingerprint
+    if is_shortened(recipe):
+        reported["recipe"] = recipe
     if (statistics := getattr(model, "statistics_source", None)) is not None:
         reported["action_statistics"] = statistics
     entry = ModelEntry(
@@ -267,6 +271,7 @@ def _load_named(spec: str, device: str | torch.device, options: LoadOptions) -> 
         earlier_checkpoints=located.run_checkpoints,
         curves=training_curves(located.run) if located.run is not None else {},
         data_fingerprint=origin_of(located).data_fingerprint,
+        recipe=origin_of(located).recipe,
         options=options,
     )
     if located.shown is None:
