@@ -72,13 +72,15 @@ def _audit(
     error = None
     if gate is not None and thresholds is not None:
         from lewm_probe.reports.gate import check_gate, gate_failure, gate_table
+        from lewm_probe.reports.notes import quick
         from lewm_probe.results.result import merge
 
         outcomes = check_gate(merge([done.result, *done.differences]), thresholds)
         columns, rows = gate_table(outcomes)
-        shown.append(table(f"gate {gate}", columns, rows))
+        looked = " on a quick look (--fast), whose numbers are rough" if quick(done.result) else ""
+        shown.append(table(f"gate {gate}{looked}", columns, rows))
         reported["gate"] = [outcome.plain() for outcome in outcomes]
-        error = gate_failure(outcomes, str(gate))
+        error = gate_failure(outcomes, f"{gate}{looked}")
     console.finish(_group(shown), reported, [done.page.parent, done.page, *done.cards])
     report_failures(done.failures, done.page.parent)
     if error is not None:

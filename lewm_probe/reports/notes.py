@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from lewm_probe.reports import labels
 from lewm_probe.reports.results_view import WorldView
+from lewm_probe.results.result import Result
 
 _COUNTED = re.compile(
     r"(?P<whose>(?:[^:]+: )?)(?P<condition>[\w-]+): (?P<count>\d+ of \d+) cases (?P<says>.+)"
@@ -15,6 +16,11 @@ _PAIR = re.compile(
     r"(?P<whose>(?:[^:]+: )?)(?P<pair>\S.* \(\d+ training seeds?\) against .+ "
     r"\(\d+ training seeds?\)): differences (?P<says>[^:;]+)"
 )
+
+
+def quick(result: Result) -> bool:
+    """Whether some of the numbers are of a quick look (``--fast``), by what their settings say."""
+    return any(record.settings.get("fast") is True for record in result.provenance)
 
 
 def folded(notes: Iterable[str], view: WorldView | None = None) -> list[str]:

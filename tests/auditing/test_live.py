@@ -235,3 +235,13 @@ def test_a_callback_follows_training(model, suite, tmp_path):
     assert (tmp_path / "step_0000004" / "results.json").is_file()
     page = (tmp_path / "report.html").read_text()
     assert "training" in page
+
+
+def test_a_quick_look_from_python_says_so(model, suite):
+    result = lewm_probe.audit(model, suite=suite, analyses="geometry", fast=True)
+    (entry,) = result.provenance
+    assert entry.settings["fast"] is True
+    assert (
+        "Asked with --fast: 6 trajectories a condition, 100 resamples an interval and no curves "
+        "over training. This is a quick look, not numbers to publish."
+    ) in entry.notes

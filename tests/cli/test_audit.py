@@ -212,6 +212,51 @@ def test_a_gate(run: Run, make_checkpoint: Make, asked: Asked) -> None:
     )
 
 
+FAST = (
+    "Asked with --fast: 24 trajectories a condition, 500 resamples an interval and no curves over "
+    "training. This is a quick look, not numbers to publish."
+)
+
+
+def test_a_quick_look_says_so_everywhere(run: Run, make_checkpoint: Make, asked: Asked) -> None:
+    for step in (0, 5):
+        make_checkpoint(f"r/checkpoints/step_{step:07d}.safetensors", step=step)
+    make_checkpoint("r/model.safetensors")
+    asked.metric = ("geometry", "effective_rank")
+    threshold = "{analysis: geometry, metric: effective_rank, at_least: 0.3}"
+    Path("g.yaml").write_text(f"thresholds: [{threshold}]")
+    words = ["audit", "a=r", "--device", "cpu", "--out", "x", "--fast", "--gate", "g.yaml"]
+    failed = run(*words, "--json")
+    assert failed.exit_code == 1
+    assert failed.stderr.startswith(
+        "Error: 1 of 1 numbers did not pass the gate g.yaml on a quick look (--fast), whose "
+        "numbers are rough. "
+    )
+    told = json.loads(failed.stdout)["provenance"]
+    assert [p["settings"]["fast"] for p in told] == [True] * len(ANALYSES)
+    assert all(FAST in p["notes"] for p in told)
+    shortened = [
+        p["settings"]["analysis"] for p in told if any("120 steps" in n for n in p["notes"])
+    ]
+    assert shortened == ["voe"]
+    assert {(c[2].voe.trajectories, c[3]) for c in asked.calls} == {(24, 0)}  # no curve
+    assert FAST in run(*words).stdout.replace("\n", " ")
+    for page in ("report.md", "report.html"):
+        text = Path("x", page).read_text()
+        assert "A quick look with --fast, not numbers to publish." in text
+        assert FAST in text
+    (card,) = Path("x/cards").glob("*.md")
+    assert FAST in card.read_text()
+
+
+def test_a_whole_audit_is_called_no_quick_look(
+    run: Run, make_checkpoint: Make, asked: Asked
+) -> None:
+    answer = run("audit", f"a={make_checkpoint()}", "--device", "cpu", "--out", "x", "--json")
+    assert all("fast" not in p["settings"] for p in json.loads(answer.stdout)["provenance"])
+    assert "quick look" not in Path("x/report.md").read_text()
+
+
 def test_a_model_of_ones_own(run: Run, asked: Asked) -> None:
     Path("mine.py").write_text(OWN_MODEL)
     words = ["--device", "cpu", "--out", "x"]

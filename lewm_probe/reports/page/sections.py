@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.losses import loss_plot
 from lewm_probe.reports.figures.style import Drawn, Plot
-from lewm_probe.reports.notes import folded
+from lewm_probe.reports.notes import folded, quick
 from lewm_probe.reports.page import generic
 from lewm_probe.reports.page.parts import Section, drawn, on_the_page, shown, without_part
 from lewm_probe.reports.paper import paper_values
@@ -98,6 +98,8 @@ def content(result: Result, views: Sequence[WorldView], title: str | None) -> Co
         "analysis is the trajectory. [a, b] is a 95 % interval over trajectories; (a – b) spans "
         "those of several checkpoints, and is no interval of their mean."
     )
+    if quick(result):
+        lead = f"A quick look with --fast, not numbers to publish. {lead}"
     return Content(head, lead, notes, parts, provenance_table(result.provenance))
 
 
