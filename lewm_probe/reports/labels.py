@@ -144,7 +144,7 @@ def condition(name: str, cards: Cards | None = None) -> str:
         return "Unperturbed"
     kind = condition_kind(name, cards)
     if kind:
-        return _no_math(_conditions(cards)[kind].of(body(name, cards)))
+        return _conditions(cards)[kind].of(body(name, cards))
     return sentence(plain(name.removeprefix(DOSED)))
 
 
@@ -217,12 +217,7 @@ def metric(name: str) -> str:
 
 def plain(name: str) -> str:
     """An identifier as words: ``agent_position`` → ``agent position``."""
-    return _no_math(name).replace("_", " ").strip()
-
-
-def _no_math(name: str) -> str:
-    """Without dollar signs, which figures would read as the start of a formula."""
-    return name.replace("$", "")
+    return name.replace("_", " ").strip()
 
 
 def sentence(text: str) -> str:
@@ -233,8 +228,8 @@ def sentence(text: str) -> str:
 def family(name: str, cards: Cards | None = None) -> str:
     """A family as the papers write it, or as its card says."""
     if cards and name in cards:
-        return _no_math(cards[name].label)
-    return FAMILIES.get(name, _no_math(name))
+        return cards[name].label
+    return FAMILIES.get(name, name)
 
 
 def model(name: str, family: str, cards: Cards | None = None) -> str:
@@ -244,16 +239,16 @@ def model(name: str, family: str, cards: Cards | None = None) -> str:
     ('LeWM', 'LeWM ViT', 'mine')
     >>> model("lewm-vit (published)", "lewm")
     'LeWM ViT (published)'
-    >>> model("$mine$", "lewm")
-    'mine'
+    >>> model("$mine$", "lewm"), model("p$q", "lewm")
+    ('$mine$', 'p$q')
     """
     bare, bracket, whose = name.partition(" (")
     if bracket and whose.endswith(")"):  # of a published result
-        return f"{model(bare, family, cards)}{bracket}{_no_math(whose)}"
-    known = _no_math(cards[family].label) if cards and family in cards else FAMILIES.get(family)
+        return f"{model(bare, family, cards)}{bracket}{whose}"
+    known = cards[family].label if cards and family in cards else FAMILIES.get(family)
     folded = name.lower().replace("-", "_")
     if known is None or not (folded == family or folded.startswith(family + "_")):
-        return _no_math(name)
+        return name
     rest = folded[len(family) :].strip("_").split("_")
     return " ".join([known, *(_SPELLINGS.get(word, word) for word in rest if word)])
 
@@ -305,5 +300,5 @@ def listing(items: list[str], last: str = "and") -> str:
 def world(name: str, cards: Cards | None = None) -> str:
     """A world as the papers write it, or as its card says."""
     if cards and name in cards:
-        return _no_math(cards[name].label)
-    return WORLDS.get(name, _no_math(name))
+        return cards[name].label
+    return WORLDS.get(name, name)

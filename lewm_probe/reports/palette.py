@@ -7,6 +7,7 @@ so that a black-and-white print still tells models apart.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -80,6 +81,11 @@ def looks_of(
         rank = known.index(family) if family in known else len(known)
         return rank, family if rank == len(known) else "", len(name), name
 
+    said = {name: labels.model(name, family, cards) for name, family in families.items()}
+    common = Counter(said.values())  # "lewm-vit" and "lewm_vit": both keep the name as it is
+    said = {name: name if common[label] > 1 else label for name, label in said.items()}
+    if len(set(said.values())) < len(said):  # a name is what another one's label says
+        said = {name: name for name in said}
     looks: dict[str, Look] = {}
     used: dict[str, int] = {}
     for name in sorted(families, key=order):
@@ -91,7 +97,7 @@ def looks_of(
         round_, lap = k // 3, k // 9
         looks[name] = Look(
             name=name,
-            label=labels.model(name, family, cards),
+            label=said[name],
             family=family,
             color=_colors(pool, family, cards)[k % 3],
             marker=_MARKERS.get(pool, _MARKERS[""])[(k + round_) % 3],

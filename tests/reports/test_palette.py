@@ -32,3 +32,17 @@ def test_names_of_one_family_keep_apart_beyond_three() -> None:
 
 def test_palette_has_no_colour_twice() -> None:
     assert len(set(palette())) == len(palette())
+
+
+def test_names_never_share_a_label() -> None:
+    alike = ["lewm", "LeWM", "lewm-vit", "lewm_vit", "p$q", "pq", "$", "$$"]
+    labels = [look.label for look in looks_of([(name, "lewm") for name in alike]).values()]
+    assert sorted(labels) == sorted(alike)
+    apart = looks_of([("lewm", "lewm"), ("lewm-vit", "lewm")])
+    assert [look.label for look in apart.values()] == ["LeWM", "LeWM ViT"]
+
+
+@given(st.lists(st.text("lewmLEWM-_ $vit", min_size=1, max_size=9), unique=True, max_size=6))
+def test_any_names_keep_labels_of_their_own(names: list[str]) -> None:
+    looks = looks_of([(name, "lewm") for name in names])
+    assert len({look.label for look in looks.values()}) == len(names)

@@ -24,6 +24,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from lewm_probe.core.files import atomic_path, safe_name
+from lewm_probe.reports.figures.literal import literal
 from lewm_probe.reports.figures.names import FONT, LETTER, LONGEST, mend
 from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER, Look, palette
 from lewm_probe.reports.results_view import Mean
@@ -120,6 +121,7 @@ def render(plot: Plot, folder: Path, names: Mapping[str, str] | None = None) -> 
         for name, width in widths.items():
             figure = plot.draw(width)
             mend(figure, names or {}, width)
+            literal(figure)
             FigureCanvasAgg(figure)
             figure.draw_without_rendering()  # lay out once, not once a format
             figure.set_layout_engine(None)
