@@ -141,7 +141,7 @@ def parse_recipe(raw: Any, where: str) -> Recipe:
         UsageError: unknown family, unknown key, wrong type.
     """
     if isinstance(raw, dict) and "expects" in raw:
-        parse(raw["expects"], Expects, f"{where}, section 'expects',")
+        parse(raw["expects"], Expects, f"{where}, section 'expects'")
         raw = {key: value for key, value in raw.items() if key != "expects"}
     objective = raw.get("objective") if isinstance(raw, dict) else None
     name = objective.get("name") if isinstance(objective, dict) else "lewm"
@@ -174,7 +174,7 @@ def expectations(name: str | Path) -> Expects | None:
     path = find_recipe(name)
     raw = read_yaml_file(path, "recipe")
     found = raw.get("expects") if isinstance(raw, dict) else None
-    return None if found is None else parse(found, Expects, f"recipe {path}, section 'expects',")
+    return None if found is None else parse(found, Expects, f"recipe {path}, section 'expects'")
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -11,7 +11,8 @@ from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.families.lewm import LeWMObjectiveConfig
 from lewm_probe.models.jepa import JEPA, count_parameters
 from lewm_probe.training import sigreg
-from lewm_probe.training.recipe import Recipe, load_recipe, override
+from lewm_probe.training.recipe import Expects, Recipe, expectations, load_recipe, override
+from lewm_probe.training.run_folder import RunFolder
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -100,3 +101,56 @@ def test_malformed_overrides_are_explained(item: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         override(load_recipe("two-room/lewm-cpu"), [item])
     assert str(caught.value) == message
+
+
+def test_what_a_recipe_expects_is_read_and_is_no_part_of_a_run(tmp_path: Path) -> None:
+    source = find_recipe("two-room/lewm-cpu").read_text()
+    assert expectations("two-room/lewm-cpu") == Expects(
+        device="cpu", minutes=3.5, measured_on="2 cores (AMD EPYC)"
+    )
+    without = tmp_path / "without.yaml"
+    without.write_text(source[: source.index("expects:")])
+    assert expectations(without) is None
+    assert load_recipe(without) == load_recipe("two-room/lewm-cpu")
+    run = RunFolder(tmp_path / "run")
+    run.prepare(load_recipe("two-room/lewm-cpu"), resume=False)
+    assert "expects" not in run.recipe.read_text()
+    run.prepare(load_recipe(without), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            "{device: cpu, hours: 1}",
+            "recipe {path}, section 'expects' has an unknown key 'hours'. Known keys there: "
+            "device, measured_on, minutes.",
+        ),
+        (
+            "{device: cpu, minutes: -1}",
+            "recipe {path}, section 'expects': 'minutes' is -1. Input should be greater than 0. "
+            "Fix this value.",
+        ),
+        (
+            "soon",
+            "recipe {path}, section 'expects' must be a mapping of keys to values, not a string.",
+        ),
+    ],
+)
+def test_what_a_recipe_expects_is_closed(tmp_path: Path, section: str, message: str) -> None:
+    source = find_recipe("two-room/lewm-cpu").read_text()
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"{source[: source.index('expects:')]}expects: {section}\n")
+    for read in (load_recipe, expectations):
+        with pytest.raises(UsageError) as caught:
+            read(path)
+        assert str(caught.value) == message.format(path=path)
+
+
+def test_an_override_that_is_no_yaml_says_which_key() -> None:
+    with pytest.raises(UsageError) as caught:
+        load_recipe("two-room/lewm-cpu", ["model.encoder.channels=[4, 4"])
+    assert str(caught.value) == (
+        "The value of 'model.encoder.channels' is '[4, 4', which is not YAML. Write it as in a "
+        "recipe, e.g. --set 'model.encoder.channels=[16, 32]'."
+    )
