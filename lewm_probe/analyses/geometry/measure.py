@@ -69,10 +69,13 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     _gaussianity(recorder, checkpoint, view)
     _scatter(recorder, checkpoint, view, data, body_positions(context.world))
     some = data.take(range(min(CURVE_TRAJECTORIES, len(data))))
-    for path in earlier_checkpoints(checkpoint):
-        earlier = at_checkpoint(checkpoint, path)
-        latents = encoded(earlier, some.pixels, some.actions, context.cache)["z"]
-        _spectrum(recorder, earlier, pooled(earlier, latents))
+    paths = earlier_checkpoints(checkpoint)
+    with context.progress.task(f"Earlier checkpoints of {checkpoint.label}", len(paths)) as bar:
+        for path in paths:
+            earlier = at_checkpoint(checkpoint, path)
+            latents = encoded(earlier, some.pixels, some.actions, context.cache)["z"]
+            _spectrum(recorder, earlier, pooled(earlier, latents))
+            bar.advance()
     return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,11 +51,13 @@ class ProbeFitter:
         suite: settings and seed.
         weights: bootstrap resamples of the test trajectories, (R, N).
         device: where MLPs are trained.
+        told: hears of every epoch of an MLP.
     """
 
     suite: Suite
     weights: np.ndarray
     device: str = "cpu"
+    told: Callable[[float], None] = lambda _: None
 
     def linear(self, task: ProbeTask, control: str | None = None) -> list[ProbeResult]:
         """Ridge for each target of the task."""
@@ -84,6 +87,7 @@ class ProbeFitter:
             settings.mlp,
             torch_seed(seed, "probe", task.features),
             self.device,
+            self.told,
         )
         answers = networks.predict(task.views.test)
         found = {

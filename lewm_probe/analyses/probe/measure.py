@@ -10,6 +10,7 @@ and, for the MLP, a random function of the same state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,15 @@ def _read(
     for sentence in asked.left_out:
         recorder.note(sentence)
     views = _views(checkpoint, data, cache, suite.seed)
+    tasks = tasks_of(views, asked)
+    fits = len(tasks) + _control_fits(tasks, suite.probe.controls)
+    epochs = fits * suite.probe.mlp.max_epochs
     readings = []
-    for task in tasks_of(views, asked):
-        readings += fitter.linear(task) + fitter.mlp(task)
-    controls = _controls(recorder, checkpoint, data, asked, fitter, context)
+    with context.progress.task(f"Training probes of {checkpoint.label}", epochs) as bar:
+        fitter = replace(fitter, told=bar.advance)
+        for task in tasks:
+            readings += fitter.linear(task) + fitter.mlp(task)
+        controls = _controls(recorder, checkpoint, data, asked, fitter, context)
     told = set()
     for reading in [*readings, *controls]:
         _write(recorder, checkpoint, reading, ids)
@@ -118,6 +124,12 @@ def _read(
         _write(recorder, checkpoint, reading, ids, **keys)
     own = [r for r in readings if r.control is None]  # the others read random cells
     return {_key(r): Sample.of(ids, r.scores.trajectory_mse, statistic="mean") for r in own}
+
+
+def _control_fits(tasks: Sequence[ProbeTask], controls: Sequence[str]) -> int:
+    """How often controls fit the MLPs of a task, if none of them is known yet."""
+    of_z = sum(task.features in ("z", "z_triplet", "dz") for task in tasks)
+    return of_z * len({"pixel_pca", "random_weights"} & set(controls))
 
 
 def _views(
@@ -256,8 +268,11 @@ def _curve(
     draws = stream(suite.seed, "probe", "curve bootstrap")
     weights = bootstrap.resamples(len(test), suite.statistics.bootstrap, draws)
     fitter = ProbeFitter(suite, weights)
-    for path in paths:
-        earlier = at_checkpoint(checkpoint, path)
-        views = data.map(lambda t, at=earlier: _view(at, t, context.cache))  # type: ignore[misc]
-        for reading in fitter.linear(ProbeTask("z", views, asked.single)):
-            _write(recorder, earlier, reading, test.ids)
+    name = f"Earlier checkpoints of {checkpoint.label}"
+    with context.progress.task(name, len(paths)) as bar:
+        for path in paths:
+            earlier = at_checkpoint(checkpoint, path)
+            views = data.map(lambda t, at=earlier: _view(at, t, context.cache))  # type: ignore[misc]
+            for reading in fitter.linear(ProbeTask("z", views, asked.single)):
+                _write(recorder, earlier, reading, test.ids)
+            bar.advance()

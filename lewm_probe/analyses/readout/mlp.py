@@ -9,7 +9,7 @@ frames of training trajectories), keeps its best weights, and leaves the stack.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,12 +69,14 @@ def fit_mlps(
     settings: Mlp,
     seed: int,
     device: str = "cpu",
+    told: Callable[[float], None] = lambda _: None,
 ) -> MlpProbes:
     """Train ``settings.seeds`` networks for each target from features (N, T, D).
 
     Frames where a target is NaN count for nothing. Scalers see the training frames only. A member's
     start and batch order follow from ``seed``, its own number and its target's name, so it does not
-    matter which other targets are trained beside it.
+    matter which other targets are trained beside it. ``told`` hears of ``settings.max_epochs`` in
+    all, one by one and at the end of those that were not needed.
     """
     x_scaler = Scaler.fit(features.reshape(-1, features.shape[-1]))
     y_scalers = tuple(Scaler.fit(flatten_frames(features, t.values)[1]) for t in targets)
@@ -108,7 +110,9 @@ def fit_mlps(
             target = which[stack.active].unsqueeze(1)
             stack.step(train[0][rows], train[1][target, rows], train[2][target, rows])
         stack.judge(_losses(stack.layers(), check, which[stack.active]))
+        told(1)
         if len(stack.active) == 0:
+            told(settings.max_epochs - epoch - 1)
             break
     layers = tuple(zip(stack.best[::2], stack.best[1::2], strict=True))
     return MlpProbes(

@@ -83,10 +83,13 @@ def measure(checkpoint: Checkpoint, context: Context, recorder: ResultRecorder) 
     some = whole.take(range(min(CURVE_TRAJECTORIES, len(whole))))
     draws = stream(context.suite.seed, "straightness", "curve bootstrap")
     weights = bootstrap.resamples(len(some), context.suite.statistics.bootstrap, draws)
-    for path in earlier_checkpoints(checkpoint):
-        earlier = at_checkpoint(checkpoint, path)
-        _, view = _paths(recorder, earlier, some, context, whole=False)
-        _beside(recorder, earlier, view, some, spaces.positions, weights, whole=False)
+    paths = earlier_checkpoints(checkpoint)
+    with context.progress.task(f"Earlier checkpoints of {checkpoint.label}", len(paths)) as bar:
+        for path in paths:
+            earlier = at_checkpoint(checkpoint, path)
+            _, view = _paths(recorder, earlier, some, context, whole=False)
+            _beside(recorder, earlier, view, some, spaces.positions, weights, whole=False)
+            bar.advance()
     return samples
 
 

@@ -105,3 +105,13 @@ def test_constant_features_read_the_mean(splits):
     read = fitted.predict(still)["position"]
     np.testing.assert_allclose(read, np.broadcast_to(read[:, :1, :1], read.shape))
     assert abs(read.mean() - y[0].values.mean()) < 20  # px, of a range of 200
+
+
+def test_every_epoch_is_told_also_those_that_were_not_needed(splits, fitted):
+    (x, y), (vx, vy), _ = splits
+    told: list[float] = []
+    fit_mlps(x, y, vx, vy, SETTINGS, seed=5, told=told.append)
+    assert sum(told) == SETTINGS.max_epochs
+    fit_mlps(x, y[1:], vx, vy[1:], SETTINGS, seed=5, told=(early := []).append)
+    assert sum(early) == SETTINGS.max_epochs
+    assert early[-1] > 1  # noise stops early
