@@ -96,7 +96,22 @@ class ModelEntry(Record):
     source: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     curves: dict[str, list[float | None]] = Field(default_factory=dict)
-    """Training curves: ``step`` and each logged loss term and diagnostic."""
+    """Training curves: ``step`` and each logged loss term and diagnostic, one value a step."""
+
+    @field_validator("curves")
+    @classmethod
+    def _a_value_a_step(
+        cls, curves: dict[str, list[float | None]]
+    ) -> dict[str, list[float | None]]:
+        if curves and "step" not in curves:
+            raise ValueError("curves without their steps")
+        for name, values in curves.items():
+            if len(values) != len(curves["step"]):
+                raise ValueError(
+                    f"the curve '{name[:40]}' has {len(values)} values at {len(curves['step'])} "
+                    "steps"
+                )
+        return curves
 
     @property
     def label(self) -> str:

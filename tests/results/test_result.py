@@ -397,3 +397,25 @@ def test_what_is_no_number_is_damage_and_no_missing_number(
         "as null. It was damaged, or edited by another program; run the analysis that wrote it "
         "again."
     )
+
+
+@pytest.mark.parametrize(
+    ("curves", "why"),
+    [
+        ({"step": [1, 2], "loss": [0.5]}, "the curve 'loss' has 1 values at 2 steps"),
+        ({"loss": [0.5]}, "curves without their steps"),
+    ],
+)
+def test_a_curve_has_a_value_a_step(tmp_path: Path, curves: dict[str, Any], why: str) -> None:
+    entry = ModelEntry(name="a", family="f", fingerprint="x", curves={"step": [1], "loss": [0.5]})
+    Result([], [entry], []).save(tmp_path)
+    path = tmp_path / "results.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["models"][0]["curves"] = curves
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        Result.load(tmp_path)
+    assert str(caught.value) == (
+        f"{path} does not fit the results schema at models.0.curves: Value error, {why}. Run the "
+        "analysis that wrote it again."
+    )
