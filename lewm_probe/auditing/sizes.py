@@ -76,8 +76,9 @@ def shortened_training(full: Suite, asked: Suite, *, fast: bool = False) -> str 
     option = "--fast" if fast else "-n"
     return (
         f"Random encoders and the action-blind predictor were trained for {now} steps instead of "
-        f"{before}, as {option} asks for fewer trajectories: these controls predict less well than "
-        "those of the whole suite, so that a model's lead over them is flattered."
+        f"{before}, as {option} asks for fewer trajectories: having learned from few, these "
+        "controls predict less well than those of the whole suite, and a model's lead over them is "
+        "flattered."
     )
 
 

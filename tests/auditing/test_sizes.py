@@ -39,8 +39,8 @@ def test_shorter_training_is_told_where_such_controls_are(suite: Suite) -> None:
     asked = with_numbers(suite, 12, None)
     told = (
         "Random encoders and the action-blind predictor were trained for 120 steps instead of 600, "
-        "as {} asks for fewer trajectories: these controls predict less well than those of the "
-        "whole suite, so that a model's lead over them is flattered."
+        "as {} asks for fewer trajectories: having learned from few, these controls predict less "
+        "well than those of the whole suite, and a model's lead over them is flattered."
     )
     assert shortened_training(suite, asked) == told.format("-n")
     assert shortened_training(suite, asked, fast=True) == told.format("--fast")

@@ -47,8 +47,8 @@ class CleanSettings(Config):
 
 
 FEWEST_STEPS = 120
-"""Steps that suites asked with few trajectories keep, if they have as many: see the table in
-``controls/trained_predictors.py``."""
+"""Steps that suites asked with few trajectories keep, if they have as many: more only fit those few
+closer, as the second table in ``controls/trained_predictors.py`` shows."""
 
 
 class RandomEncoderSettings(Config):
