@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.training_table import LINE_EVERY, sparkline
-from lewm_probe.reports.formatting import duration
+from lewm_probe.reports.formatting import duration, estimate
 from lewm_probe.search.training import FailedRun, Record, Run
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class RunsTable:
         self._rows[run.name].state = "done" if failed is None else "failed"
         self._redraw()
         if self._live is None and self._shown:
-            self._errors.print(f"{run.name}: {'trained' if failed is None else failed.why}")
+            told = "trained" if failed is None else failed.why
+            self._errors.print(f"{run.name}: {told}", markup=False)
 
     def line(self) -> str:
         """The state of those that train, in one line."""
@@ -114,8 +115,8 @@ class RunsTable:
             drawn.add_row(
                 Text(name),
                 _share(row) if row.state == "trains" else row.state,
-                f"{row.losses[-1]:.4g}" if row.losses else "",
-                "" if row.validation is None else f"{row.validation:.4g}",
+                estimate(row.losses[-1]) if row.losses else "",
+                "" if row.validation is None else estimate(row.validation),
                 duration(left) if row.state == "trains" and left is not None else "",
                 sparkline(row.losses, TRAIL) if row.losses else "",
                 style=styles.get(row.state),
