@@ -18,7 +18,7 @@ frame after a full history, random latents of the CPU recipes; AdamW, one CPU th
 
 Lines without "dropout" train without it, and all but the first warm up over a tenth of the steps.
 
-Fewer trajectories are learned from in fewer steps (the same loss in TwoRoom, batches of 64 at 6e-3):
+Fewer trajectories are learned from in fewer steps (that loss in TwoRoom, batches of 64 at 6e-3):
 
 | trajectories | 60 steps | 120 | 300 | 600 |
 |--|--|--|--|--|
