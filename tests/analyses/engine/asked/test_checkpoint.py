@@ -430,3 +430,20 @@ def test_statistics_for_nobody(released, run):
 def test_a_single_checkpoint_is_what_is_meant(run):
     with pytest.raises(UserError, match=r"model\.safetensors carries its own action statistics "):
         load_checkpoints([f"a={run}"], options=LoadOptions(action_stats=("identity",)))
+
+
+def test_a_rank_has_one_name_in_runs_of_today_and_of_earlier_versions(tmp_path: Path) -> None:
+    """Once the centred rank was logged as ``effective_rank``, which is that of reports today."""
+    from lewm_probe.analyses.engine.asked.checkpoint import training_curves
+
+    lines = [
+        '{"step": 1, "split": "train", "effective_rank": 3.0}',
+        '{"step": 2, "split": "validation", "centered_effective_rank": 4.0, "effective_rank": 5.0}',
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert training_curves(tmp_path) == {
+        "step": [1.0, 2.0],
+        "centered_effective_rank": [3.0, None],
+        "validation_centered_effective_rank": [None, 4.0],
+        "validation_effective_rank": [None, 5.0],
+    }
