@@ -434,8 +434,6 @@ def test_a_single_checkpoint_is_what_is_meant(run):
 
 def test_a_rank_has_one_name_in_runs_of_today_and_of_earlier_versions(tmp_path: Path) -> None:
     """Once the centred rank was logged as ``effective_rank``, which is that of reports today."""
-    from lewm_probe.analyses.engine.asked.checkpoint import training_curves
-
     lines = [
         '{"step": 1, "split": "train", "effective_rank": 3.0}',
         '{"step": 2, "split": "validation", "centered_effective_rank": 4.0, "effective_rank": 5.0}',
