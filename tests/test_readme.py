@@ -129,7 +129,8 @@ def test_every_command_and_the_python_run(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert Path("runs/audit/cards/lewm.md").is_file()
 
-    monkeypatch.setattr(resources, "find_suite", lambda name: tmp_path / "tiny.yaml")
+    monkeypatch.setattr(resources, "find_suite", lambda typed: tmp_path / "tiny.yaml")
+    monkeypatch.setattr(resources, "suite_of", lambda world, says: tmp_path / "tiny.yaml")
     for code in blocks(README, "python"):
         exec(compile(code, "README.md", "exec"), {})
 

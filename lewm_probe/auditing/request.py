@@ -314,7 +314,7 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
     from lewm_probe.analyses.engine.asked.recorded_suite import recorded_suite
     from lewm_probe.analyses.engine.asked.suite import Suite
     from lewm_probe.core.config import load_yaml
-    from lewm_probe.core.resources import find_suite, suite_names
+    from lewm_probe.core.resources import find_suite, suite_names, suite_of
     from lewm_probe.worlds import world_names
 
     known = {checkpoint.model.spec.world for checkpoint in checkpoints} - {None}
@@ -335,8 +335,12 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
             worlds = ", ".join(sorted(str(w) for w in known))
             why = f"come from several worlds ({worlds})" if known else "do not say their world"
             raise UsageError(f"The checkpoints {why}. Name the one to ask in with --world.")
-        name = str(known.pop())
-    suite = load_yaml(find_suite(name), Suite, "suite")
+        (name,) = known
+    if request.suite is not None:
+        path = find_suite(request.suite)
+    else:  # a name, also where a file of that name lies in this folder
+        path = suite_of(str(name), "--world names" if world is not None else "The checkpoints name")
+    suite = load_yaml(path, Suite, "suite")
     if world is not None and suite.world != world:
         raise UsageError(
             f"The suite {name} asks in the world {suite.world}, but --world says {world}. Give "

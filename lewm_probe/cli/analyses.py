@@ -15,6 +15,7 @@ from lewm_probe.cli import options
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.core.errors import UsageError, brief
+from lewm_probe.core.escaping import terminal
 from lewm_probe.results.analyses import ANALYSES, Analysis, in_order
 
 
@@ -39,7 +40,7 @@ def commands(taken: Collection[str]) -> Iterator[tuple[Analysis, Callable[..., N
 
 
 def _note(text: str) -> None:
-    typer.echo(f"Note: {text}", err=True)
+    typer.echo(f"Note: {terminal(text)}", err=True)
 
 
 def command(analysis: Analysis) -> Callable[..., None]:

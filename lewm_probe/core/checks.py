@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from lewm_probe.core.errors import UserError, brief
+from lewm_probe.core.errors import ListedError, UserError, brief
 
 Bench = TypeVar("Bench")
 
@@ -93,7 +93,7 @@ class CheckList(Generic[Bench]):
         """Try all on something of that name; checks that failed are added to ``failed`` at once.
 
         Raises:
-            UserError: a check failed, unless ``report_only``; every failure is named.
+            ListedError: a check failed, unless ``report_only``; every failure is named.
         """
         found: dict[str, Finding] = {}
         for check, (function, needs) in self.checks.items():
@@ -103,7 +103,7 @@ class CheckList(Generic[Bench]):
         report = Conformance(name, tuple(found.values()))
         if failed and not report_only:
             lines = "".join(f"\n  {f.check}: {f.detail}." for f in report.failed)
-            raise UserError(
+            raise ListedError(
                 f"The {self.what} {name} fails {len(failed)} of {len(found)} checks:{lines}\nFix "
                 f"it and check again, before {self.before}. What was skipped for these is in the "
                 f"report that {self.call} gives with report_only=True."

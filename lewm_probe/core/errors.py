@@ -14,11 +14,20 @@ class UserError(Exception):
 
     exit_code = 1
 
+    listed = False
+    """Whether ends of lines in the message are meant; else they came in with somebody's name."""
+
 
 class UsageError(UserError):
     """A command, option, recipe or suite that asks for what does not exist. Exit code 2."""
 
     exit_code = 2
+
+
+class ListedError(UserError):
+    """One that ends in a list, an entry a line; no entry may hold an end of line of its own."""
+
+    listed = True
 
 
 class NotThere(UserError):

@@ -3,15 +3,21 @@
 In a checkout they stand at the top of the repository, in ``training/`` and ``analyses/``; in an
 installed wheel the same files lie inside the package. A name is a path below that folder without
 its ending: recipe ``two-room/lewm-cpu``, suite ``two-room``.
+
+What a person types may be a path too (``find_recipe``, ``find_suite``). What stands in a file may
+not: a stranger's checkpoint could have any file of this disk opened (``suite_of``).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from lewm_probe.core.errors import unknown_name
+from lewm_probe.core.errors import UsageError, unknown_name
 
 _PACKAGE = Path(__file__).parent.parent
+
+LONGEST_NAME = 80
+"""Letters of a name in a message."""
 
 
 def recipe_names() -> list[str]:
@@ -24,8 +30,8 @@ def suite_names() -> list[str]:
     return _names(_suites())
 
 
-def find_recipe(name: str | Path) -> Path:
-    """The file of a recipe: a path, a known name, or its path in the repository.
+def find_recipe(typed: str | Path) -> Path:
+    """The file of a recipe that somebody typed: a path, a known name, or a path in the repository.
 
     ``training/two-room/lewm.yaml`` means the shipped recipe where no such file is at hand, so that
     commands in the documentation work from an installed wheel too.
@@ -33,16 +39,37 @@ def find_recipe(name: str | Path) -> Path:
     Raises:
         UsageError: neither a file nor a known name.
     """
-    return _find("recipe", name, _recipes(), "training/")
+    return _find("recipe", typed, _recipes(), "training/")
 
 
-def find_suite(name: str | Path) -> Path:
-    """The file of a suite: a path, a known name (a world's), or its path in the repository.
+def find_suite(typed: str | Path) -> Path:
+    """The file of a suite that somebody typed: as for recipes; its name is a world's.
 
     Raises:
         UsageError: neither a file nor a known name.
     """
-    return _find("suite", name, _suites(), "analyses/")
+    return _find("suite", typed, _suites(), "analyses/")
+
+
+def suite_of(world: str, says: str) -> Path:
+    """The file of the suite of a world that a file names: only looked up, never opened as a path.
+
+    Args:
+        world: its name, as it stands in a checkpoint or a result.
+        says: who names it, for the message.
+
+    Raises:
+        UsageError: there is no suite of that name.
+    """
+    known = suite_names()
+    if world in known:
+        return _suites() / f"{world}.yaml"
+    shown = world if len(world) <= LONGEST_NAME else f"{world[:LONGEST_NAME]} …"
+    raise UsageError(
+        f"{says} the world '{shown}', of which there is no suite here (known: {', '.join(known)}). "
+        "Install the package that brings this world along and give a suite with --suite FILE, or "
+        "name a known one with --world."
+    )
 
 
 def _recipes() -> Path:
@@ -62,11 +89,11 @@ def _names(root: Path) -> list[str]:
     return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
 
 
-def _find(kind: str, name: str | Path, root: Path, top_level: str) -> Path:
-    if Path(name).is_file():
-        return Path(name)
-    bare = str(name).removesuffix(".yaml").removeprefix(top_level)
+def _find(kind: str, typed: str | Path, root: Path, top_level: str) -> Path:
+    if Path(typed).is_file():
+        return Path(typed)
+    bare = str(typed).removesuffix(".yaml").removeprefix(top_level)
     known = _names(root)
     if bare in known:
         return root / f"{bare}.yaml"
-    raise unknown_name(kind, str(name), known)
+    raise unknown_name(kind, str(typed), known)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
-from lewm_probe.auditing.request import notes_on
+from lewm_probe.auditing.request import EvaluationRequest, find_suite_for, notes_on
+from lewm_probe.core.errors import UsageError
+from lewm_probe.core.resources import find_suite, suite_names
 from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
 from lewm_probe.data.recorded import RecordedWorld, register_recorded
 from lewm_probe.models.base import ModelSpec, WorldModel
@@ -121,3 +123,31 @@ def test_recorded_episodes_of_the_same_world_are_no_other_one(
         model.spec = replace(SPEC, world=trained)
         notes = notes_on([checkpoint_from_model("a", model)], world)
         assert len([n for n in notes if "another world" in n]) == told
+
+
+@pytest.mark.parametrize("asked", [None, "two-room"])
+def test_a_world_that_a_checkpoint_names_is_never_a_path(
+    asked: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a world that a user names, where a file of that name lies in this folder."""
+    monkeypatch.chdir(tmp_path)
+    suite = find_suite("two-room").read_text(encoding="utf-8").replace("seed: 7", "seed: 8")
+    for name in ("stranger.yaml", "two-room"):
+        Path(name).write_text(suite, encoding="utf-8")
+    model = Mine()
+    model.spec = replace(SPEC, world=str(tmp_path / "stranger.yaml"))
+    checkpoints = [checkpoint_from_model("a", model)]
+    if asked is not None:
+        found = find_suite_for(EvaluationRequest(world=asked), checkpoints)
+        assert (found.world, found.seed) == ("two-room", 7)
+        return
+    with pytest.raises(UsageError) as caught:
+        find_suite_for(EvaluationRequest(), checkpoints)
+    shown = str(tmp_path / "stranger.yaml")
+    shown = shown if len(shown) <= 80 else f"{shown[:80]} …"
+    assert str(caught.value) == (
+        f"The checkpoints name the world '{shown}', of which there is no suite here (known: "
+        f"{', '.join(suite_names())}). Install the package that brings this world along and give a "
+        "suite with --suite FILE, or name a known one with --world."
+    )
+    assert find_suite_for(EvaluationRequest(suite="stranger.yaml"), checkpoints).seed == 8

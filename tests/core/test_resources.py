@@ -8,7 +8,7 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.core import resources
 from lewm_probe.core.config import load_yaml
 from lewm_probe.core.errors import UsageError
-from lewm_probe.core.resources import find_recipe, find_suite, recipe_names, suite_names
+from lewm_probe.core.resources import find_recipe, find_suite, recipe_names, suite_names, suite_of
 from lewm_probe.training.recipe import load_recipe
 
 REPOSITORY = Path(__file__).parents[2]
@@ -69,6 +69,35 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert str(caught.value) == (
         f"Unknown suite 'analyses/zzz.yaml'. Known: {', '.join(suite_names())}."
     )
+
+
+@pytest.mark.parametrize(
+    "named", ["own", "own.yaml", "{folder}/own.yaml", "../two-room", "analyses/two-room.yaml", ""]
+)
+def test_what_a_file_names_is_looked_up_and_never_opened(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("own", "own.yaml"):
+        Path(name).write_text("world: two-room\n")
+    world = named.format(folder=tmp_path)
+    with pytest.raises(UsageError) as caught:
+        suite_of(world, "The checkpoints name")
+    assert str(caught.value) == (
+        f"The checkpoints name the world '{world}', of which there is no suite here (known: "
+        f"{', '.join(suite_names())}). Install the package that brings this world along and give a "
+        "suite with --suite FILE, or name a known one with --world."
+    )
+
+
+def test_a_world_goes_by_its_name_whatever_lies_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two-room").write_text("world: push-t\n")
+    assert suite_of("two-room", "--world names") == REPOSITORY / "analyses/two-room.yaml"
+    with pytest.raises(UsageError, match=f"names the world '{'x' * 80} …', of which"):
+        suite_of("x" * 10**6, "--world names")
 
 
 @pytest.mark.parametrize("name", recipe_names())

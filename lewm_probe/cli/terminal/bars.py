@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lewm_probe.core.escaping import terminal
 from lewm_probe.core.progress import Task
 from lewm_probe.reports.formatting import duration
 
@@ -150,7 +151,7 @@ class _Bar:
     """One task: units done, and how much of the unit that it is at was filled from inside."""
 
     def __init__(self, bars: Bars, description: str, total: float | None) -> None:
-        self._bars, self.description, self.total = bars, description, total
+        self._bars, self.description, self.total = bars, terminal(description), total
         self.started = time.monotonic()
         self.done = self.filled = 0.0
         self.expected = 1.0
@@ -175,7 +176,7 @@ def _patient_bars(console: RichConsole) -> RichProgress:
             return super().make_tasks_table([t for t in tasks if (t.elapsed or 0) > SHOWN_AFTER])
 
     return Patient(
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),
         rich_progress.TaskProgressColumn(),
         rich_progress.TimeElapsedColumn(),

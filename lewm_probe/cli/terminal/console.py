@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.bars import Bars
 from lewm_probe.cli.terminal.errors import json_output
+from lewm_probe.cli.terminal.screen import screen
+from lewm_probe.core.escaping import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -44,14 +46,12 @@ class Console:
     def note(self, message: str) -> None:
         """A line on standard error, for people only."""
         if not self.silent:
-            self.errors.print(message, markup=False)
+            self.errors.print(terminal(message))
 
     @property
     def errors(self) -> RichConsole:
         """Standard error as rich sees it now."""
-        from rich.console import Console as RichConsole
-
-        return RichConsole(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        return screen(errors=True)
 
     @contextmanager
     def progress(self) -> Iterator[Bars]:
@@ -80,12 +80,10 @@ class Console:
             whole = {**data, "wrote": [str(path) for path in paths]}
             (json_output.get() or sys.stdout).write(json.dumps(whole, indent=1, default=str) + "\n")
         elif not self.quiet:
-            from rich.console import Console as RichConsole
-
             from lewm_probe.cli.terminal.tables import UNBOUNDED
 
-            console = RichConsole(highlight=False, width=UNBOUNDED if self.wide else None)
+            console = screen(width=UNBOUNDED if self.wide else None)
             if summary is not None:
                 console.print(summary)
             for path in paths:
-                console.print(f"Wrote {path}", markup=False, soft_wrap=True)
+                console.print(f"Wrote {terminal(str(path))}", soft_wrap=True)

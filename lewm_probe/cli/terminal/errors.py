@@ -16,7 +16,9 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
+from lewm_probe.cli.terminal.screen import screen
 from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.escaping import terminal
 
 
 class Stopped(UserError):
@@ -71,9 +73,10 @@ class ReadableErrors(TyperGroup):
                 raise
             message, code = describe(error)
             if "--debug" in words:
-                traceback.print_exception(error)
+                told = "".join(traceback.format_exception(error))
+                sys.stderr.write(terminal(told, lines=True))
             if message:
-                print_error(message)
+                print_error(message, lines=isinstance(error, UserError) and error.listed)
         sys.exit(code)
 
 
@@ -157,11 +160,9 @@ def _is_gpu_memory(error: BaseException) -> bool:
     return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
-def print_error(message: str) -> None:
-    """Print one paragraph on standard error."""
-    from rich.console import Console as RichConsole
+def print_error(message: str, *, lines: bool = False) -> None:
+    """Print one paragraph on standard error; with ``lines``, a list that it ends in."""
     from rich.text import Text
 
-    RichConsole(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()).print(
-        Text.assemble(("Error: ", "bold red"), message)
-    )
+    shown = terminal(message, lines=lines)
+    screen(errors=True).print(Text.assemble(("Error: ", "bold red"), shown))

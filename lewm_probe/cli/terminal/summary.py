@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lewm_probe.cli.terminal.tables import UNBOUNDED, FittedTable, Heading, table
+from lewm_probe.core.escaping import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -46,7 +47,7 @@ class SummaryTables:
         if not every and _seeds(self.result):
             yield Text("Means over training seeds, and the largest p; each seed: --wide")
         for note in _notes(self.result):
-            yield Text(f"Note: {note}")
+            yield Text(f"Note: {terminal(note)}")
 
 
 def _tables(result: Result, *, every_checkpoint: bool) -> Iterator[FittedTable]:

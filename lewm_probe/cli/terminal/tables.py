@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lewm_probe.core.escaping import terminal
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
@@ -55,7 +57,8 @@ def table(
         wide: columns that only ``--wide`` shows.
     """
     whole = tuple(tuple(row) for row in rows)
-    return FittedTable(title, tuple(columns), whole, numbers, frozenset(wide))
+    heads = tuple(terminal(name) for name in columns)
+    return FittedTable(terminal(title), heads, whole, numbers, frozenset(map(terminal, wide)))
 
 
 @dataclass(frozen=True)
@@ -165,4 +168,4 @@ def _shown(value: object, intervals: bool = False) -> str:
         return value.text(interval=intervals)
     if isinstance(value, float):
         return formatting.estimate(value)
-    return str(value)
+    return terminal(str(value))

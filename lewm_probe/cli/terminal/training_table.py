@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.tables import FittedTable, table
+from lewm_probe.core.escaping import terminal
 from lewm_probe.reports.formatting import duration, estimate
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class TrainingTable:
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
-        self._title = title
+        self._title = terminal(title)
         self._shown = not console.silent
         self._errors = console.errors
         self._live: Live | None = None
@@ -86,7 +87,7 @@ class TrainingTable:
         else:
             self._last = dict(record)
             for name, value in values.items():
-                self._courses.setdefault(name, []).append(float(value))
+                self._courses.setdefault(terminal(name), []).append(float(value))
         if self._live is not None:
             self._live.update(self.table())
         elif self._shown and self._last and time.monotonic() - self._line_at > LINE_EVERY:
