@@ -42,6 +42,10 @@ LONGEST = 300
 """Letters of an untrusted error or value that are repeated: some print whole tensors."""
 
 
+LONGEST_NAME = 80
+"""Letters of a name in a message."""
+
+
 def brief(error: BaseException) -> str:
     """An untrusted error as a clause of a sentence.
 
@@ -60,6 +64,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     Unknown world 'two-rom'. Did you mean 'two-room'? Known: push-t, two-room.
     """
     names = sorted(known)
+    name = short(name)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return UsageError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")
+
+
+def short(name: str) -> str:
+    """A name, which may stand in a file and have no end, for a message."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]} …"

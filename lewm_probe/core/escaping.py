@@ -7,7 +7,7 @@ where they leave, they go through the one function of that place. LaTeX has its 
 >>> print(terminal("red \x1b[31m, turned \u202e, next\nline"))
 red \x1b[31m, turned \u202e, next\nline
 >>> print(markdown("<script> [x](javascript:1) a|b"))
-&lt;script> \[x\](javascript:1) a\|b
+&lt;script> [x\](javascript:1) a\|b
 >>> spreadsheet("=1+1"), spreadsheet(-1.5), spreadsheet("-1.5")
 ("'=1+1", -1.5, '-1.5')
 """
@@ -32,7 +32,8 @@ _HIDDEN = re.compile(f"[{HIDDEN}]")
 _HIDDEN_IN_LINES = re.compile(f"(?!\n)[{HIDDEN}]")
 
 _MARKDOWN = re.compile(
-    r"[\\`*\[\]|~$]"  # code, stress, links, cells, struck out, mathematics
+    r"[\\`*|~$]"  # code, stress, cells, struck out, mathematics
+    r"|\](?=[(\[:])"  # links and their targets; intervals stay as they are
     r"|(?<![^\W_])_|_(?![^\W_])"  # stress too, but not inside a word
     r"|<|&(?=#|\w+;)"  # tags and entities
 )

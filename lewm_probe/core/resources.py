@@ -12,12 +12,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lewm_probe.core.errors import UsageError, unknown_name
+from lewm_probe.core.errors import UsageError, short, unknown_name
 
 _PACKAGE = Path(__file__).parent.parent
-
-LONGEST_NAME = 80
-"""Letters of a name in a message."""
 
 
 def recipe_names() -> list[str]:
@@ -64,11 +61,10 @@ def suite_of(world: str, says: str) -> Path:
     known = suite_names()
     if world in known:
         return _suites() / f"{world}.yaml"
-    shown = world if len(world) <= LONGEST_NAME else f"{world[:LONGEST_NAME]} …"
     raise UsageError(
-        f"{says} the world '{shown}', of which there is no suite here (known: {', '.join(known)}). "
-        "Install the package that brings this world along and give a suite with --suite FILE, or "
-        "name a known one with --world."
+        f"{says} the world '{short(world)}', of which there is no suite here (known: "
+        f"{', '.join(known)}). Install the package that brings this world along and give a suite "
+        "with --suite FILE, or name a known one with --world."
     )
 
 

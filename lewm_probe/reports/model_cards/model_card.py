@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lewm_probe._version import __version__
+from lewm_probe.core.escaping import markdown as escaped
 from lewm_probe.core.files import content_hash, safe_name, write_text
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.model_cards.headlines import headlines, task
@@ -36,7 +37,7 @@ from lewm_probe.reports.tables.table import (
 from lewm_probe.reports.verdicts.verdicts import cautions
 from lewm_probe.results.identity import latest, run_of
 from lewm_probe.results.result import Result
-from lewm_probe.results.schema import Metric, ModelEntry, Provenance
+from lewm_probe.results.schema import ModelEntry, Provenance
 
 FOLDER = "cards"
 
@@ -165,23 +166,11 @@ def _told(**values: Any) -> dict[str, Any] | None:
 
 
 def _alone(result: Result, entry: ModelEntry) -> Result:
-    """What a result holds of one checkpoint at its last step; rows and images are not needed.
-
-    Words that tables show lose what Markdown would read as a link or a tag.
-    """
+    """What a result holds of one checkpoint at its last step; rows and images are not needed."""
     metrics = [
-        m.model_copy(update=_harmless(m))
-        for m in result.metrics
-        if run_of(m) == run_of(entry) and m.step in (None, entry.step)
+        m for m in result.metrics if run_of(m) == run_of(entry) and m.step in (None, entry.step)
     ]
-    entries = [entry.model_copy(update=_harmless(entry))]
-    return Result(result.provenance, entries, metrics, cards=result.cards)
-
-
-def _harmless(record: Metric | ModelEntry) -> dict[str, str]:
-    """The record's texts, where they have to be changed."""
-    texts = {key: value for key, value in record if isinstance(value, str)}
-    return {key: _dull(value) for key, value in texts.items() if _dull(value) != value}
+    return Result(result.provenance, [entry], metrics, cards=result.cards)
 
 
 def _warnings(result: Result, entry: ModelEntry, parts: Sequence[WorldView]) -> list[str]:
@@ -250,7 +239,7 @@ def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
 
 
 def _table(one: Table) -> list[str]:
-    return [f"### {one.title}", markdown(one), one.caption]
+    return [f"### {escaped(one.title)}", markdown(one), escaped(one.caption)]
 
 
 def _confidence(parts: Sequence[WorldView]) -> float:
@@ -293,9 +282,7 @@ def _made(records: Sequence[Provenance], command: str) -> list[str]:
     clean = [
         record.model_copy(
             update={
-                "command": _dull(_pathless(record.command)),
-                "version": _dull(record.version),
-                "hardware": _dull(record.hardware),
+                "command": _pathless(record.command),
                 "fingerprints": {},
             }
         )
@@ -313,7 +300,6 @@ def _made(records: Sequence[Provenance], command: str) -> list[str]:
 # ---- words of others
 
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
 _FOLDERS = re.compile(r"(?<![\w./:~\\])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"]+)*[/\\](?=[^\s/\\'\"])")
 
 
@@ -324,12 +310,7 @@ def _flat(words_: str) -> str:
 
 def _escaped(words_: str) -> str:
     """On one line, with everything that Markdown reads as more than text escaped."""
-    return _SPECIAL.sub(r"\\\1", _flat(words_))
-
-
-def _dull(words_: str) -> str:
-    """On one line, without what Markdown reads as code, a link or a tag; for cells of tables."""
-    return _flat(re.sub(r"[`\[\]<>\\|]", " ", words_)) if words_ else words_
+    return escaped(_flat(words_))
 
 
 def _code(words_: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lewm_probe.core.escaping import terminal
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import inline, theme_colors
 from lewm_probe.reports.page.sections import Content, Figures
@@ -25,6 +26,7 @@ def html(content: Content, figures: Figures, looks: dict[str, Look]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -40,6 +42,11 @@ def html(content: Content, figures: Figures, looks: dict[str, Look]) -> str:
     css = Markup(_HERE.joinpath("report.css").read_text(encoding="utf-8"))
     page = environment.get_template("template.html.j2")
     return page.render(content=content, css=css, light=_light(), dark=_dark()) + "\n"
+
+
+def _shown(value: object) -> object:
+    """Words with their hidden characters, such as those that turn the order of letters, shown."""
+    return terminal(value) if type(value) is str else value
 
 
 def _figure(figures: Figures, name: str) -> dict[str, Markup]:

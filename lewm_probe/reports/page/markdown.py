@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lewm_probe.core.escaping import markdown as plain
 from lewm_probe.reports.page.parts import Section
 from lewm_probe.reports.page.sections import Content
 from lewm_probe.reports.tables.plain import markdown as table_markdown
@@ -10,14 +11,17 @@ from lewm_probe.reports.verdicts.judging import VerdictQuestion
 
 
 def markdown(content: Content) -> str:
-    """The whole report; paths are relative to its folder."""
-    blocks = [f"# {content.title}", content.lead]
+    """The whole report; paths are relative to its folder.
+
+    Every text is of the results, which anyone may have written: it is shown, not obeyed.
+    """
+    blocks = [f"# {plain(content.title)}", plain(content.lead)]
     if content.notes:
         blocks.append("**Read this first**")
-        blocks.append("\n".join(f"- {note}" for note in content.notes))
+        blocks.append("\n".join(f"- {plain(note)}" for note in content.notes))
     for part in content.parts:
-        blocks += [f"## {part.title}", part.facts]
-        blocks += [f"> **Caution.** {note}" for note in part.notes]
+        blocks += [f"## {plain(part.title)}", plain(part.facts)]
+        blocks += [f"> **Caution.** {plain(note)}" for note in part.notes]
         for section in part.sections:
             blocks += _section(section)
     if content.provenance:
@@ -26,17 +30,17 @@ def markdown(content: Content) -> str:
 
 
 def _section(section: Section) -> list[str]:
-    blocks = [f"### {section.title}", section.lead]
+    blocks = [f"### {plain(section.title)}", plain(section.lead)]
     for question in section.questions:
         blocks += _question(question, section.labels)
     for one in section.comparisons:
-        blocks += [f"#### {one.table.title}", one.sentence, *_table(one.table)[1:]]
+        blocks += [f"#### {plain(one.table.title)}", plain(one.sentence), *_table(one.table)[1:]]
     plots = [
         block
         for plot in section.plots
         for block in (
-            f"![{plot.title}](figures/{plot.name}.png)",
-            f"*{plot.title}.* {plot.caption}",
+            f"![{plain(plot.title)}](figures/{plot.name}.png)",
+            f"*{plain(plot.title)}.* {plain(plot.caption)}",
         )
     ]
     tables = [block for table in section.open_tables for block in _table(table)]
@@ -45,10 +49,10 @@ def _section(section: Section) -> list[str]:
 
 
 def _question(question: VerdictQuestion, labels: dict[str, str]) -> list[str]:
-    lines = [f"- **{labels[v.model]}**: {v.sentence}" for v in question.verdicts]
-    return [f"#### {question.text}", "\n".join(lines), f"Rule: {question.rule}"]
+    lines = [f"- **{plain(labels[v.model])}**: {plain(v.sentence)}" for v in question.verdicts]
+    return [f"#### {plain(question.text)}", "\n".join(lines), f"Rule: {plain(question.rule)}"]
 
 
 def _table(table: Table) -> list[str]:
     files = f"[CSV](tables/{table.name}.csv) · [LaTeX](tables/{table.name}.tex)"
-    return [f"#### {table.title}", table_markdown(table), f"{table.caption} {files}"]
+    return [f"#### {plain(table.title)}", table_markdown(table), f"{plain(table.caption)} {files}"]

@@ -6,6 +6,8 @@ import csv
 import io
 from itertools import groupby
 
+from lewm_probe.core.escaping import markdown as escaped
+from lewm_probe.core.escaping import spreadsheet
 from lewm_probe.reports.tables.table import Table, Value
 
 
@@ -15,7 +17,7 @@ def csv_text(table: Table) -> str:
     Spans of several checkpoints' intervals stand as ``<key>_span_low`` and ``<key>_span_high``.
     """
     grouped = any(row.group for row in table.rows)
-    header = ["group"] if grouped else []
+    header: list[str] = ["group"] if grouped else []
     spread: dict[str, list[bool]] = {}  # key → whether spans, of each pair of columns it has
     for column in table.columns:
         header.append(column.key)
@@ -25,9 +27,9 @@ def csv_text(table: Table) -> str:
             header += [f"{column.key}{'_span' if span else ''}_{end}" for end in ("low", "high")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow(map(spreadsheet, header))
     for row in table.rows:
-        line: list[Value] = [row.group] if grouped else []
+        line: list[Value] = [spreadsheet(row.group)] if grouped else []
         for column in table.columns:
             cell = table.cell(row, column)
             line.append(_exact(cell.value))
@@ -40,16 +42,16 @@ def csv_text(table: Table) -> str:
 
 def markdown(table: Table) -> str:
     """A GitHub-flavoured table; groups are bold rows."""
-    titles = [_pipe(column.full_title) for column in table.columns]
+    titles = [escaped(column.full_title) for column in table.columns]
     lines = [
         _line(titles),
         _line(["---:" if column.numeric else "---" for column in table.columns]),
     ]
     for group, rows in groupby(table.rows, key=lambda row: row.group):
         if group:
-            lines.append(_line([f"**{_pipe(group)}**", *([""] * (len(titles) - 1))]))
+            lines.append(_line([f"**{escaped(group)}**", *([""] * (len(titles) - 1))]))
         for row in rows:
-            lines.append(_line([_pipe(table.cell(row, c).text) for c in table.columns]))
+            lines.append(_line([escaped(table.cell(row, c).text) for c in table.columns]))
     return "\n".join(lines)
 
 
@@ -57,9 +59,5 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _pipe(words: str) -> str:
-    return words.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-
-
 def _exact(value: Value) -> Value:
-    return f"{value:.8g}" if isinstance(value, float) else value
+    return f"{value:.8g}" if isinstance(value, float) else spreadsheet(value)

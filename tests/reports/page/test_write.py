@@ -82,8 +82,8 @@ def test_warnings_stand_first_and_are_escaped(report: Report) -> None:
     warning = "Preflight, pldm: a &lt;warning&gt; &amp; more."
     assert text.index("<h1>A &lt;title&gt;</h1>") < text.index(warning) < text.index("<h2>")
     marked = report.markdown.read_text(encoding="utf-8")
-    assert marked.startswith("# A <title>\n")
-    assert marked.index("- Preflight, pldm: a <warning> & more.") < marked.index("## TwoRoom")
+    assert marked.startswith("# A &lt;title>\n")
+    assert marked.index("- Preflight, pldm: a &lt;warning> & more.") < marked.index("## TwoRoom")
 
 
 def test_markdown_shows_every_figure_and_table(report: Report) -> None:
