@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lewm_probe.cli.options import Debug, Json, Quiet
+from lewm_probe.cli.options import LARGEST_SEED, Debug, Json, Quiet
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
@@ -43,7 +43,9 @@ def collect(
         int | None,
         typer.Option(min=1, help="Processes (default: one a core). The bytes do not depend on it."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")
+    ] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that holds something else.")
     ] = False,
@@ -163,7 +165,7 @@ def check(
     validation_fraction: Annotated[
         float, typer.Option(help="Share of episodes held out, for leakage across the split.")
     ] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of that split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of that split.")] = 0,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

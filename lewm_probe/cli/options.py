@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from lewm_probe.core import resources
+from lewm_probe.models.family_names import family_names
 
 if TYPE_CHECKING:
     from lewm_probe.models.checkpoints.load import LoadOptions
@@ -29,8 +30,14 @@ ResizeName = Literal["bilinear", "bicubic", "area", "positions"]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Where to write. Each command has a default.")
 ]
+LARGEST_SEED = 2**31 - 1
+"""What rows of results hold (``core.config.Seed``, which takes too long to import here)."""
+
 Seed = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Seed of everything random in this command.")
+    int | None,
+    typer.Option(
+        "--seed", min=0, max=LARGEST_SEED, help="Seed of everything random in this command."
+    ),
 ]
 Device = Annotated[
     DeviceName, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")
@@ -85,7 +92,7 @@ Family = Annotated[
     typer.Option(
         "--family",
         metavar="[NAME=]FAMILY",
-        help="lewm or pldm, for checkpoints whose configuration does not tell.",
+        help=f"{' or '.join(family_names())}, for checkpoints whose configuration does not tell.",
     ),
 ]
 Resize = Annotated[

@@ -7,18 +7,45 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lewm_probe.core.errors import LONGEST, UsageError
+from lewm_probe.core.files import FILE, NOTHING, kind_of
+
+LARGEST = 2**63 - 1
+"""Whole numbers beyond it, or below its negative, are of no header: 64 bits do not hold them."""
+
+Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+"""Any whole number of a file."""
+
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+"""Steps, epochs, parameters, trajectories: whatever is counted."""
+
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""A seed: rows of results hold it in 32 bits."""
+
+LONGEST_NAME = 300
+"""Letters of what something is called: a name of a file has 255 at most."""
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+"""What something is called."""
+
+LONGEST_TEXT = 2**18
+"""Letters of any other text; what a data set says of its quantities is the longest."""
+
+LARGEST_YAML = 2**20
+"""Bytes; the longest of ours has 11,000. PyYAML takes a second for as many."""
 
 
 class Config(BaseModel):
-    """Base of recipes and suites: frozen, unknown keys are errors."""
+    """Base of recipes, suites and headers: frozen, unknown keys are errors, numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, str_max_length=LONGEST_TEXT
+    )
 
     @classmethod
     def current(cls) -> type[Self]:
@@ -42,13 +69,23 @@ def read_yaml_file(path: Path, kind: str) -> Any:
     """Plain data from a YAML file; ``kind`` says what it was to be, for messages.
 
     Raises:
-        UsageError: not there, or not YAML.
+        UsageError: not there, no ordinary file, too large, or not YAML.
     """
+    there = kind_of(Path(path))
+    if there == NOTHING:
+        raise UsageError(f"There is no {kind} at {path}. Check the path.")
+    if there != FILE:
+        raise UsageError(
+            f"{path} is {there}, but a {kind} was expected there: a YAML file. Check the path."
+        )
+    if (size := Path(path).stat().st_size) > LARGEST_YAML:
+        raise UsageError(
+            f"{path} has {size:,} bytes, but a {kind} has under {LARGEST_YAML:,}. It is something "
+            "else; check the path."
+        )
     try:
         return read_yaml(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no {kind} at {path}. Check the path.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date, or digits without end
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else ""
         fresh = ", or copy a fresh one with `lewm-probe recipes cp`" if kind == "recipe" else ""
@@ -106,6 +143,10 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
     schema = schema.current()
     if not isinstance(raw, dict):
         raise UsageError(f"{where} must be a mapping of keys to values, not {_type_name(raw)}.")
+    if (key := _without_end(raw)) is not None:
+        raise UsageError(
+            f"{where}: '{key}' is a whole number beyond what 64 bits hold. Fix this value."
+        )
     try:
         text = json.dumps(raw)
     except (TypeError, ValueError, RecursionError) as error:  # a date, or a list within itself
@@ -141,6 +182,21 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
         message = first["msg"].removeprefix("Value error, ")
         problem = f"'{key}' is {_shown(first['input'])}. " if key else ""  # no key: the whole
         raise UsageError(f"{where}: {problem}{message}. Fix this value.") from error
+
+
+def _without_end(raw: Any) -> str | None:
+    """Where plain data holds a whole number of more than 64 bits; None: nowhere."""
+    left: list[tuple[str, Any]] = [("", raw)]
+    seen: set[int] = set()
+    while left:
+        key, value = left.pop()
+        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+            return key
+        if isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))  # a list may hold itself
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            left += [(f"{key}.{name}" if key else str(name), one) for name, one in inner]
+    return None
 
 
 def _shown(value: object) -> str:

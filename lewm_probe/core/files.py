@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from lewm_probe.core.errors import NotWritten, UserError
 
 
@@ -129,29 +127,62 @@ def write_error(path: Path, error: OSError, option: str = "--out") -> NotWritten
     return error
 
 
+FILE, FOLDER, NOTHING = "an ordinary file", "a folder", "nothing"
+"""What ``kind_of`` says of most places."""
+
+
+def kind_of(path: Path) -> str:
+    """What is at a path, in words, with links followed; nothing is opened.
+
+    ``FILE``, ``FOLDER``, ``NOTHING``, or e.g. "a pipe", "a link that leads nowhere", "a link that
+    leads back to itself", "hidden from you (Permission denied)".
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        number = getattr(error, "errno", errno.ENOENT)
+        if number == errno.ELOOP:
+            return "a link that leads back to itself"
+        if number in (errno.ENOENT, errno.ENOTDIR):
+            return "a link that leads nowhere" if os.path.islink(path) else NOTHING
+        return f"hidden from you ({os.strerror(number)})"
+    kinds = {
+        stat.S_IFREG: FILE,
+        stat.S_IFDIR: FOLDER,
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
 def regular_file(path: Path) -> None:
     """Refuse what is no ordinary file before it is opened: reading a pipe never ends.
 
     Raises:
-        UserError: nothing there, a folder, a pipe or a device, or no permission to look.
+        UserError: nothing there, a folder, a pipe, a device or a link that leads to no file, or no
+            permission to look.
     """
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}). Check the path and its permissions."
-        ) from error
-    if not stat.S_ISREG(mode):
-        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-        kind = kinds.get(stat.S_IFMT(mode), "a device")
-        raise UserError(
-            f"{path} is {kind}, but an ordinary file was expected there. Give the path of the "
-            "checkpoint file itself."
-        )
+    path = Path(path)
+    kind = kind_of(path)
+    if kind == FILE:
+        return
+    if kind == NOTHING or kind.startswith("hidden"):
+        try:
+            path.stat()
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be read ({error.strerror}). Check the path and its permissions."
+            ) from error
+    raise UserError(
+        f"{path} is {kind}, but an ordinary file was expected there. Give the path of the file "
+        "itself."
+    )
 
 
 def content_hash(*parts: object) -> str:
     """SHA-256 (first 32 hex digits) of arrays, bytes, plain values, with types and shapes."""
+    import numpy as np  # not above: the command line looks at paths before it needs arrays
+
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):

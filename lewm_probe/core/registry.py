@@ -155,6 +155,14 @@ class Registry(Generic[T]):
         return found
 
 
+def names_of(group: str, built_in: Mapping[str, str]) -> tuple[str, ...]:
+    """The names that a registry of this group knows before anything is registered in a process.
+
+    Where they are needed before the interface may be imported.
+    """
+    return tuple(sorted({*built_in, *(e.name for e in _installed(group, tuple(sys.path)))}))
+
+
 def _is_subclass(thing: Any, interface: type[Any]) -> bool:
     return isinstance(thing, type) and issubclass(thing, interface)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lewm_probe.core.errors import UsageError, short, unknown_name
+from lewm_probe.core.files import FILE, NOTHING, kind_of
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -86,10 +87,15 @@ def _names(root: Path) -> list[str]:
 
 
 def _find(kind: str, typed: str | Path, root: Path, top_level: str) -> Path:
-    if Path(typed).is_file():
+    if kind_of(Path(typed)) == FILE:
         return Path(typed)
     bare = str(typed).removesuffix(".yaml").removeprefix(top_level)
     known = _names(root)
     if bare in known:
         return root / f"{bare}.yaml"
+    if (there := kind_of(Path(typed))) != NOTHING:
+        raise UsageError(
+            f"{typed} is {there}, but a {kind} was expected there: a YAML file, or a name from "
+            "`lewm-probe recipes ls`."
+        )
     raise unknown_name(kind, str(typed), known)

@@ -60,6 +60,10 @@ class ModelSpec:
     recurrent: bool = False
 
 
+MOST = {"train_seed": 2**31 - 1, "step": 2**63 - 1}
+"""What rows of results hold."""
+
+
 def spec_fault(spec: ModelSpec) -> str | None:
     """What in an untrusted spec cannot be, and what was expected; None where nothing is wrong."""
     if not isinstance(spec.family, str) or not spec.family.strip():
@@ -83,6 +87,10 @@ def spec_fault(spec: ModelSpec) -> str | None:
         value = getattr(spec, name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             return f"spec.{name} is {value!r}; expected a whole number, or None"
+        if value is not None and not 0 <= value <= MOST[name]:
+            return (
+                f"spec.{name} is {value}; expected a whole number from 0 to {MOST[name]}, or None"
+            )
     world: object = spec.world
     if world is not None and not isinstance(world, str):
         return f"spec.world is {world!r}; expected the name of a world, or None"

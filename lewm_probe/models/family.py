@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from lewm_probe.core.config import Config
+from lewm_probe.core.config import Config, Count, Name, Seed
 from lewm_probe.core.registry import Registry
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.family_names import BUILT_IN, GROUP
 from lewm_probe.models.images import Resize
 from lewm_probe.results.cards import Card
 
@@ -36,13 +36,13 @@ class Origin(Config):
         recipe: name of the recipe.
     """
 
-    family: str
-    world: str | None = None
-    seed: int | None = None
-    step: int | None = Field(None, ge=0)
-    epoch: int | None = Field(None, ge=0)
-    data_fingerprint: str | None = None
-    recipe: str | None = None
+    family: Name
+    world: Name | None = None
+    seed: Seed | None = None
+    step: Count | None = None
+    epoch: Count | None = None
+    data_fingerprint: Name | None = None
+    recipe: Name | None = None
 
 
 class Trainee(nn.Module):
@@ -121,13 +121,5 @@ class Family:
         return ""
 
 
-FAMILIES: Registry[ModelFamily] = Registry(
-    "lewm_probe.families",
-    ModelFamily,
-    {
-        "lewm": "lewm_probe.families.lewm:LEWM",
-        "pldm": "lewm_probe.families.pldm:PLDM",
-    },
-    what="family",
-)
+FAMILIES: Registry[ModelFamily] = Registry(GROUP, ModelFamily, BUILT_IN, what="family")
 """Families by the name that recipes and checkpoints give them."""

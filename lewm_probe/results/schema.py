@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from lewm_probe.core.config import LONGEST_TEXT, Count, Name, Seed, Whole
+
 SCHEMA_VERSION = 3
 """3: metrics as a table; rows say window and dose. 2: with cards. Both earlier ones are read."""
 
@@ -42,7 +44,9 @@ stored numbers (no rows, no interval)."""
 class Record(BaseModel):
     """Frozen and closed; what is not finite is written as null."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="null", str_max_length=LONGEST_TEXT
+    )
 
 
 class Metric(Record):
@@ -53,28 +57,28 @@ class Metric(Record):
     significant digits.
     """
 
-    model: str
-    family: str
-    train_seed: int | None = None
-    step: int | None = None
-    world: str
-    analysis: str
-    subject: str | None = None
-    features: str | None = None
-    method: str | None = None
-    control: str | None = None
-    window: str | None = None
-    horizon: int | None = None
+    model: Name
+    family: Name
+    train_seed: Seed | None = None
+    step: Count | None = None
+    world: Name
+    analysis: Name
+    subject: Name | None = None
+    features: Name | None = None
+    method: Name | None = None
+    control: Name | None = None
+    window: Name | None = None
+    horizon: Whole | None = None
     dose: float | None = None
-    stride: int | None = None
-    versus: str | None = None
-    metric: str
+    stride: Count | None = None
+    versus: Name | None = None
+    metric: Name
     value: float | None
-    unit: str | None = None
+    unit: Name | None = None
     ci_low: float | None = None
     ci_high: float | None = None
-    n: int | None = None
-    eval_seed: int | None = None
+    n: Count | None = None
+    eval_seed: Count | None = None
     higher_is_better: bool | None = None
 
     @field_validator("value", "ci_low", "ci_high")
@@ -86,13 +90,13 @@ class Metric(Record):
 class ModelEntry(Record):
     """A checkpoint that was analysed."""
 
-    name: str
-    family: str
-    train_seed: int | None = None
-    step: int | None = None
-    world: str | None = None
-    fingerprint: str
-    parameters: int | None = None
+    name: Name
+    family: Name
+    train_seed: Seed | None = None
+    step: Count | None = None
+    world: Name | None = None
+    fingerprint: Name
+    parameters: Count | None = None
     source: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     curves: dict[str, list[float | None]] = Field(default_factory=dict)
@@ -132,9 +136,9 @@ class Provenance(Record):
     commit: str | None = None
     hardware: str = ""
     packages: dict[str, str] = Field(default_factory=dict)
-    seeds: dict[str, int] = Field(default_factory=dict)
+    seeds: dict[str, Whole] = Field(default_factory=dict)
     fingerprints: dict[str, str] = Field(default_factory=dict)
-    wall_seconds: float | None = None
+    wall_seconds: float | None = Field(None, ge=0)
     settings: dict[str, Any] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     """Warnings a reader of the numbers must see, e.g. a failed preflight."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, create_model, field_validator
 
-from lewm_probe.core.config import Config, parse, read_yaml_file
+from lewm_probe.core.config import Config, Name, Seed, parse, read_yaml_file
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_recipe
 from lewm_probe.models.family import FAMILIES
@@ -27,9 +27,9 @@ class CollectConfig(Config):
     episodes: int = Field(10_000, ge=2)
     mode: Literal["fixed", "goal"] = "goal"
     length: int = Field(101, ge=2)
-    policy: str = "expert"
+    policy: Name = "expert"
     size: int = Field(224, ge=8)
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
 
 class DataConfig(Config):
@@ -96,8 +96,8 @@ class Expects(Config):
 class Recipe(Config):
     """One training run; ``parse_recipe`` makes one, with the sections of its family."""
 
-    name: str
-    world: str
+    name: Name
+    world: Name
     model: Any
     """Of the family's ``model_config``."""
     objective: Any
@@ -109,7 +109,7 @@ class Recipe(Config):
     """``auto``: bf16 where the accelerator has it, float32 on CPU."""
     resume_every_steps: int = Field(100, ge=1)
     """Steps between saves of the whole training state."""
-    seed: int = Field(3072, ge=0)
+    seed: Seed = 3072
 
     @property
     def steps(self) -> int | None:

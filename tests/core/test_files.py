@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lewm_probe.core.errors import UserError
+from lewm_probe.core.config import read_yaml_file
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import (
     atomic_folder,
     atomic_path,
     content_hash,
     file_hash,
+    kind_of,
+    regular_file,
     safe_name,
     write_error,
     write_text,
 )
+from lewm_probe.core.resources import find_recipe, find_suite
 
 
 def test_a_file_appears_whole_with_ordinary_permissions(tmp_path: Path) -> None:
@@ -205,3 +211,97 @@ def test_any_text_becomes_the_name_of_a_file(text: str) -> None:
 def test_names_that_look_alike_stay_different() -> None:
     assert len({safe_name(text) for text in ("a b", "a/b", "a-b", "../a-b", "a:b")}) == 5
     assert safe_name("two-room_1.5") == "two-room_1.5"
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Iterator[dict[str, Path]]:
+    """One path of each kind, by what it is."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "to-file").symlink_to("file")
+    (tmp_path / "to-folder").symlink_to("folder")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+        yield {
+            "file": tmp_path / "file",
+            "linked file": tmp_path / "to-file",
+            "folder": tmp_path / "folder",
+            "linked folder": tmp_path / "to-folder",
+            "pipe": tmp_path / "pipe",
+            "device": Path("/dev/null"),
+            "socket": tmp_path / "socket",
+            "dangling": tmp_path / "dangling",
+            "loop": tmp_path / "loop",
+            "below a loop": tmp_path / "loop" / "file",
+            "below a file": tmp_path / "file" / "more",
+            "nothing": tmp_path / "none",
+            "zero byte": Path(f"{tmp_path}/a\0b"),
+            "too long": tmp_path / ("x" * 300),
+        }
+
+
+KINDS = {
+    "file": "an ordinary file",
+    "linked file": "an ordinary file",
+    "folder": "a folder",
+    "linked folder": "a folder",
+    "pipe": "a pipe",
+    "device": "a device",
+    "socket": "a socket",
+    "dangling": "a link that leads nowhere",
+    "loop": "a link that leads back to itself",
+    "below a loop": "a link that leads back to itself",
+    "below a file": "nothing",
+    "nothing": "nothing",
+    "zero byte": "nothing",
+    "too long": "hidden from you (File name too long)",
+}
+
+
+def test_what_is_at_a_path_is_said(places: dict[str, Path]) -> None:
+    assert {name: kind_of(path) for name, path in places.items()} == KINDS
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe", "device", "dangling", "loop"])
+def test_only_an_ordinary_file_is_opened(name: str, places: dict[str, Path]) -> None:
+    with pytest.raises(UserError) as caught:
+        regular_file(places[name])
+    assert str(caught.value) == (
+        f"{places[name]} is {KINDS[name]}, but an ordinary file was expected there. Give the path "
+        "of the file itself."
+    )
+    regular_file(places["linked file"])
+
+
+@pytest.mark.parametrize("kind", ["recipe", "suite"])
+@pytest.mark.parametrize("name", ["folder", "pipe", "device", "dangling", "loop"])
+def test_recipes_and_suites_say_what_they_are_instead(
+    name: str, kind: str, places: dict[str, Path]
+) -> None:
+    find = {"recipe": find_recipe, "suite": find_suite}[kind]
+    with pytest.raises(UsageError) as caught:
+        find(places[name])
+    assert str(caught.value) == (
+        f"{places[name]} is {KINDS[name]}, but a {kind} was expected there: a YAML file, or a name "
+        "from `lewm-probe recipes ls`."
+    )
+    with pytest.raises(UsageError) as caught:
+        read_yaml_file(places[name], "gate")
+    assert str(caught.value) == (
+        f"{places[name]} is {KINDS[name]}, but a gate was expected there: a YAML file. Check the "
+        "path."
+    )
+
+
+def test_a_yaml_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(UsageError) as caught:
+        read_yaml_file(path, "recipe")
+    assert str(caught.value) == (
+        f"{path} has 1,048,577 bytes, but a recipe has under 1,048,576. It is something else; "
+        "check the path."
+    )

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lewm_probe.core.errors import NotThere, UserError
-from lewm_probe.core.files import regular_file
+from lewm_probe.core.files import NOTHING, kind_of, regular_file
 from lewm_probe.models.checkpoints.hub import resolve_name
 from lewm_probe.models.checkpoints.places import CONFIG, EXPECTED, SUFFIXES, folder_name, inside
 from lewm_probe.models.checkpoints.registry import Located, formats
@@ -35,7 +35,7 @@ def locate(path: Path | str, hint: str = "") -> Located:
     """
     meant = resolve_name(path)
     place = meant.path
-    if not place.exists():
+    if kind_of(place) == NOTHING:
         near = _nearest(place)
         did = f" Did you mean {near}?" if near else ""
         raise NotThere(f"There is no checkpoint at {place}{hint}.{did} {EXPECTED}")

@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lewm_probe._version import __version__
-from lewm_probe.core.config import Config, parse
+from lewm_probe.core.config import Config, Count, Name, parse
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import atomic_path, regular_file
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
@@ -41,8 +41,8 @@ STEP_NAME = re.compile(r"step_(\d+)\.safetensors")
 class Header(Config):
     """What the file says about itself, as JSON under the key ``lewm_probe``."""
 
-    schema_version: int
-    written_by: str
+    schema_version: Count
+    written_by: Name
     """Version of lewm-probe."""
     meta: Origin
     config: Any

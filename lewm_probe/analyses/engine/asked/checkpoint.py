@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.core.config import split_name
-from lewm_probe.core.errors import LONGEST, NotThere, UsageError, UserError, brief
+from lewm_probe.core.config import LONGEST_NAME, split_name
+from lewm_probe.core.errors import LONGEST, NotThere, UsageError, UserError, brief, short
 from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.checkpoints.action_source import CHECKPOINT
 from lewm_probe.models.checkpoints.load import LoadOptions, load_located, origin_of
@@ -381,5 +381,10 @@ def _parse(spec: str) -> tuple[str | None, str]:
         raise UsageError(
             f"{name!r} is no name for a checkpoint: one line of printable text was expected. Write "
             "name=path, for example lewm=runs/lewm."
+        )
+    if name is not None and len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"'{short(name)}' is no name for a checkpoint: it has {len(name)} letters, and at most "
+            f"{LONGEST_NAME} were expected. Give a shorter one."
         )
     return name, path

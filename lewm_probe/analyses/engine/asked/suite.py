@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, Field, create_model, model_validator
 
-from lewm_probe.core.config import Config, parse
+from lewm_probe.core.config import Config, Name, Seed, parse
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.results.analyses import ANALYSES, in_order
 
@@ -38,7 +38,7 @@ class CleanSettings(Config):
 
     trajectories: int = Field(200, ge=4)
     frames: int = Field(20, ge=6)
-    policy: str = "expert"
+    policy: Name = "expert"
     """Who acts, one of the world's policies."""
 
     def scaled(self, share: float) -> CleanSettings:
@@ -88,11 +88,11 @@ class Suite(Config):
     the class itself has none.
     """
 
-    world: str
+    world: Name
     clean: CleanSettings = CleanSettings()
     random_encoder: RandomEncoderSettings = RandomEncoderSettings()
     statistics: StatisticsSettings = StatisticsSettings()
-    seed: int = Field(7, ge=0)
+    seed: Seed = 7
     """Evaluation seed: of starts, policies, interventions and resampling."""
 
     if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from lewm_probe._version import __version__
-from lewm_probe.core.config import Config
+from lewm_probe.core.config import Config, Count, Name
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_path, write_text
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
@@ -45,12 +45,12 @@ class Sidecar(Config):
         action_source: where they came from when this was written (``JEPA.statistics_source``).
     """
 
-    schema_version: int
-    written_by: str
+    schema_version: Count
+    written_by: Name
     meta: Origin
     action_mean: tuple[float, ...]
     action_std: tuple[float, ...]
-    action_source: str | None = None
+    action_source: Name | None = None
 
     @property
     def statistics(self) -> ActionStatistics:

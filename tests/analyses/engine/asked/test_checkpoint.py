@@ -39,6 +39,15 @@ def write(path, model, **meta):
         ({"history": 0}, "its spec.history is 0; expected a whole number from 1 up"),
         ({"image_size": "32"}, "its spec.image_size is '32'; expected a whole number from 1 up"),
         ({"train_seed": "a"}, "its spec.train_seed is 'a'; expected a whole number, or None"),
+        (
+            {"train_seed": 2**31},
+            "its spec.train_seed is 2147483648; expected a whole number from 0 to 2147483647, or "
+            "None",
+        ),
+        (
+            {"step": -1},
+            "its spec.step is -1; expected a whole number from 0 to 9223372036854775807, or None",
+        ),
     ],
 )
 def test_a_strangers_spec_that_cannot_be(doubles, changes, message):
@@ -445,3 +454,12 @@ def test_a_rank_has_one_name_in_runs_of_today_and_of_earlier_versions(tmp_path: 
         "validation_centered_effective_rank": [None, 4.0],
         "validation_effective_rank": [None, 5.0],
     }
+
+
+def test_a_name_without_end_is_refused_before_any_work():
+    with pytest.raises(UsageError) as error:
+        load_checkpoints([f"{'x' * 301}=nowhere"])
+    assert str(error.value) == (
+        f"'{'x' * 80} …' is no name for a checkpoint: it has 301 letters, and at most 300 were "
+        "expected. Give a shorter one."
+    )
