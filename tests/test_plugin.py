@@ -146,8 +146,10 @@ def test_only_lewm_and_pldm_have_a_released_shape(ask: Ask, work: Path, tmp_path
     with pytest.raises(lewm_probe.core.errors.UserError) as error:
         export_swm(tmp_path, lewm_probe.load_model(work / "patches"))
     assert str(error.value) == (
-        "A model of the family toy_patches has no released shape: only lewm and pldm were "
-        "published. Keep it as the .safetensors file it is."
+        "A model of the family toy_patches has no released shape. What can be exported: the "
+        "families lewm and pldm with the encoders vit-tiny, vit-small, vit-base, vit-large, "
+        "vit-huge, as the recipes two-room/lewm and two-room/lewm-vit-cpu make. All else stays the "
+        ".safetensors file it is, which every command reads."
     )
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import Field, create_model, field_validator
 
-from lewm_probe.core.config import Config, Name, Seed, parse, read_yaml_file
-from lewm_probe.core.errors import UsageError
+from lewm_probe.core.config import Config, Name, Seed, parse, read_yaml, read_yaml_file
+from lewm_probe.core.errors import UsageError, short
 from lewm_probe.core.resources import find_recipe
 from lewm_probe.models.family import FAMILIES
 
@@ -196,32 +196,54 @@ def override(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     for item in overrides:
         key, equals, text = item.partition("=")
         if not equals:
-            raise UsageError(f"'{item}' is not an override. Write it as key=value, e.g. seed=1.")
+            raise UsageError(
+                f"'{short(item)}' is not an override. Write it as key=value, e.g. seed=1."
+            )
         *parents, last = key.split(".")
         node = raw
         for parent in parents:
             child = node.get(parent)
             if not isinstance(child, dict):
                 raise UsageError(
-                    f"There is no recipe key '{key}': '{parent}' holds no further keys. "
-                    f"Keys beside it: {', '.join(sorted(node))}."
+                    f"There is no recipe key '{short(key)}': {_no_section(parent, node)}"
                 )
             node = child
+        if isinstance(node.get(last), dict):
+            keys = list(node[last])
+            raise UsageError(
+                f"'{key}' is a section of the recipe, whose keys are set one by one, e.g. "
+                f"--set {key}.{keys[0]}=…. Its keys: {', '.join(sorted(keys))}."
+            )
         node[last] = _value(key, text)
-    return parse_recipe(raw, "The recipe with its overrides")
+    try:
+        return parse_recipe(raw, "The recipe with its overrides")
+    except UsageError as error:
+        family = raw["objective"].get("name")
+        if family != recipe.family and family in FAMILIES:
+            raise UsageError(
+                f"'objective.name' cannot be set to '{family}' in a recipe of the family "
+                f"{recipe.family}: its other keys are of that family. Take a recipe of the family "
+                f"{family}: `lewm-probe recipes ls`."
+            ) from error
+        raise
+
+
+def _no_section(name: str, node: Mapping[str, Any]) -> str:
+    """Why a key cannot lie below ``name``, and what was meant."""
+    beside = f"Keys beside it: {', '.join(sorted(node))}."
+    if name in node:
+        return f"'{name}' holds no further keys. {beside}"
+    sections = [known for known, value in node.items() if isinstance(value, dict)]
+    near = difflib.get_close_matches(short(name), sections, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no section '{short(name)}'.{hint} {beside}"
 
 
 def _value(key: str, text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return read_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"The value of '{key}' is {text!r}, which is not YAML. Write it as in a recipe, e.g. "
-            "--set 'model.encoder.channels=[16, 32]'."
+            f"The value of '{key}' is {short(text)!r}, which is not YAML. Write it as in a recipe, "
+            "e.g. --set 'model.encoder.channels=[16, 32]'."
         ) from error
-    if isinstance(value, str):
-        try:  # YAML 1.1 reads 1e-3 as a string
-            return float(value)
-        except ValueError:
-            return value
-    return value

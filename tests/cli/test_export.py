@@ -50,7 +50,10 @@ def test_what_has_no_released_shape(run: Run, make_checkpoint: Callable[..., Pat
     assert answer.exit_code == 1
     assert answer.stderr == (
         "Error: A model with the encoder cnn has no released shape: the published code knows ViT "
-        "encoders only. Keep it as the .safetensors file it is.\n"
+        "encoders only. What can be exported: the families lewm and pldm with the encoders "
+        "vit-tiny, vit-small, vit-base, vit-large, vit-huge, as the recipes two-room/lewm and "
+        "two-room/lewm-vit-cpu make. All else stays the .safetensors file it is, which every "
+        "command reads.\n"
     )
     assert not Path("out").exists()
 

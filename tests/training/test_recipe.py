@@ -85,15 +85,84 @@ def test_overrides_reach_nested_keys_and_read_exponents() -> None:
     assert (recipe.optimizer.learning_rate, recipe.seed) == (1e-3, 5)
 
 
+KEYS = (
+    "data, logging, model, name, objective, optimizer, precision, resume_every_steps, seed, world"
+)
+BESIDE = f"Keys beside it: {KEYS}."
+
+
 @pytest.mark.parametrize(
     ("item", "message"),
     [
         ("seed", "'seed' is not an override. Write it as key=value, e.g. seed=1."),
         (
             "seed.deep=1",
-            "There is no recipe key 'seed.deep': 'seed' holds no further keys. Keys beside it: "
-            "data, logging, model, name, objective, optimizer, precision, resume_every_steps, "
-            "seed, world.",
+            f"There is no recipe key 'seed.deep': 'seed' holds no further keys. {BESIDE}",
+        ),
+        (
+            "optimiser.batch=8",
+            "There is no recipe key 'optimiser.batch': there is no section 'optimiser'. Did you "
+            f"mean 'optimizer'? {BESIDE}",
+        ),
+        (
+            "model.encodr.name=cnn",
+            "There is no recipe key 'model.encodr.name': there is no section 'encodr'. Did you "
+            "mean 'encoder'? Keys beside it: encoder, env_action_width, frame_skip, history, "
+            "image_size, latent_width, predictor, projector_hidden.",
+        ),
+        (
+            "model.encoder.nme=cnn",
+            "The recipe with its overrides has an unknown key 'model.encoder.nme'. Did you mean "
+            "'name'? Known keys there: channels, heads, layers, mlp_width, name, patch_size, "
+            "width.",
+        ),
+        ("=3", f"The recipe with its overrides has an unknown key ''. Known keys there: {KEYS}."),
+        (".=3", f"There is no recipe key '.': there is no section ''. {BESIDE}"),
+        (
+            "optimizer={}",
+            "'optimizer' is a section of the recipe, whose keys are set one by one, e.g. --set "
+            "optimizer.learning_rate=…. Its keys: accumulate, batch, epochs, gradient_clip, "
+            "learning_rate, steps_per_epoch, warmup_fraction, weight_decay.",
+        ),
+        (
+            "optimizer.batch=1",
+            "The recipe with its overrides: 'optimizer.batch' is 1. Input should be greater than "
+            "or equal to 2. Fix this value.",
+        ),
+        (
+            "model.history=abc",
+            "The recipe with its overrides: 'model.history' is 'abc'. Input should be a valid "
+            "integer. Fix this value.",
+        ),
+        (
+            "seed=[1,2]",
+            "The recipe with its overrides: 'seed' is [1, 2]. Input should be a valid integer. "
+            "Fix this value.",
+        ),
+        (
+            f"seed={10**30}",
+            "The recipe with its overrides: 'seed' is a whole number beyond what 64 bits hold. Fix "
+            "this value.",
+        ),
+        (
+            "seed=2147483648",
+            "The recipe with its overrides: 'seed' is 2147483648. Input should be less than or "
+            "equal to 2147483647. Fix this value.",
+        ),
+        (
+            "optimizer.learning_rate=.inf",
+            "The recipe with its overrides: 'optimizer.learning_rate' is inf. Input should be a "
+            "finite number. Fix this value.",
+        ),
+        (
+            "optimizer.learning_rate=nan",
+            "The recipe with its overrides: 'optimizer.learning_rate' is 'nan'. Input should be a "
+            "valid number. Fix this value.",
+        ),
+        (
+            "objective.name=pldm",
+            "'objective.name' cannot be set to 'pldm' in a recipe of the family lewm: its other "
+            "keys are of that family. Take a recipe of the family pldm: `lewm-probe recipes ls`.",
         ),
     ],
 )
@@ -147,10 +216,29 @@ def test_what_a_recipe_expects_is_closed(tmp_path: Path, section: str, message: 
         assert str(caught.value) == message.format(path=path)
 
 
-def test_an_override_that_is_no_yaml_says_which_key() -> None:
+@pytest.mark.parametrize(
+    ("key", "text", "shown"),
+    [
+        ("model.encoder.channels", "[4, 4", "'[4, 4'"),
+        ("seed", "!!python/object/apply:os.system [ls]", "'!!python/object/apply:os.system [ls]'"),
+        ("data", None, None),
+        ("seed", "2001-99-99", "'2001-99-99'"),
+        ("seed", "9" * 5000, f"'{'9' * 80} …'"),
+        ("seed", "[" * 3000, f"'{'[' * 80} …'"),
+        ("name", "&a [*a]", "'&a [*a]'"),
+        ("name", "\x1b[31mred", r"'\x1b[31mred'"),
+    ],
+)
+def test_an_override_that_is_no_yaml_says_which_key(
+    key: str, text: str | None, shown: str | None
+) -> None:
+    if text is None:  # a billion laughs
+        key, levels = "name", [f"a{k}: &a{k} [{f'*a{k - 1},' * 9}]" for k in range(1, 10)]
+        text = f"{{a0: &a0 [x], {', '.join(levels)}}}"
+        shown = repr(f"{text[:80]} …")
     with pytest.raises(UsageError) as caught:
-        load_recipe("two-room/lewm-cpu", ["model.encoder.channels=[4, 4"])
+        load_recipe("two-room/lewm-cpu", [f"{key}={text}"])
     assert str(caught.value) == (
-        "The value of 'model.encoder.channels' is '[4, 4', which is not YAML. Write it as in a "
-        "recipe, e.g. --set 'model.encoder.channels=[16, 32]'."
+        f"The value of '{key}' is {shown}, which is not YAML. Write it as in a recipe, e.g. --set "
+        "'model.encoder.channels=[16, 32]'."
     )

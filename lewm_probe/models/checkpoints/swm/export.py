@@ -17,10 +17,10 @@ import torch
 
 from lewm_probe._version import __version__
 from lewm_probe.core.config import Config, Count, Name
-from lewm_probe.core.errors import UserError
+from lewm_probe.core.errors import UserError, short
 from lewm_probe.core.files import atomic_path, write_text
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.config import ModelConfig
+from lewm_probe.models.config import VIT_SIZES, ModelConfig
 from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 
@@ -107,6 +107,15 @@ def export_swm(folder: Path, model: JEPA, *, meta: Origin | None = None) -> None
     write_text(folder / "lewm_probe.json", sidecar.model_dump_json(indent=2) + "\n")
 
 
+def _exported() -> str:
+    """What can be exported, and what to do with the rest."""
+    return (
+        f"What can be exported: the families {' and '.join(MODEL_NAMES)} with the encoders "
+        f"{', '.join(VIT_SIZES)}, as the recipes two-room/lewm and two-room/lewm-vit-cpu make. All "
+        "else stays the .safetensors file it is, which every command reads."
+    )
+
+
 def released_tree(config: ModelConfig, family: str) -> dict[str, Any]:
     """The Hydra tree of a model.
 
@@ -116,14 +125,13 @@ def released_tree(config: ModelConfig, family: str) -> dict[str, Any]:
     """
     if family not in MODEL_NAMES:
         raise UserError(
-            f"A model of the family {family} has no released shape: only "
-            f"{' and '.join(MODEL_NAMES)} were published. Keep it as the .safetensors file it is."
+            f"A model of the family {short(family)} has no released shape. {_exported()}"
         )
     config = config.resolved()
     if not config.encoder.is_vit:
         raise UserError(
             f"A model with the encoder {config.encoder.name} has no released shape: the published "
-            "code knows ViT encoders only. Keep it as the .safetensors file it is."
+            f"code knows ViT encoders only. {_exported()}"
         )
     predictor, vit = config.predictor, config.encoder.vit
     if predictor.heads == 1 and predictor.head_width == config.predictor_width:

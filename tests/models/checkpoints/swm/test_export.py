@@ -55,6 +55,13 @@ def test_round_trip_is_identity(
         assert torch.equal(tensor, expected)
 
 
+EXPORTED = (
+    "What can be exported: the families lewm and pldm with the encoders vit-tiny, vit-small, "
+    "vit-base, vit-large, vit-huge, as the recipes two-room/lewm and two-room/lewm-vit-cpu make. "
+    "All else stays the .safetensors file it is, which every command reads."
+)
+
+
 def test_all_that_is_known_of_it_comes_back(tmp_path: Path) -> None:
     meta = Origin(
         family="lewm", world="push-t", seed=1, step=5, epoch=2, data_fingerprint="a", recipe="r"
@@ -95,14 +102,11 @@ def test_models_without_a_released_shape(tmp_path: Path, small: JEPA) -> None:
         export_swm(tmp_path, small)
     assert str(caught.value) == (
         "A model with the encoder cnn has no released shape: the published code knows ViT encoders "
-        "only. Keep it as the .safetensors file it is."
+        f"only. {EXPORTED}"
     )
     with pytest.raises(UserError) as caught:
         released_tree(UNEQUAL, "dino_wm")
-    assert str(caught.value) == (
-        "A model of the family dino_wm has no released shape: only lewm and pldm were published. "
-        "Keep it as the .safetensors file it is."
-    )
+    assert str(caught.value) == (f"A model of the family dino_wm has no released shape. {EXPORTED}")
     wide = UNEQUAL.predictor.model_copy(update={"head_width": 24})
     with pytest.raises(UserError) as caught:
         released_tree(UNEQUAL.model_copy(update={"predictor": wide}), "lewm")
