@@ -11,6 +11,7 @@ from lewm_probe.cli import options
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
+from lewm_probe.core.files import safe_folder, safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +156,10 @@ def _train_several(
 
 def default_run(recipe: Recipe) -> Path:
     """Where a run goes when nothing else is said: ``runs/<recipe>-seed<seed>``."""
-    return Path("runs") / f"{recipe.name.replace(' (fast)', '-fast')}-seed{recipe.seed}"
+    # A recipe may be a stranger's, and what it is called must not lead elsewhere.
+    return Path("runs") / safe_folder(
+        f"{recipe.name.replace(' (fast)', '-fast')}-seed{recipe.seed}"
+    )
 
 
 def default_data(recipe: Recipe) -> Path:
@@ -164,7 +168,7 @@ def default_data(recipe: Recipe) -> Path:
     parts = [recipe.world, f"{asked.size}px", str(asked.episodes), asked.mode]
     parts += [asked.policy] if asked.policy != "expert" else []
     name = "-".join([*parts, f"seed{asked.seed}.h5"])
-    return Path("runs/data") / name
+    return Path("runs/data") / safe_name(name)
 
 
 def existing_data(recipe: Recipe) -> Path:
@@ -173,18 +177,20 @@ def existing_data(recipe: Recipe) -> Path:
     Raises:
         UsageError: not there; says how to collect it.
     """
+    from shlex import join
+
     from lewm_probe.core.errors import UsageError
 
     path, asked = default_data(recipe), recipe.data.collect
     if path.is_file():
         return path
-    length = f" --length {asked.length}"
-    policy = f" --policy {asked.policy}" if asked.policy != "expert" else ""
+    words = ["lewm-probe", "data", "collect", recipe.world, "--episodes", asked.episodes]
+    words += ["--mode", asked.mode, "--length", asked.length]
+    words += ["--policy", asked.policy] if asked.policy != "expert" else []
+    words += ["--size", asked.size, "--seed", asked.seed, "--out", path]
     raise UsageError(
         f"The recipe {recipe.name} needs a data set and none is at {path}. Give one with --data, "
-        f"or collect the one it was made for: lewm-probe data collect {recipe.world} "
-        f"--episodes {asked.episodes} --mode {asked.mode}{length}{policy} --size {asked.size} "
-        f"--seed {asked.seed} --out {path}"
+        f"or collect the one it was made for: {join(map(str, words))}"
     )
 
 

@@ -28,10 +28,10 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """A seed: rows of results hold it in 32 bits."""
 
 LONGEST_NAME = 300
-"""Letters of what something is called: a name of a file has 255 at most."""
+"""Letters of a name that somebody gives: a name of a file has 255 at most."""
 
-Name = Annotated[str, Field(max_length=LONGEST_NAME)]
-"""What something is called."""
+Name = Annotated[str, Field(max_length=1000)]
+"""What something is called, in a file: a given name with whatever we put around it."""
 
 LONGEST_TEXT = 2**18
 """Letters of any other text; what a data set says of its quantities is the longest."""

@@ -105,6 +105,24 @@ def safe_name(text: str, limit: int = 100) -> str:
     return f"{plain[: limit - 7].rstrip('-.') or 'unnamed'}-{content_hash(text)[:6]}"
 
 
+def safe_folder(text: str) -> Path:
+    """A name such as ``two-room/lewm`` as a path below a folder, which it never leaves.
+
+    >>> safe_folder("two-room/my run").as_posix(), safe_folder("../../etc").as_posix()
+    ('two-room/my run', 'unnamed-da081b/unnamed-da081b/etc')
+    """
+    return Path(*(part if _harmless(part) else safe_name(part) for part in text.split("/")))
+
+
+def _harmless(part: str) -> bool:
+    return (
+        part.isprintable()
+        and not part.startswith(".")
+        and "\\" not in part
+        and 0 < len(part) <= 100
+    )
+
+
 def write_error(path: Path, error: OSError, option: str = "--out") -> NotWritten | OSError:
     """Turn the operating system's refusal to write into a readable error; pass others through."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

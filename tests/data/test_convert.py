@@ -192,7 +192,7 @@ def test_last_actions_are_found_and_mended(changed: Callable, tmp_path: Path, na
         "problem",
         "the first action stands again in the last row of 12 episodes (0, 1, 2, 3, 4, …), a fault "
         "of stable-worldmodel from 2026-04-24 to 2026-07-21: set it to NaN, for example with "
-        "`lewm-probe data convert --fix-last-actions`",
+        "`lewm-probe data convert --mend-last-actions`",
     )
     convert(faulty, tmp_path / f"mended-{name}", mend_last_actions=True)
     with open_episodes(tmp_path / f"mended-{name}") as data:

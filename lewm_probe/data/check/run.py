@@ -21,7 +21,7 @@ STILL_SHARE = 0.2
 SHARED_SHARE = 0.01
 """Share of runs of images seen in another episode, or across the split, that is one."""
 
-_MEND = "for example with `lewm-probe data convert --fix-last-actions`"
+_MEND = "for example with `lewm-probe data convert --mend-last-actions`"
 
 
 @dataclass(frozen=True)

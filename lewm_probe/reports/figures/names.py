@@ -171,8 +171,11 @@ def _known(text: str) -> str:
     """What the font lacks as □; what has no width (joiners, accents) not at all."""
     found = []
     for letter in text:
-        if ord(letter) in _letters() or letter == "\n":
+        kind = unicodedata.category(letter)
+        if kind == "Cf":  # the font has some, which turn the order of letters or end in an error
+            continue
+        if letter == "\n" or (ord(letter) in _letters() and kind not in ("Zl", "Zp")):
             found.append(letter)
-        elif unicodedata.category(letter) not in ("Mn", "Me", "Cf"):
+        elif kind not in ("Mn", "Me"):
             found.append(MISSING)
     return "".join(found)

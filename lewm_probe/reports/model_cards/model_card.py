@@ -16,6 +16,7 @@ from typing import Any
 
 from lewm_probe._version import __version__
 from lewm_probe.core.escaping import markdown as escaped
+from lewm_probe.core.escaping import terminal
 from lewm_probe.core.files import content_hash, safe_name, write_text
 from lewm_probe.reports import formatting, labels
 from lewm_probe.reports.model_cards.headlines import headlines, task
@@ -263,6 +264,7 @@ def _checkpoint(entry: ModelEntry, family: str) -> list[str]:
     blocks = ["## The checkpoint", "\n".join(lines)]
     if entry.config:
         plain = json.dumps(_without_paths(entry.config), indent=2, ensure_ascii=False, default=str)
+        plain = terminal(plain, lines=True)
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", plain)), default=0))
         blocks += ["Configuration:", f"{fence}json\n{plain}\n{fence}"]
     return blocks

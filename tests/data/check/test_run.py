@@ -84,7 +84,7 @@ def _rename(file: h5py.File) -> None:
                 "problem",
                 "the first action stands again in the last row of 12 episodes (0, 1, 2, 3, 4, …), "
                 "a fault of stable-worldmodel from 2026-04-24 to 2026-07-21: set it to NaN, for "
-                "example with `lewm-probe data convert --fix-last-actions`",
+                "example with `lewm-probe data convert --mend-last-actions`",
             ),
         ),
         (
@@ -93,7 +93,7 @@ def _rename(file: h5py.File) -> None:
                 "last actions",
                 "problem",
                 "an action stands in the last row of 1 episode (1), where it leads nowhere: set it "
-                "to NaN, for example with `lewm-probe data convert --fix-last-actions`",
+                "to NaN, for example with `lewm-probe data convert --mend-last-actions`",
             ),
         ),
         (

@@ -40,7 +40,17 @@ def test_no_two_names_look_alike() -> None:
 
 def test_joiners_and_accents_without_a_letter_take_no_box() -> None:
     assert drawable(["a\N{ZERO WIDTH JOINER}\N{VARIATION SELECTOR-256}🦊"]) == {
-        "a\N{ZERO WIDTH JOINER}\N{VARIATION SELECTOR-256}🦊": "a\N{ZERO WIDTH JOINER}□"
+        "a\N{ZERO WIDTH JOINER}\N{VARIATION SELECTOR-256}🦊": "a□"
+    }
+
+
+def test_what_turns_the_order_of_letters_is_not_drawn() -> None:
+    """The font has such letters, and the PDF writer fails at them."""
+    names = ["lewm", "le\N{ZERO WIDTH SPACE}wm", "\N{RIGHT-TO-LEFT OVERRIDE}lewm", "a\x1bb\u2028c"]
+    assert drawable(names) == {
+        names[1]: "lewm (1)",
+        names[2]: "lewm (2)",
+        names[3]: "a□b□c",
     }
 
 
