@@ -41,22 +41,31 @@ def read_json(path: Path) -> Any:
             f"{LARGEST_JSON:,}. It is something else; give the original."
         )
     try:
-        text = data.decode("utf-8")
-        _bound_depth(path, text)
+        return parse_json(data.decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise _not_json(str(path), f"byte {error.start} is no UTF-8 text") from error
+
+
+def parse_json(text: str, where: str) -> Any:
+    """The plain data in a text, such as a header; ``where`` names its source in errors.
+
+    Raises:
+        UserError: as ``read_json``.
+    """
+    _bound_depth(where, text)
+    try:
         return json.loads(
             text,
-            parse_constant=lambda word: _refuse(path, f"{word} is no number that JSON has"),
-            parse_int=lambda digits: _whole(path, digits),
-            parse_float=lambda digits: _decimal(path, digits),
-            object_pairs_hook=lambda pairs: _object(path, pairs),
+            parse_constant=lambda word: _refuse(where, f"{word} is no number that JSON has"),
+            parse_int=lambda digits: _whole(where, digits),
+            parse_float=lambda digits: _decimal(where, digits),
+            object_pairs_hook=lambda pairs: _object(where, pairs),
         )
-    except UnicodeDecodeError as error:
-        raise _not_json(path, f"byte {error.start} is no UTF-8 text") from error
     except json.JSONDecodeError as error:
-        raise _not_json(path, f"at character {error.pos}: {error.msg}") from error
+        raise _not_json(where, f"at character {error.pos}: {error.msg}") from error
 
 
-def _bound_depth(path: Path, text: str) -> None:
+def _bound_depth(where: str, text: str) -> None:
     depth, quoted, escaped = 0, False, False
     for character in text:
         if quoted:
@@ -67,38 +76,38 @@ def _bound_depth(path: Path, text: str) -> None:
         elif character in "[{":
             depth += 1
             if depth > MOST_DEPTH:
-                _refuse(path, f"its brackets lie more than {MOST_DEPTH} deep in each other")
+                _refuse(where, f"its brackets lie more than {MOST_DEPTH} deep in each other")
         elif character in "]}":
             depth -= 1
 
 
-def _object(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
-            _refuse(path, f"the key '{key[:60]}' stands twice in it")
+            _refuse(where, f"the key '{key[:60]}' stands twice in it")
         made[key] = value
     return made
 
 
-def _whole(path: Path, digits: str) -> int:
+def _whole(where: str, digits: str) -> int:
     if len(digits.lstrip("-")) > MOST_DIGITS:
-        _refuse(path, f"a whole number in it has {len(digits):,} digits")
+        _refuse(where, f"a whole number in it has {len(digits):,} digits")
     return int(digits)
 
 
-def _decimal(path: Path, digits: str) -> float:
+def _decimal(where: str, digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
-        _refuse(path, f"the number {digits[:20]} in it is beyond all computers")
+        _refuse(where, f"the number {digits[:20]} in it is beyond all computers")
     return value
 
 
-def _refuse(path: Path, why: str) -> NoReturn:
-    raise UserError(f"{path} is not read: {why}. Fix the file, or fetch the original again.")
+def _refuse(where: str, why: str) -> NoReturn:
+    raise UserError(f"{where} is not read: {why}. Fix the file, or fetch the original again.")
 
 
-def _not_json(path: Path, why: str) -> UserError:
+def _not_json(where: str, why: str) -> UserError:
     return UserError(
-        f"{path} is not JSON ({why}). It is of another kind, or was cut short; fetch it again."
+        f"{where} is not JSON ({why}). It is of another kind, or was cut short; fetch it again."
     )

@@ -20,6 +20,7 @@ import yaml
 from typer.testing import CliRunner
 from typer.testing import Result as Answer
 
+from lewm_probe.analyses.engine.asked.checkpoint import training_curves
 from lewm_probe.cli.main import app
 from lewm_probe.core.escaping import HIDDEN
 from lewm_probe.core.resources import find_recipe
@@ -169,13 +170,65 @@ def test_numbers_of_a_header_are_bounded(run: Run, key: str, value: Any) -> None
         run("inspect", path)  # so many steps are many, and no fault
         return
     answer = run("inspect", path, code=1)
+    why = {
+        str(10**30): "is not read: a whole number in it has 31 digits",
+        str(2**63): "is not read: a whole number in it has 19 digits",
+        "NaN": "is not read: NaN is no number that JSON has",
+    }
     found = re.fullmatch(
-        rf"Error: The header of model\.safetensors: '(meta\.{key})' is (?s:.+)\. Fix this value\.\n"
-        rf"|Error: The header of model\.safetensors: '(meta\.{key})' is a whole number beyond what "
-        r"64 bits hold\. Fix this value\.\n",
+        rf"Error: The header of model\.safetensors: 'meta\.{key}' is .+\. Input should be .+\. Fix "
+        rf"this value\.\n|Error: The header of model\.safetensors {why.get(str(value))}"
+        r"\. Fix the file, or fetch the original again\.\n",
         answer.stderr,
     )
     assert found, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[" * 10_000, "is not read: its brackets lie more than 32 deep in each other"),
+        ('{"a": ' + "9" * 5000 + "}", "is not read: a whole number in it has 5,000 digits"),
+        ('{"a": 1e999}', "is not read: the number 1e999 in it is beyond all computers"),
+        ('{"a": 1, "a": 2}', "is not read: the key 'a' stands twice in it"),
+        ('{"a\x1b[31m": 1, "a\x1b[31m": 2}', "is not JSON (at character 3: Invalid control "
+         "character at)"),
+    ],
+)  # fmt: skip
+def test_a_header_is_strict_json(run: Run, text: str, why: str) -> None:
+    path = checkpoint(Path("model.safetensors"))
+    stored = path.read_bytes()
+    length = int.from_bytes(stored[:8], "little")
+    header = json.loads(stored[8 : 8 + length])
+    header["__metadata__"]["lewm_probe"] = text
+    made = json.dumps(header).encode()
+    path.write_bytes(len(made).to_bytes(8, "little") + made + stored[8 + length :])
+    answer = run("inspect", path, code=1)
+    end = (
+        "It is of another kind, or was cut short; fetch it again."
+        if "not JSON" in why
+        else "Fix the file, or fetch the original again."
+    )
+    assert answer.stderr == f"Error: The header of model.safetensors {why}. {end}\n"
+
+
+def test_curves_of_a_run_are_bounded(tmp_path: Path) -> None:
+    lines = [
+        '{"step": 1, "loss": 0.5}',
+        '{"step": 1e999, "loss": 1}',
+        '{"step": -1, "loss": 1}',
+        '{"step": 1' + "0" * 30 + ', "loss": 1}',
+        '{"step": 1' + "0" * 5000 + ', "loss": 1}',
+        '{"step": 2, "loss": 1' + "0" * 400 + "}",
+        '{"step": 3, "loss": NaN}',
+        "[" * 100_000,
+        '{"step": 4, "loss": 0.25}',
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    assert training_curves(tmp_path) == {
+        "step": [1.0, 2.0, 3.0, 4.0],
+        "loss": [0.5, None, None, 0.25],
+    }
 
 
 @pytest.mark.parametrize("key", ["world", "recipe", "data_fingerprint"])

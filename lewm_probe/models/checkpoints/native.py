@@ -7,7 +7,6 @@ schemas, the tensors must be exactly those the configuration implies.
 from __future__ import annotations
 
 import functools
-import json
 import re
 import struct
 from pathlib import Path
@@ -23,6 +22,7 @@ from lewm_probe._version import __version__
 from lewm_probe.core.config import Config, Count, Name, parse
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import atomic_path, regular_file
+from lewm_probe.core.strict_json import parse_json
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.assemble import assemble, loaded
 from lewm_probe.models.checkpoints.places import CONFIG, folder_name, inside, there
@@ -194,13 +194,7 @@ def resolve_checkpoint(path: Path) -> Path:
 
 
 def _parse_header(path: Path, text: str) -> Header:
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"The header of {path} is damaged (not JSON at character {error.pos}). Copy the file "
-            "again, or train anew."
-        ) from error
+    raw = parse_json(text, f"The header of {path}")
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(

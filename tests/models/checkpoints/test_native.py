@@ -235,10 +235,10 @@ def test_a_foreign_safetensors_file(tmp_path: Path) -> None:
 
 def test_a_damaged_header(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    save_file({"a": torch.zeros(3)}, path, metadata={"lewm_probe": '{"schema_version": 1,'})
+    save_file({"a": torch.zeros(3)}, path, metadata={"lewm_probe": '{"schema_version" 1'})
     assert _message(path) == (
-        f"The header of {path} is damaged (not JSON at character 21). Copy the file again, or "
-        "train anew."
+        f"The header of {path} is not JSON (at character 18: Expecting ':' delimiter). It is of "
+        "another kind, or was cut short; fetch it again."
     )
 
 

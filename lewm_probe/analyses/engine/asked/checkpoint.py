@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lewm_probe.core.config import LONGEST_NAME, split_name
+from lewm_probe.core.config import LARGEST, LONGEST_NAME, split_name
 from lewm_probe.core.errors import LONGEST, NotThere, UsageError, UserError, brief, short
 from lewm_probe.models.base import WorldModel, spec_fault
 from lewm_probe.models.checkpoints.action_source import CHECKPOINT
@@ -350,15 +351,17 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
         try:
             record = json.loads(line)
             step, split = int(record.pop("step")), record.pop("split", "train")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             continue  # cut short by a kill: the run logs this step again when it is resumed
+        if not 0 <= step <= LARGEST:
+            continue  # a stranger's
         prefix = "" if split == "train" else f"{split}_"
         if prefix:
             validated.add(step)
         values = by_step.setdefault(step, {})
         for key, value in record.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if number and math.isfinite(value):
+            if number and abs(value) <= sys.float_info.max:  # NaN is not; nor 10 to the 400th
                 today = _RENAMED.get(key, key)
                 values[prefix + (key if today in record else today)] = float(value)
     steps = sorted(by_step)
