@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lewm_probe.auditing.request import Evaluation, EvaluationRequest, Failure, prepare
 from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.core.errors import UsageError
+from lewm_probe.core.files import resolved
 
 if TYPE_CHECKING:
     from lewm_probe.core.progress import Progress
@@ -107,7 +108,7 @@ def _others(against: Sequence[str]) -> dict[str, Result]:
     for text in against:
         given, path = split_name(text)
         folder = Path(path)
-        name = folder.resolve().name if given is None else given
+        name = resolved(folder).name if given is None else given
         if not name or name in found:
             raise UsageError(
                 f"--against {text} has {'no name' if not name else 'the name of another one'}. "

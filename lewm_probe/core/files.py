@@ -145,6 +145,11 @@ def write_error(path: Path, error: OSError, option: str = "--out") -> NotWritten
     return error
 
 
+def resolved(path: Path) -> Path:
+    """The path with its links followed; a link in a circle, at which ``resolve`` fails, stays."""
+    return Path(os.path.realpath(path))
+
+
 FILE, FOLDER, NOTHING = "an ordinary file", "a folder", "nothing"
 """What ``kind_of`` says of most places."""
 
@@ -221,7 +226,7 @@ _file_hashes: dict[tuple[str, int, int], str] = {}
 def file_hash(path: Path) -> str:
     """``content_hash`` of a file's bytes; read once a process while the file does not change."""
     facts = path.stat()
-    key = (str(path.resolve()), facts.st_size, facts.st_mtime_ns)
+    key = (str(resolved(path)), facts.st_size, facts.st_mtime_ns)
     if key not in _file_hashes:
         _file_hashes[key] = content_hash(path.read_bytes())
     return _file_hashes[key]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lewm_probe.core.errors import UsageError, UserError
+from lewm_probe.core.files import resolved
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
@@ -132,7 +133,7 @@ def _images(data: Episodes, index: int, size: int | None) -> Iterator[np.ndarray
 
 def _checked_format(source: Path, target: Path, overwrite: bool) -> WritableFormat:
     """The format of the target, which may be written."""
-    here, there = source.resolve(), target.resolve()
+    here, there = resolved(source), resolved(target)
     if here == there or here in there.parents or there in here.parents:
         raise UsageError(
             f"{target} and {source} overlap; a data set cannot be converted into itself. Choose "

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import content_hash
+from lewm_probe.core.files import content_hash, resolved
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS
 
 FINGERPRINT_FRAMES = 256
@@ -212,11 +212,11 @@ class Episodes(ABC):
     def _stamp(self) -> tuple[object, ...]:
         """Something that differs when the stored bytes may have changed."""
         facts = [(str(file), *_size_and_time(file)) for file in self._files()]
-        return str(self.path.resolve()), content_hash(*facts)
+        return str(resolved(self.path)), content_hash(*facts)
 
     def _files(self) -> list[Path]:
         """The file, which may be a link to one, or all that is in the folder."""
-        return sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path.resolve()]
+        return sorted(self.path.rglob("*")) if self.path.is_dir() else [resolved(self.path)]
 
     def known_column(self, column: str) -> None:
         """Check a name.

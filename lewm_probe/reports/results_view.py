@@ -9,11 +9,13 @@ interval.
 from __future__ import annotations
 
 import statistics
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lewm_probe.core.errors import UserError, short
 from lewm_probe.reports import labels
 from lewm_probe.reports.palette import Look, looks_of
 from lewm_probe.results.analyses import known_cards
@@ -184,13 +186,15 @@ class WorldView:
     def kind(self, condition: str) -> str:
         """What is done in a condition: as the suite says, else read off its name."""
         stated = self.stated(condition).get("kind")
-        return stated or labels.condition_kind(condition, self.cards["condition"])
+        return (isinstance(stated, str) and stated) or labels.condition_kind(
+            condition, self.cards["condition"]
+        )
 
     def expectation(self, condition: str) -> str:
         """``violation``, ``action``, ``appearance``, or empty when nobody says."""
         stated = self.stated(condition).get("expected")
-        if stated in labels.EXPECTATIONS:
-            return str(stated)
+        if isinstance(stated, str) and stated in labels.EXPECTATIONS:
+            return stated
         card = self.card(condition)
         return card.expects if card is not None else ""
 
@@ -223,12 +227,39 @@ class WorldView:
         return self._seeds.get(model, [])
 
     def setting(self, *path: str, default: Any) -> Any:
-        """A setting of the suite as provenance recorded it, whatever it is nested in."""
+        """A setting of the suite as provenance recorded it, whatever it is nested in.
+
+        Raises:
+            UserError: results may be a stranger's, and hold something of another kind than
+                ``default``, where that is a number or a tuple.
+        """
         for record in self.provenance:
             found = _search(record.settings, path)
             if found is not None:
-                return found
+                wanted = _unlike(found, default)
+                if wanted is None:
+                    return found
+                raise UserError(self._another(path, found, wanted))
         return default
+
+    def number(self, *path: str, default: float, above: float, below: float) -> float:
+        """A setting that is a number between two others.
+
+        Raises:
+            UserError: it is another one, or none.
+        """
+        found = self.setting(*path, default=default)
+        if not above < found < below:
+            wanted = f"a number between {above:g} and {below:g}"
+            raise UserError(self._another(path, found, wanted))
+        return float(found)
+
+    def _another(self, path: tuple[str, ...], found: Any, wanted: str) -> str:
+        return (
+            f"The results of {short(self.world)} say that the setting {'.'.join(path)} was "
+            f"{short(repr(found))}, and {wanted} was expected. They were changed after they were "
+            "written; run the analysis that wrote them again."
+        )
 
 
 def views(result: Result) -> list[WorldView]:
@@ -409,6 +440,16 @@ def _seeds(metrics: Sequence[Metric], entries: Sequence[ModelEntry]) -> dict[str
 
 def _tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
+
+
+def _unlike(found: Any, default: Any) -> str | None:
+    """What was expected in place of a setting; None where it is of the default's kind."""
+    if isinstance(default, tuple):
+        return None if isinstance(found, list | tuple) else "a list"
+    if isinstance(default, float):
+        number = isinstance(found, int | float) and not isinstance(found, bool)
+        return None if number and abs(found) <= sys.float_info.max else "a number"
+    return None
 
 
 def _search(tree: Any, path: tuple[str, ...]) -> Any:

@@ -19,8 +19,17 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field, ValidationError
 
+from lewm_probe.core.config import LARGEST
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import atomic_path, write_error, write_text
+from lewm_probe.core.files import (
+    FILE,
+    FOLDER,
+    NOTHING,
+    atomic_path,
+    kind_of,
+    write_error,
+    write_text,
+)
 from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined, plain
 from lewm_probe.results.family import corrected
 from lewm_probe.results.identity import conflict
@@ -133,6 +142,12 @@ class Result:
         """
         folder = Path(folder)
         path = folder / "results.json"
+        for place, wanted in ((folder, FOLDER), (path, FILE)):
+            if (there := kind_of(place)) not in (wanted, NOTHING):
+                raise UserError(
+                    f"{place} is {there}, but {wanted} was expected there. Give a folder that an "
+                    "analysis wrote with --out."
+                )
         if not path.is_file():
             raise UserError(
                 f"{folder} holds no results.json. Give a folder that an analysis wrote with --out, "
@@ -144,6 +159,7 @@ class Result:
                 path.read_text(encoding="utf-8"),
                 parse_constant=lambda word: _no_number(path, word),
                 parse_float=lambda digits: _decimal(path, digits),
+                parse_int=lambda digits: _whole(path, digits),
             )
             version = raw["schema_version"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -231,6 +247,17 @@ def _decimal(path: Path, digits: str) -> float:
     """A number of the file; one beyond all computers would be read as infinite."""
     value = float(digits)
     return value if math.isfinite(value) else _no_number(path, digits)
+
+
+def _whole(path: Path, digits: str) -> int:
+    """A whole number of the file; none is of more digits than 64 bits hold."""
+    if len(digits) <= len(str(LARGEST)) and abs(value := int(digits)) <= LARGEST:
+        return value
+    raise UserError(
+        f"{path} holds a whole number of {len(digits)} digits, and 64 bits hold "
+        f"{len(str(LARGEST))} at most. It was damaged, or edited by another program; run the "
+        "analysis that wrote it again."
+    )
 
 
 def _no_number(path: Path, word: str) -> NoReturn:

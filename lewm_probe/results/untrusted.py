@@ -18,6 +18,7 @@ import pandas as pd
 from PIL import Image
 
 from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import resolved
 
 MEBIBYTE = 2**20
 MAX_JSON = 128 * MEBIBYTE
@@ -45,7 +46,7 @@ def inside(path: Path, folder: Path, limit: int) -> Path:
     Raises:
         UserError: a link that leaves the folder, or a file that is too large.
     """
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not resolved(path).is_relative_to(resolved(folder)):
         raise UserError(
             f"{path} is a link that leaves its folder; a result folder is read on its own. Put the "
             "file itself there if you trust what it points to."

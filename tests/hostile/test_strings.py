@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
 
 from ..fixtures.reports import make_result
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "lewm-tiny"
 
 WORDS = {
     "red": "\x1b[31mred",
@@ -276,13 +280,13 @@ def test_digits_and_brackets_without_end_are_no_yaml(run: Run) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (("models", 0, "train_seed"), 10**30),
+        (("models", 0, "train_seed"), 2**63 - 1),
         (("models", 0, "train_seed"), 2**31),
         (("models", 0, "step"), -1),
-        (("models", 0, "parameters"), 10**30),
+        (("models", 0, "parameters"), -1),
         (("models", 0, "name"), "x" * 1001),
         (("provenance", 0, "wall_seconds"), -1),
-        (("provenance", 0, "seeds"), {"evaluation": 10**30}),
+        (("provenance", 0, "seeds"), {"evaluation": "x"}),
         (("provenance", 0, "notes"), ["x" * (2**18 + 1)]),
     ],
 )
@@ -302,6 +306,132 @@ def test_numbers_and_names_of_a_result_are_bounded(
         f"Error: stored/results.json does not fit the results schema at {where}"
     )
     assert len(answer.stderr) < 600
+
+
+@pytest.mark.parametrize("digits", ["9" * 30, "9" * 5000, "9223372036854775808", "-" + "9" * 400])
+@pytest.mark.parametrize("place", ["models", "config", "settings"])
+def test_whole_numbers_of_a_result_have_an_end(run: Run, place: str, digits: str) -> None:
+    make_result(models=[("a", "lewm", (0,))], analyses=("geometry",)).save(Path("stored"))
+    text = Path("stored/results.json").read_text()
+    key = {
+        "models": '"train_seed": 0',
+        "config": '"latent_width": 64',
+        "settings": '"evaluation": 7',
+    }
+    assert key[place] in text
+    changed = text.replace(key[place], f"{key[place].partition(':')[0]}: {digits}", 1)
+    Path("stored/results.json").write_text(changed)
+    answer = run("report", "stored", code=1)
+    assert answer.stderr == (
+        f"Error: stored/results.json holds a whole number of {len(digits)} digits, and 64 bits "
+        "hold 19 at most. It was damaged, or edited by another program; run the analysis that "
+        "wrote it again.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "wanted"),
+    [
+        ("statistics.alpha", "x", "a number"),
+        ("statistics.alpha", -1, "a number between 0 and 1"),
+        ("statistics.alpha", True, "a number"),
+        ("statistics.confirmatory", 3, "a list"),
+        ("voe.equivalence_ratio", 0, "a number between 1 and 1e+06"),
+        ("voe.log_floor", "x\x1b[31m", "a number"),
+        ("voe.conditions", 10**18, "a list"),
+        ("voe.baselines", "abc", "a list"),
+    ],
+)
+def test_settings_of_a_result_are_of_their_kind(
+    run: Run, setting: str, value: Any, wanted: str
+) -> None:
+    models = [("a", "lewm", (0,)), ("b", "pldm", (0,))]
+    make_result(models=models, analyses=("voe",), images=False).save(Path("stored"))
+    stored = json.loads(Path("stored/results.json").read_text())
+    section, key = setting.split(".")
+    stored["provenance"][0]["settings"]["suite"].setdefault(section, {})[key] = value
+    Path("stored/results.json").write_text(json.dumps(stored))
+    answer = run("report", "stored", code=1)
+    assert answer.stderr == (
+        f"Error: The results of two-room say that the setting {setting} was {value!r}, and "
+        f"{wanted} was expected. They were changed after they were written; run the analysis that "
+        "wrote them again.\n"
+    )
+    assert not Path("runs/report/report.html").exists()
+
+
+# ---- what stands where a file was expected
+
+
+KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pipe": (lambda path: os.mkfifo(path), "a pipe"),
+    "dangling link": (lambda path: path.symlink_to("nowhere"), "a link that leads nowhere"),
+    "loop": (lambda path: path.symlink_to(path.name), "a link that leads back to itself"),
+    "folder": (lambda path: path.mkdir(), "a folder"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "a device"),
+}
+ORDINARY = "but an ordinary file was expected there. Give the path of the file itself."
+YAML_FILE = "a YAML file, or a name from `lewm-probe recipes ls`."
+PLACES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
+    "a checkpoint": ("x.safetensors", ("inspect", "x.safetensors"), 1, ORDINARY),
+    "a run's weights": ("run/model.safetensors", ("inspect", "run"), 1, ORDINARY),
+    "a configuration": ("released/config.json", ("inspect", "released"), 1, ORDINARY),
+    "a recipe": ("x.yaml", ("train", "x.yaml"), 2, f"but a recipe was expected there: {YAML_FILE}"),
+    "a suite": (
+        "x.yaml",
+        ("geometry", "own", "--suite", "x.yaml"),
+        2,
+        f"but a suite was expected there: {YAML_FILE}",
+    ),
+    "a gate": (
+        "x.yaml",
+        ("audit", "own", "--gate", "x.yaml"),
+        2,
+        "but a gate was expected there: a YAML file. Check the path.",
+    ),
+    "action statistics": (
+        "x.json",
+        ("inspect", "released", "--action-stats", "x.json"),
+        1,
+        ORDINARY,
+    ),
+    "a result": (
+        "x",
+        ("report", "x"),
+        1,
+        "but a folder was expected there. Give a folder that an analysis wrote with --out.",
+    ),
+    "numbers of a result": (
+        "stored/results.json",
+        ("report", "stored"),
+        1,
+        "but an ordinary file was expected there. Give a folder that an analysis wrote with --out.",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stands_there_is_said(run: Run, kind: str, place: str) -> None:
+    path, words, code, wanted = PLACES[place]
+    make, said = KINDS[kind]
+    if kind == "folder" and place in ("a result", "a checkpoint"):
+        pytest.skip("is what was expected there, or may be")
+    if kind == "device" and path.startswith(("run/", "released/")):
+        wanted = (
+            "and a checkpoint's files must lie in it: what it leads to may be anything. Put a copy "
+            "of the file in its place if you trust it."
+        )
+        said = "a link that leaves its folder"
+    for folder in ("run", "own", "released", "stored"):
+        Path(folder).mkdir()
+    checkpoint(Path("own/model.safetensors"))
+    for name in ("config.json", "weights.pt"):
+        if f"released/{name}" != path:
+            shutil.copyfile(GOLDEN / name, Path("released") / name)
+    make(Path(path))
+    answer = run(*words, code=code)
+    assert answer.stderr == f"Error: {path} is {said}, {wanted}\n"
 
 
 # ---- recipes

@@ -246,10 +246,10 @@ class NativeFormat:
         kept = folder / "checkpoints"
         steps = kept.is_dir() and any(kept.glob("step_*.safetensors"))
         final = folder / "model.safetensors"
-        if not steps and not (final.is_file() and not (folder / CONFIG).exists()):
+        if not steps and not (there(final) and not there(folder / CONFIG)):
             return None
         found = run_checkpoints(folder) if steps else []
-        for path in (*found, *([final] if final.exists() else [])):
+        for path in (*found, *([final] if there(final) else [])):
             regular_file(inside(folder, path))
         weights = final if final.is_file() else found[-1]
         return Located(weights, NATIVE, None, None, tuple(found), name, folder)

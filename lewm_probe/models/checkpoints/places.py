@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import resolved
 
 CONFIG = "config.json"
 SIDECAR = "lewm_probe.json"
@@ -42,8 +43,8 @@ def inside(folder: Path, path: Path) -> Path:
     Raises:
         UserError: it leads elsewhere, or nowhere.
     """
-    home = folder.resolve()
-    target = path.resolve()
+    home = resolved(folder)
+    target = resolved(path)
     if target.is_relative_to(home):
         return path
     repository = home.parent.parent
@@ -63,7 +64,7 @@ def there(path: Path) -> bool:
 
 def folder_name(folder: Path) -> str:
     """What a checkpoint in a folder is called: the repository, or the run."""
-    folder = folder.resolve()
+    folder = resolved(folder)
     if folder.parent.name == "snapshots":
         folder = folder.parent.parent
     if folder.name == "checkpoints":

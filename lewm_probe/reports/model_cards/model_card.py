@@ -218,7 +218,7 @@ def _world(view: WorldView, found: Sequence[Headline]) -> list[str]:
         )
         for one in found
     ]
-    percent = f"{100 * float(view.setting('statistics', 'confidence', default=0.95)):g}"
+    percent = f"{100 * _confident(view):g}"
     columns = [
         Column("measure", "Measure", numeric=False),
         Column("value", f"Value [{percent}\N{NO-BREAK SPACE}%]"),
@@ -244,8 +244,11 @@ def _table(one: Table) -> list[str]:
 
 
 def _confidence(parts: Sequence[WorldView]) -> float:
-    stated = (view.setting("statistics", "confidence", default=0.95) for view in parts)
-    return 100 * float(next(stated, 0.95))
+    return 100 * next(map(_confident, parts), 0.95)
+
+
+def _confident(view: WorldView) -> float:
+    return view.number("statistics", "confidence", default=0.95, above=0, below=1)
 
 
 def _checkpoint(entry: ModelEntry, family: str) -> list[str]:

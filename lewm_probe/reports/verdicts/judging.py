@@ -128,7 +128,7 @@ Judge = Callable[[str, int | None], Answer]
 
 def alpha(view: WorldView) -> float:
     """The suite's level."""
-    return float(view.setting("statistics", "alpha", default=0.05))
+    return view.number("statistics", "alpha", default=0.05, above=0, below=1)
 
 
 def grade(

@@ -196,7 +196,7 @@ def _difference(measure: Measure, first: str, second: str) -> Mean | None:
 
 
 def _confidence(view: WorldView) -> float:
-    return float(view.setting("statistics", "confidence", default=0.95))
+    return view.number("statistics", "confidence", default=0.95, above=0, below=1)
 
 
 def _sentence(

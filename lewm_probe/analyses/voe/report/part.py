@@ -42,7 +42,7 @@ def sections(view: WorldView) -> list[Section]:
 
 
 def _surprise(view: WorldView) -> Section:
-    floor = view.setting("voe", "log_floor", default=None)
+    floor = view.setting("voe", "log_floor", default=0.0)
     stated = f" Logarithms have a floor, log(s + {formatting.number(floor)})." if floor else ""
     return Section(
         "surprise",

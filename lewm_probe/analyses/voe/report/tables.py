@@ -207,7 +207,7 @@ def reading(view: WorldView, condition: str, model: str) -> str:
 
 def unimportant(view: WorldView) -> float:
     """The ratio of surprise that the suite counts as no effect: the bound of its TOST."""
-    return float(view.setting("voe", "equivalence_ratio", default=1.25))
+    return view.number("voe", "equivalence_ratio", default=1.25, above=1, below=1e6)
 
 
 def stays_raised(view: WorldView, condition: str, model: str) -> bool:

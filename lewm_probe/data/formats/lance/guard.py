@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 import lewm_probe
 from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import resolved
 
 SECONDS = 60.0
 """Time that the helper gets for a table."""
@@ -151,7 +152,7 @@ class _Helper:
             watch = threading.Timer(SECONDS, process.kill)
             watch.start()
             try:
-                process.stdin.write(json.dumps(str(path.resolve())) + "\n")
+                process.stdin.write(json.dumps(str(resolved(path))) + "\n")
                 process.stdin.flush()
                 answer = process.stdout.readline()
             except OSError:
