@@ -23,7 +23,7 @@ import hdf5plugin
 import numpy as np
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import atomic_path
+from lewm_probe.core.files import FILE, NOTHING, atomic_path, kind_of
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.disk import DiskFile
 from lewm_probe.data.formats.hdf5.layout import guarded, read_layout
@@ -42,8 +42,8 @@ class EpisodeFile(Episodes):
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            what = "is a folder, not a file" if self.path.is_dir() else "does not exist"
+        if (there := kind_of(self.path)) != FILE:
+            what = "does not exist" if there == NOTHING else f"is {there}, not a file"
             raise UserError(
                 f"The data set {self.path} {what}. Check the path, or collect one with "
                 f"`lewm-probe data collect two-room --episodes 600 --out FILE.h5`."
