@@ -55,6 +55,9 @@ class Config(BaseModel):
 
 C = TypeVar("C", bound=Config)
 
+_PLAIN = {"str", "int", "float", "bool"}
+"""As pydantic calls members of a union."""
+
 
 def load_yaml(path: Path, schema: type[C], kind: str) -> C:
     """Read a YAML file as ``schema``.
@@ -158,7 +161,10 @@ def parse(raw: Any, schema: type[C], where: str) -> C:
         errors = error.errors()
         # A misspelt key is both unknown and, if required, missing: the former says more.
         first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-        steps = list(_walk(schema, first["loc"]))
+        location = first["loc"]
+        if len(location) > 1 and str(location[-1]).removeprefix("constrained-") in _PLAIN:
+            location = location[:-1]  # the member of a union, which no file names
+        steps = list(_walk(schema, location))
         key = ".".join(name for name, _ in steps)
         context = first.get("ctx", {})
         if first["type"] == "extra_forbidden":

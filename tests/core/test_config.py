@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from lewm_probe.core.config import Config, load_yaml, parse, read_yaml, split_name
+from lewm_probe.core.config import (
+    Config,
+    Count,
+    Name,
+    Seed,
+    Whole,
+    load_yaml,
+    parse,
+    read_yaml,
+    split_name,
+)
 from lewm_probe.core.errors import UsageError
 
 
@@ -130,6 +140,53 @@ def test_scientific_notation_is_a_number(text: str, value: object) -> None:
     read = read_yaml(f"key: {text}")["key"]
     assert read == value
     assert type(read) is type(value)
+
+
+class Said(Config):
+    facts: dict[str, str | int | float] = {}
+    seed: Seed = 0
+    count: Count = 0
+    whole: Whole = 0
+    called: Name = ""
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        ({"facts": {"a": float("nan")}}, "'facts.a' is nan. Input should be a valid string"),
+        ({"facts": {"a": 10**30}}, "'facts.a' is a whole number beyond what 64 bits hold"),
+        ({"facts": {"a": -(2**63)}}, "'facts.a' is a whole number beyond what 64 bits hold"),
+        ({"facts": {"a": 10**5000}}, "'facts.a' is a whole number beyond what 64 bits hold"),
+        ({"seed": -1}, "'seed' is -1. Input should be greater than or equal to 0"),
+        (
+            {"seed": 2**31},
+            "'seed' is 2147483648. Input should be less than or equal to 2147483647",
+        ),
+        ({"count": -1}, "'count' is -1. Input should be greater than or equal to 0"),
+        ({"whole": 1.5}, "'whole' is 1.5. Input should be a valid integer"),
+        (
+            {"called": "x" * 1001},
+            f"'called' is '{'x' * 299} …. String should have at most 1000 characters",
+        ),
+    ],
+)
+def test_numbers_and_names_have_an_end(raw: object, problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(raw, Said, "x")
+    assert str(caught.value) == f"x: {problem}. Fix this value."
+    assert parse({"whole": -5, "seed": 2**31 - 1, "count": 2**63 - 1}, Said, "x").whole == -5
+
+
+def test_texts_have_an_end() -> None:
+    with pytest.raises(UsageError, match=r"String should have at most 262144 characters\. Fix"):
+        parse({"facts": {"a": "x" * (2**18 + 1)}}, Said, "x")
+
+
+def test_what_holds_itself_is_refused() -> None:
+    ring: list[object] = []
+    ring.append(ring)
+    with pytest.raises(UsageError, match="x holds a value that is not plain data"):
+        parse({"facts": ring}, Said, "x")
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:

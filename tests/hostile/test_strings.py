@@ -520,7 +520,9 @@ def test_data_info_shows_what_a_data_set_says_of_itself(run: Run, kind: str) -> 
         file.attrs["large"] = 1e300
     run("data", "info", path)
     run("data", "check", path)
-    run("data", "info", path, "--json")
+    strict = json.loads(run("data", "info", path, "--json").stdout, parse_constant=pytest.fail)
+    assert strict["seed"] is None
+    assert strict["world"] == strict["note"] == word
 
 
 # ---- reports

@@ -7,6 +7,7 @@ Standard output carries the result: a summary table with the path of what was wr
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +79,8 @@ class Console:
         paths = [wrote] if isinstance(wrote, Path) else list(wrote)
         if self.as_json:
             whole = {**data, "wrote": [str(path) for path in paths]}
-            (json_output.get() or sys.stdout).write(json.dumps(whole, indent=1, default=str) + "\n")
+            text = json.dumps(_finite(whole), indent=1, default=str, allow_nan=False)
+            (json_output.get() or sys.stdout).write(text + "\n")
         elif not self.quiet:
             from lewm_probe.cli.terminal.tables import UNBOUNDED
 
@@ -87,3 +89,12 @@ class Console:
                 console.print(summary)
             for path in paths:
                 console.print(f"Wrote {terminal(str(path))}", soft_wrap=True)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and infinities, which JSON lacks."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
