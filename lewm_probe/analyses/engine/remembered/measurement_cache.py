@@ -9,9 +9,10 @@ all the same.
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import io
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -125,7 +126,7 @@ class MeasurementCache:
         """
         key = self.key(checkpoint)
         arrays = self._cache.recall(key)
-        if arrays is None:
+        if arrays is None or not _findable(arrays):
             own = ResultRecorder(self._recorder.analysis, self._recorder.suite)
             with blaming(checkpoint):
                 samples = compute(own)
@@ -186,11 +187,30 @@ def _name(statistic: str | Statistic) -> str:
 
 
 def _statistic(name: str) -> str | Statistic:
+    """What a name stands for: a cache may be a stranger's, and never has a module imported.
+
+    Raises:
+        LookupError: no function of a module that the analysis has loaded already, or one of
+            Python's own, which calculates nothing.
+    """
     module, _, function = name.partition(":")
-    found: Statistic | str = (
-        getattr(importlib.import_module(module), function) if function else name
-    )
+    if not function:
+        return name
+    found = getattr(sys.modules.get(module), function, None)
+    own = module.partition(".")[0] not in sys.stdlib_module_names or module == "__main__"
+    if not (own and inspect.isfunction(found) and found.__module__ == module):
+        raise LookupError(name)
     return found
+
+
+def _findable(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether every statistic that was kept is one that is known here; else all is made anew."""
+    try:
+        for one in json.loads(arrays[_TOLD].tobytes())["samples"]:
+            _statistic(one["statistic"])
+    except LookupError:
+        return False
+    return True
 
 
 def _bytes(data: bytes) -> np.ndarray:

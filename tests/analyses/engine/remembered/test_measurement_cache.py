@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from lewm_probe.analyses.engine.asked.checkpoint import checkpoint_from_model
 from lewm_probe.analyses.engine.recorder import ResultRecorder
@@ -85,6 +87,45 @@ def test_a_statistic_that_cannot_be_found_again_is_refused(suite, doubles):
         f"The statistic {__name__}:test_a_statistic_that_cannot_be_found_again_is_refused.<locals>."
         "<lambda> of a sample cannot be found again. Put the function at the top of a module."
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "antigravity:geohash",
+        "os:system",
+        "shutil:rmtree",
+        "lewm_probe.core.files:os",
+        "no.such:one",
+    ],
+)
+def test_a_strangers_cache_has_nothing_imported_or_called(suite, doubles, tmp_path, name):
+    """Names in kept measurements are looked up among what is loaded; else they are made anew."""
+    checkpoint, calls = named("a", doubles), []
+
+    def compute(own):
+        calls.append(own)
+        sample = Sample.of(["x"], np.ones(1), statistic=first_of_all)
+        return {(("metric", "m"),): sample}
+
+    def ask():
+        cache = LatentCache(tmp_path)
+        return MeasurementCache(ResultRecorder("probe", suite), cache, "cpu").of(
+            checkpoint, compute
+        )
+
+    ask()
+    (kept,) = tmp_path.rglob("*.safetensors")
+    own = f"{first_of_all.__module__}:{first_of_all.__qualname__}"
+    arrays = load_file(kept)
+    told = arrays["portion"].tobytes().replace(own.encode(), name.encode())
+    assert name.encode() in told
+    save_file({**arrays, "portion": np.frombuffer(told, np.uint8)}, kept)
+    loaded = set(sys.modules)
+    (sample,) = ask().values()
+    assert sample.statistic is first_of_all
+    assert len(calls) == 2
+    assert "antigravity" not in set(sys.modules) - loaded
 
 
 def test_the_key_covers_what_a_portion_follows_from(suite, doubles, cache):
