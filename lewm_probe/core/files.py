@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lewm_probe.core.disk import is_full
 from lewm_probe.core.errors import NotWritten, UserError
 
 
@@ -44,8 +45,11 @@ def atomic_path(path: Path, option: str = "--out") -> Iterator[Path]:
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
-    except OSError as error:
-        raise write_error(path, error, option) from error
+    except Exception as error:
+        told = write_error(path, error, option)
+        if told is error:
+            raise
+        raise told from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -78,8 +82,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 shutil.rmtree(aside, ignore_errors=True)
         else:
             os.replace(temporary, path)
-    except OSError as error:
-        raise write_error(path, error) from error
+    except Exception as error:
+        told = write_error(path, error)
+        if told is error:
+            raise
+        raise told from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -123,14 +130,19 @@ def _harmless(part: str) -> bool:
     )
 
 
-def write_error(path: Path, error: OSError, option: str = "--out") -> NotWritten | OSError:
-    """Turn the operating system's refusal to write into a readable error; pass others through."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def write_error(path: Path, error: Exception, option: str = "--out") -> Exception:
+    """Turn the operating system's refusal to write into a readable error; pass others through.
+
+    A full disk is known however a library wraps it.
+    """
+    if isinstance(error, UserError):
+        return error
+    if is_full(error):
         return NotWritten(
             f"The disk is full: {path} could not be written. Nothing half-written was left behind. "
             f"Free some space, or choose another place with {option}, and run the command again."
         )
-    if error.errno in (
+    if isinstance(error, OSError) and error.errno in (
         errno.EACCES,
         errno.EPERM,
         errno.EROFS,
