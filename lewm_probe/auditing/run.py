@@ -16,6 +16,7 @@ from lewm_probe.auditing.request import Evaluation, Failure
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.progress import expect
 from lewm_probe.results.analyses import ANALYSES, in_order
+from lewm_probe.results.place import check_place
 
 if TYPE_CHECKING:
     from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
@@ -58,6 +59,9 @@ def ask(
     results: list[Result] = []
     lost: list[str] = []
     last: CheckpointFailed | None = None
+    for name in names:  # before the work, not after it
+        if (place := folder(name)) is not None:
+            check_place(place)
     work = {name: WORK.get(name, 1.0) for name in names}
     with progress.task("Analyses", sum(work.values())) as task:
         for name in names:

@@ -14,6 +14,7 @@ from lewm_probe.auditing.request import Evaluation, EvaluationRequest, Failure, 
 from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.files import resolved
+from lewm_probe.results.place import check_place
 
 if TYPE_CHECKING:
     from lewm_probe.core.progress import Progress
@@ -78,6 +79,7 @@ def audit(
     _check_comparable(evaluation.suite.world, others)
     settled(evaluation)
     folder = folder or Path("runs") / evaluation.suite.world / "audit"
+    check_place(folder)
     results = ask(
         by_default(evaluation.suite),
         evaluation,

@@ -34,6 +34,7 @@ from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined
 from lewm_probe.results.family import corrected
 from lewm_probe.results.identity import conflict
 from lewm_probe.results.parts import FIRST, find_parts, write_parts
+from lewm_probe.results.place import check_place
 from lewm_probe.results.schema import (
     ROW_COLUMNS,
     SCHEMA_VERSION,
@@ -110,6 +111,7 @@ class Result:
             UserError: the disk is full, or the folder may not be written.
         """
         folder = Path(folder)
+        check_place(folder)
         try:
             (folder / "results.json").unlink(missing_ok=True)
         except OSError as error:

@@ -14,6 +14,7 @@ from lewm_probe.reports.figures.style import inline, theme_colors
 from lewm_probe.reports.page.sections import Content, Figures
 from lewm_probe.reports.palette import Look, palette
 from lewm_probe.reports.tables.table import Row, Table
+from lewm_probe.results.place import MARK
 
 _HERE = Path(__file__).parent
 
@@ -38,6 +39,7 @@ def html(content: Content, figures: Figures, looks: dict[str, Look]) -> str:
         "chips": CHIPS,
         "looks": looks,
         "sentence": labels.sentence,
+        "mark": MARK,
     }
     css = Markup(_HERE.joinpath("report.css").read_text(encoding="utf-8"))
     page = environment.get_template("template.html.j2")

@@ -8,6 +8,7 @@ from lewm_probe.reports.page.sections import Content
 from lewm_probe.reports.tables.plain import markdown as table_markdown
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.reports.verdicts.judging import VerdictQuestion
+from lewm_probe.results.place import MARK
 
 
 def markdown(content: Content) -> str:
@@ -15,7 +16,7 @@ def markdown(content: Content) -> str:
 
     Every text is of the results, which anyone may have written: it is shown, not obeyed.
     """
-    blocks = [f"# {plain(content.title)}", plain(content.lead)]
+    blocks = [f"<!-- {MARK} -->", f"# {plain(content.title)}", plain(content.lead)]
     if content.notes:
         blocks.append("**Read this first**")
         blocks.append("\n".join(f"- {plain(note)}" for note in content.notes))

@@ -25,6 +25,7 @@ from lewm_probe.reports.page.sections import Content, content
 from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.reports.tables.latex import latex
 from lewm_probe.reports.tables.plain import csv_text
+from lewm_probe.results.place import check_place
 from lewm_probe.results.result import Result, merge
 
 _SUFFIXES = {"figures": (".pdf", ".svg", ".png"), "tables": (".tex", ".csv")}
@@ -65,6 +66,8 @@ def write_report(
     Raises:
         UserError: no results, results without a single number, or the folder cannot be written.
     """
+    folder = Path(folder)
+    check_place(folder)
     given = [results] if isinstance(results, Result) else list(results)
     if not given:
         raise UserError(
@@ -78,7 +81,6 @@ def write_report(
             "There is nothing to report: the results hold no numbers. Run an analysis such as "
             "`lewm-probe audit` again and give its results folder."
         )
-    folder = Path(folder)
     whole = content(result, shown, title)
     plots = whole.plots
     page = folder / "report.html"

@@ -82,7 +82,7 @@ def test_warnings_stand_first_and_are_escaped(report: Report) -> None:
     warning = "Preflight, pldm: a &lt;warning&gt; &amp; more."
     assert text.index("<h1>A &lt;title&gt;</h1>") < text.index(warning) < text.index("<h2>")
     marked = report.markdown.read_text(encoding="utf-8")
-    assert marked.startswith("# A &lt;title>\n")
+    assert marked.startswith("<!-- written by lewm-probe -->\n\n# A &lt;title>\n")
     assert marked.index("- Preflight, pldm: a &lt;warning> & more.") < marked.index("## TwoRoom")
 
 
@@ -135,7 +135,7 @@ def test_parts_of_a_report_can_be_missing_and_worlds_are_apart(
     second = make(models=lone, analyses=("straightness",), world="push-t")
     second = Result(second.provenance, [], [m for m in second.metrics if m.stride == 5])
     (tmp_path / "figures").mkdir()
-    (tmp_path / "report.html").write_text("an earlier report")
+    (tmp_path / "report.html").write_text("<!-- written by lewm-probe --> an earlier report")
     for name in ("two-room-auroc.png", "mine.png", "ogb-cube-auroc.png"):
         (tmp_path / "figures" / name).write_text("earlier")
     report = write_report([bare, second], tmp_path)
@@ -160,7 +160,7 @@ def test_an_interrupted_report_leaves_no_page_of_other_results(
     def stop(plot: Plot, folder: Path, names: object) -> None:
         raise KeyboardInterrupt
 
-    (tmp_path / "report.html").write_text("an earlier report")
+    (tmp_path / "report.html").write_text("<!-- written by lewm-probe --> an earlier report")
     monkeypatch.setattr("lewm_probe.reports.page.write.render", stop)
     with pytest.raises(KeyboardInterrupt):
         write_report(make(models=(("lewm", "lewm", (0,)),), analyses=("geometry",)), tmp_path)
@@ -177,7 +177,7 @@ def test_two_worlds_with_doses_make_a_whole_page(
     two_room = Result(small.provenance, [], [m for m in small.metrics if m.analysis == "geometry"])
     push_t = Result(dosed_result.provenance, [], [m for m in dosed_result.metrics if few(m)])
     (tmp_path / "tables").mkdir()
-    (tmp_path / "report.html").write_text("an earlier report")
+    (tmp_path / "report.html").write_text("<!-- written by lewm-probe --> an earlier report")
     (tmp_path / "tables" / "paper-old.csv").write_text("earlier")
     report = write_report([two_room, push_t], tmp_path)
     text = report.html.read_text(encoding="utf-8")
