@@ -107,7 +107,7 @@ PARTS = [module for module in MODULES if ".report." in module]
 
 
 @pytest.mark.parametrize(
-    "names", [["lewm_probe.reports.page.write", *PARTS], ["lewm_probe.cli.main"]]
+    "names", [["lewm_probe.reports.page.write", *PARTS], ["lewm_probe.cli.app"]]
 )
 def test_reports_and_the_command_line_are_light(names: list[str]) -> None:
     code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"

@@ -49,7 +49,7 @@ def best_seconds(*words: str, times: int = 8, **environment: str) -> tuple[float
 
 
 def test_importing_the_command_line_imports_nothing_heavy() -> None:
-    code = f"import sys, lewm_probe.cli.main; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys, lewm_probe.cli.app; print([m for m in {HEAVY} if m in sys.modules])"
     reported = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lewm_probe.core.escaping import terminal
+from lewm_probe.core.processes.stopping import check
 from lewm_probe.core.progress import Task
 from lewm_probe.reports.formatting import duration
 
@@ -158,7 +159,8 @@ class _Bar:
         self.identity: TaskID | None = None
 
     def advance(self, amount: float = 1) -> None:
-        """So much more is done."""
+        """So much more is done. All long work comes by here, and can be stopped here."""
+        check()
         self.done, self.filled, self.expected = self.done + amount, 0.0, 1.0
         self._bars.moved()
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,21 +16,30 @@ import typer
 from typer.core import TyperGroup
 
 from lewm_probe.cli.terminal.screen import screen
+from lewm_probe.core.disk import is_full
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.escaping import terminal
+from lewm_probe.core.processes.stopping import check, heard, requested
 
 
 class Stopped(UserError):
-    """Ctrl-C; the message says what is kept and how to go on."""
+    """Ctrl-C or SIGTERM; the message says what is kept and how to go on."""
 
 
 @contextmanager
 def interruptible(kept: str) -> Iterator[None]:
-    """Say on Ctrl-C what this command keeps and how to go on, instead of the general sentence."""
+    """Say, when stopped, what this command keeps and how to go on: not the general sentence."""
     try:
         yield
+        check()  # a signal may have come and been swallowed on its way
     except KeyboardInterrupt as stop:
         raise Stopped(f"Stopped. {kept}") from stop
+    except (UserError, typer.TyperException, typer.Exit):
+        raise
+    except Exception as error:
+        if requested():  # libraries fail in their own ways where they are stopped
+            raise Stopped(f"Stopped. {kept}") from error
+        raise
 
 
 class ReadableErrors(TyperGroup):
@@ -50,7 +58,7 @@ class ReadableErrors(TyperGroup):
         return params
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C becomes an error like others."""
+        """Run the command; Ctrl-C and SIGTERM become an error like others."""
         with interruptible(
             "Nothing half-written was left behind. Run the same command again to go on."
         ):
@@ -65,7 +73,7 @@ class ReadableErrors(TyperGroup):
         try:
             if "" in words:
                 raise UsageError(_empty(words))
-            with _nothing_but_json(words):
+            with heard(), _nothing_but_json(words):
                 done = super().main(words, standalone_mode=False, **extra)
             code = done if isinstance(done, int) else 0
         except BaseException as error:  # the one place that may catch everything
@@ -128,8 +136,9 @@ def describe(error: BaseException) -> tuple[str, int]:
             "or compute with --device cpu.",
             1,
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        what = f": {error.filename} could not be written" if error.filename else ""
+    if is_full(error):
+        name = getattr(error, "filename", None)
+        what = f": {name} could not be written" if name else ""
         return (
             f"The disk is full{what}. Free some space, or choose another place with --out, "
             "and run the command again.",

@@ -1,0 +1,62 @@
+"""The ``lewm-probe`` command and all its commands.
+
+Importing this module imports nothing heavy, so that ``--help`` and shell completion answer at
+once: every command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lewm_probe._version import __version__
+from lewm_probe.cli import (
+    analyses,
+    audit,
+    data,
+    demo,
+    export,
+    inspect,
+    recipes,
+    report,
+    study,
+    train,
+)
+from lewm_probe.cli.terminal.errors import ReadableErrors
+
+OTHERS = ("demo", "study", "data", "train", "inspect", "export", "audit", "report", "recipes")
+"""Commands that no analysis may be called like."""
+
+app = typer.Typer(
+    name="lewm-probe",
+    cls=ReadableErrors,
+    help="Train latent world models from pixels and measure what physics they understood.",
+    epilog="Two commands to begin with: `lewm-probe demo`, then `lewm-probe recipes ls`.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"lewm-probe {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command("demo")(demo.demo)
+app.command("study")(study.study)
+app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.command("inspect")(inspect.inspect)
+app.command("export")(export.export)
+for analysis, run in analyses.commands(taken=OTHERS):
+    app.command(analysis.name, help=analysis.help)(run)
+app.command("audit")(audit.audit)
+app.command("report")(report.report)
+app.add_typer(recipes.app, name="recipes")
