@@ -71,6 +71,7 @@ def collect(
             policy=policy,
             overwrite=overwrite,
             progress=progress,
+            say=console.note,
         )
     console.finish(
         table(

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,7 +30,9 @@ from lewm_probe.core.files import content_hash, write_error
 from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream
+from lewm_probe.data.estimate import WORTH_SAYING, estimate
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
+from lewm_probe.data.formats.hdf5.layout import LARGEST_IMAGE
 from lewm_probe.data.formats.registry import format_of
 from lewm_probe.worlds import make_world
 from lewm_probe.worlds.base import Policy, Snapshot, World
@@ -39,6 +41,8 @@ Mode = Literal["fixed", "goal"]
 
 FORMAT_VERSION = 1
 """Version of our attributes; the layout itself is the released one."""
+MOST = 2**31 - 1
+"""Of every number that is asked for: what released columns hold."""
 PART_EPISODES = 10
 """Episodes of a part: about a second of work, and what an interruption can cost a worker."""
 
@@ -171,6 +175,7 @@ def collect(
     policy: str = "expert",
     overwrite: bool = False,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Collected:
     """Collect episodes of a registered world into the file ``out``.
 
@@ -186,11 +191,13 @@ def collect(
         policy: who acts, one of the world's ``policies``.
         overwrite: replace a file that holds something else.
         progress: where to show how far it is, in episodes.
+        say: told what it will take, where that is more than a moment.
 
     Raises:
         UsageError: no such world or mode, a number out of range, or a name that says that ``out``
             is of another format.
-        UserError: ``out`` holds something else, cannot be written, or a worker died.
+        UserError: ``out`` holds something else, cannot be written or holds too little, or a worker
+            died.
     """
     out = Path(out)
     settings = _checked(Settings(world, size, seed, mode, length, policy), episodes, workers)
@@ -208,6 +215,10 @@ def collect(
         shutil.rmtree(beside, ignore_errors=True)  # left by a call that was killed at its very end
         return done
     folder = beside / content_hash(settings.attrs(), _codec())[:12]
+    if episodes * (length + 1) >= WORTH_SAYING:
+        taken = estimate(lambda *tried: _try(settings, *tried), episodes, length, workers)
+        taken.check_room(out)
+        say(str(taken))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         parts = [
@@ -234,21 +245,30 @@ def collect(
     return Collected(out, episodes, rows, already_there=False, reused=reused)
 
 
+def _try(settings: Settings, path: Path, length: int) -> int:
+    """Rows of the first episode, cut at ``length`` steps."""
+    _record_part(_Part(replace(settings, length=length), 0, 1, path))
+    with EpisodeFile(path) as file:
+        return file.rows
+
+
 def _checked(settings: Settings, episodes: int, workers: int) -> Settings:
     if settings.mode not in get_args(Mode):
         raise UsageError(
             f"Unknown mode '{settings.mode}'. Choose fixed (every episode takes --length steps) or "
             "goal (an episode ends on arrival)."
         )
-    for name, value, least in (
-        ("episodes", episodes, 1),
-        ("workers", workers, 1),
-        ("size", settings.size, 8),
-        ("length", settings.length, 1),
-        ("seed", settings.seed, 0),
+    for name, value, least, most in (
+        ("episodes", episodes, 1, MOST),
+        ("workers", workers, 1, MOST),
+        ("size", settings.size, 8, LARGEST_IMAGE),
+        ("length", settings.length, 1, MOST),
+        ("seed", settings.seed, 0, MOST),
     ):
         if value < least:
             raise UsageError(f"--{name} is {value}; it must be at least {least}.")
+        if value > most:
+            raise UsageError(f"--{name} is {value}; it must be at most {most:,}.")
     known = _world(settings.world).policies
     if settings.policy not in known:
         raise unknown_name("policy", settings.policy, known)
