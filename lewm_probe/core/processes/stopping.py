@@ -68,7 +68,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
 
 
 def _raise(frame: FrameType | None) -> None:
-    """Raise where it does no harm: torch and others end the process if an import of theirs fails."""
+    """Raise where it does no harm: torch ends the process if an import of its own fails."""
     if _importing(frame):
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
         return

@@ -1,0 +1,76 @@
+"""One process at a time at a place that is written: two would spoil each other's files."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import write_error
+
+LOCK = ".lock"
+"""Of a folder, inside it; that of a file lies beside it, ``.NAME.lock``."""
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What file systems that keep no locks answer."""
+
+
+@contextmanager
+def alone(place: Path, option: str = "--out", *, beside: bool = False) -> Iterator[None]:
+    """Hold a folder, which is made, or with ``beside`` a file or folder that appears when whole.
+
+    The operating system gives the lock back when the process ends, however it ends; the file that
+    carried it is gone after the block. What was made for it goes too, if nothing came into it. On a
+    file system that keeps no locks (some network ones) the block runs without.
+
+    Args:
+        place: what is written.
+        option: what a user says to have it elsewhere, for messages.
+        beside: whether the lock lies beside the place instead of inside.
+
+    Raises:
+        UserError: another process holds it.
+        NotWritten: it cannot be made, or is something else than a folder.
+    """
+    place = Path(place)
+    folder = place.parent if beside else place
+    made = _missing(folder)
+    try:
+        with _held(place, folder / (f".{place.name}{LOCK}" if beside else LOCK), option):
+            yield
+    finally:
+        for one in made:
+            with suppress(OSError):  # something has come into it
+                one.rmdir()
+
+
+@contextmanager
+def _held(place: Path, path: Path, option: str) -> Iterator[None]:
+    import filelock  # not above: most commands need none
+
+    lock = filelock.FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise UserError(
+            f"Another lewm-probe is writing in {place}. Wait for it, or choose another place with "
+            f"{option}."
+        ) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise write_error(place, error, option) from error
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            path.unlink(missing_ok=True)  # while held: whoever opened it before sees that it went
+            lock.release(force=True)
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folder and those above it that are not there, the innermost first."""
+    return [one for one in (folder, *folder.parents) if not os.path.exists(one)]
