@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -93,6 +92,7 @@ def collect(
 @app.command("info")
 def info(file: DataSet, json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
     """Say what a data set holds."""
+    from lewm_probe.cli.terminal.data_facts import told
     from lewm_probe.data.formats.registry import open_episodes
     from lewm_probe.data.quantities import data_quantities, released_world
     from lewm_probe.data.sampling.action_statistics import ActionStatistics
@@ -126,7 +126,7 @@ def info(file: DataSet, json: Json = False, quiet: Quiet = False, debug: Debug =
                 "reads them in order; for everything else convert once: lewm-probe data convert "
                 f"{file} {file.stem}-fast.h5"
             )
-    console.finish(table(str(file), ("", ""), _flat(facts), numbers=False), facts)
+    console.finish(table(str(file), ("", ""), told(facts), numbers=False), facts)
 
 
 @app.command("preview")
@@ -286,19 +286,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _flat(facts: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = []
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            rows += _flat(value, f"{prefix}{name}.")
-        else:
-            rows.append((f"{prefix}{name}".replace("_", " "), _listed(value)))
-    return rows
-
-
-def _listed(value: object) -> object:
-    if isinstance(value, list):
-        return ", ".join(f"{v:.4g}" for v in value)
-    return value

@@ -67,6 +67,11 @@ def convert(
     kind = _checked_format(source, target, overwrite)
     with open_episodes(source) as data:
         chosen = range(len(data))[slice(*episodes)]
+        if (last := episodes[1]) is not None and last > len(data):
+            raise UsageError(
+                f"--episodes asks for those up to {last}, and {source} has {len(data)}, counted "
+                f"from 0. Ask for some of them, e.g. --episodes 0:{len(data)}."
+            )
         if not len(chosen):
             raise UsageError(
                 f"No episode of {source} is left: it has {len(data)}, counted from 0. Ask for some "

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from lewm_probe.core.errors import UserError
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.registry import Registry
 from lewm_probe.data.episodes import Episodes
 
@@ -96,6 +96,9 @@ FORMATS: Registry[EpisodeFormat] = Registry(
 )
 """Formats by name."""
 
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
+"""Of files that are written; read is whatever holds HDF5."""
+
 _CATCH_ALL = ("lance", "folder", "hdf5")
 """Asked after other packages', in this order: any ``.lance``, any folder, and all else."""
 
@@ -118,9 +121,16 @@ def writable(path: Path) -> WritableFormat:
     """The format of a path that is to be written.
 
     Raises:
+        UsageError: no format has such names.
         UserError: it can only be read.
     """
     name, kind = format_of(path)
+    if name == "hdf5" and path.suffix not in HDF5_SUFFIXES:
+        raise UsageError(
+            f"{path} cannot be written: no format has names that end in '{path.suffix}'. Choose "
+            "one that ends in .h5 (HDF5) or .lance (Lance), or one without an ending (a folder of "
+            "images)."
+        )
     if not isinstance(kind, WritableFormat):
         known = [n for n, other in FORMATS.all().items() if isinstance(other, WritableFormat)]
         raise UserError(
