@@ -11,6 +11,7 @@ import typer
 from lewm_probe.cli import options
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
+from lewm_probe.core.errors import UserError, short
 
 if TYPE_CHECKING:
     from lewm_probe.results.result import Result
@@ -38,8 +39,20 @@ def report(
     console = Console(json=json, quiet=quiet, wide=wide)
     with interruptible("The report is not complete. Run the same command again to write it."):
         stored = [Result.load(folder) for folder in results]
+        for folder, result in zip(results, stored, strict=True):
+            _check_models(folder, result)
         page, merged = publish(stored, out or Path("runs/report"), title, console)
     console.finish(summarize(merged), merged.plain(), [page.parent, page])
+
+
+def _check_models(folder: Path, result: Result) -> None:
+    """Refuse numbers of models that nothing is known of."""
+    known = {model.name for model in result.models}
+    if strangers := {metric.model for metric in result.metrics} - known:
+        raise UserError(
+            f"{folder} holds numbers of '{short(min(strangers))}', which is not among its models. "
+            "It was cut, or put together by hand; run the analysis that wrote it again."
+        )
 
 
 def publish(

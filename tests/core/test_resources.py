@@ -7,7 +7,7 @@ import pytest
 from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.core import resources
 from lewm_probe.core.config import load_yaml
-from lewm_probe.core.errors import UsageError
+from lewm_probe.core.errors import UsageError, short
 from lewm_probe.core.resources import find_recipe, find_suite, recipe_names, suite_names, suite_of
 from lewm_probe.training.recipe import load_recipe
 
@@ -84,7 +84,7 @@ def test_what_a_file_names_is_looked_up_and_never_opened(
     with pytest.raises(UsageError) as caught:
         suite_of(world, "The checkpoints name")
     assert str(caught.value) == (
-        f"The checkpoints name the world '{world}', of which there is no suite here (known: "
+        f"The checkpoints name the world '{short(world)}', of which there is no suite here (known: "
         f"{', '.join(suite_names())}). Install the package that brings this world along and give a "
         "suite with --suite FILE, or name a known one with --world."
     )

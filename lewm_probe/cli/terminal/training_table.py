@@ -146,7 +146,8 @@ def ended(
     rows: list[tuple[str, float | None, float | None]] = [
         (WATCHED.get(name, name), training.get(name), validation.get(name)) for name in names
     ]
-    step = training.get("step", validation.get("step"))
+    steps = [record["step"] for record in (training, validation) if "step" in record]
+    step = max(steps, default=None)
     shown = title if step is None else f"{title}, {step:,} steps"
     return table(shown, ("", "training", "validation"), rows)
 

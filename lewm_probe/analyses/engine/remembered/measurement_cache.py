@@ -58,7 +58,7 @@ def blaming(checkpoint: Checkpoint) -> Iterator[None]:
     """
     try:
         yield
-    except (UsageError, NotWritten, CheckpointFailed):
+    except (UsageError, NotWritten, CheckpointFailed, MemoryError):  # no fault of a checkpoint
         raise
     except UserError as error:
         raise CheckpointFailed(checkpoint, str(error)) from error
