@@ -106,8 +106,9 @@ def run_study(
     from lewm_probe.cli.terminal.runs_table import RunsTable
     from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.core.errors import UserError
+    from lewm_probe.core.processes.locks import alone
     from lewm_probe.results.provenance import command_line
-    from lewm_probe.search import folder, study
+    from lewm_probe.search import study
     from lewm_probe.search.plan import check_space, plan
     from lewm_probe.search.request import check_same
     from lewm_probe.search.training import runs_failed
@@ -123,7 +124,7 @@ def run_study(
         if dry_run:
             return
     kept = f"What was finished is kept in {made.folder}. Run the same command again to go on."
-    with interruptible(kept), folder.alone(made.folder):
+    with interruptible(kept), alone(made.folder):
         made.remember()
         console.note(f"1/3 data        {made.data}")
         with console.progress() as bars:

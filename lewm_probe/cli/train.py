@@ -113,7 +113,7 @@ def _train_several(
     from lewm_probe.search.seeds import parse_seeds
     from lewm_probe.search.training import Run, runs_failed, train_all
     from lewm_probe.training.recipe import override
-    from lewm_probe.training.run_folder import RunFolder
+    from lewm_probe.training.run.folder import RunFolder
 
     runs = []
     for number in parse_seeds(seeds):
@@ -122,8 +122,7 @@ def _train_several(
         runs.append(Run(f"seed {number}", one, data or existing_data(one), folder))
     if not resume:
         for run in runs:
-            if RunFolder(run.folder).recipe.exists():
-                RunFolder(run.folder).prepare(run.recipe, resume=False)  # says so
+            RunFolder(run.folder).check(run.recipe, resume=False)
     places = "folders of their own" if out is None else str(out)
     kept = f"The runs so far are kept in {places}; go on with the same command and --resume."
     with interruptible(kept), RunsTable(console, f"{recipe.name}, {len(runs)} seeds") as shown:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from lewm_probe.core.disk import is_full
 from lewm_probe.core.errors import NotWritten, UserError
+from lewm_probe.core.processes.leftovers import writing_in
+from lewm_probe.core.processes.stopping import deferred
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def atomic_path(path: Path, option: str = "--out") -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it over ``path`` when the block succeeds.
 
     The file is flushed to disk before the rename. When the block fails, the temporary file is
-    removed and ``path`` is left as it was.
+    removed and ``path`` is left as it was. What a killed process left of an earlier attempt goes.
 
     Args:
         path: the file.
@@ -35,31 +37,32 @@ def atomic_path(path: Path, option: str = "--out") -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=f".partial{path.suffix}", dir=path.parent
-        )
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # some writers replace the file by a private one
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except Exception as error:
-        told = write_error(path, error, option)
-        if told is error:
-            raise
-        raise told from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with writing_in(path.parent, path.name):
+            try:
+                with deferred():  # no file whose name nobody knows
+                    handle, name = tempfile.mkstemp(
+                        prefix=f".{path.name}.", suffix=f".partial{path.suffix}", dir=path.parent
+                    )
+                    os.close(handle)
+                    temporary = Path(name)
+                yield temporary
+                temporary.chmod(0o666 & ~_umask())  # some writers replace the file by a private one
+                with open(temporary, "rb") as written:
+                    os.fsync(written.fileno())
+                os.replace(temporary, path)
+            finally:
+                if temporary is not None:
+                    temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error, option) from error
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder beside ``path``; it takes the place of ``path`` when the block succeeds.
 
-    When the block fails, ``path`` is left as it was.
+    When the block fails, ``path`` is left as it was. What a killed process left of an earlier
+    attempt goes.
 
     Raises:
         UserError: the disk is full, or the folder may not be written.
@@ -67,29 +70,37 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(f".partial{path.suffix}", f".{path.name}.", path.parent))
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            aside = Path(tempfile.mkdtemp(".old", f".{path.name}.", path.parent))
-            os.replace(path, aside / path.name)
+        with writing_in(path.parent, path.name):
             try:
-                os.replace(temporary, path)
-            except BaseException:
-                os.replace(aside / path.name, path)
-                raise
+                with deferred():
+                    made = tempfile.mkdtemp(f".partial{path.suffix}", f".{path.name}.", path.parent)
+                    temporary = Path(made)
+                yield temporary
+                temporary.chmod(0o777 & ~_umask())
+                with deferred():
+                    _put(temporary, path)
             finally:
-                shutil.rmtree(aside, ignore_errors=True)
-        else:
-            os.replace(temporary, path)
-    except Exception as error:
-        told = write_error(path, error)
-        if told is error:
+                if temporary is not None:
+                    shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def _put(new: Path, path: Path) -> None:
+    """Let a folder take a place, from another one if need be."""
+    if not path.exists():
+        os.replace(new, path)
+        return
+    aside = Path(tempfile.mkdtemp(".old", f".{path.name}.", path.parent))
+    try:
+        os.replace(path, aside / path.name)
+        try:
+            os.replace(new, path)
+        except BaseException:
+            os.replace(aside / path.name, path)
             raise
-        raise told from error
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

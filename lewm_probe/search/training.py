@@ -118,11 +118,11 @@ def train_all(
     Raises:
         UsageError: a run folder holds a run of another recipe.
     """
-    from lewm_probe.training.run_folder import RunFolder
+    from lewm_probe.training.run.folder import RunFolder
 
     watch = watch or Unwatched()
     for run in runs:  # before any work: a slip in one is not told hours later
-        RunFolder(run.folder).prepare(run.recipe, resume=True)
+        RunFolder(run.folder).check(run.recipe, resume=True)
         watch.begin(run)
     waiting, failures = list(runs), []
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks

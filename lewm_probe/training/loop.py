@@ -13,21 +13,24 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from lewm_probe.core.errors import UserError
+from lewm_probe.core.files import content_hash
+from lewm_probe.core.processes.locks import alone
+from lewm_probe.core.processes.stopping import deferred, requested
 from lewm_probe.core.seeding import stream, torch_seed
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.data.sampling.split import split_episodes
 from lewm_probe.data.sampling.windows import Windows
 from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.training.diagnostics import diagnostics, unbiased_rank
 from lewm_probe.training.fabric import make_fabric
 from lewm_probe.training.recipe import Recipe
-from lewm_probe.training.run_folder import RunFolder
+from lewm_probe.training.run.claims import check_data, check_finished, split, steps
+from lewm_probe.training.run.folder import RunFolder
+from lewm_probe.training.run.state import load_state, save_state
+from lewm_probe.training.run.tensorboard import TensorBoardLog
 from lewm_probe.training.schedule import learning_rate
-from lewm_probe.training.state import load_state, save_state
-from lewm_probe.training.tensorboard import TensorBoardLog
 
 Record = dict[str, Any]
 OnLog = Callable[[Record], None]
@@ -45,7 +48,8 @@ def train(
     """Train a world model from a data set; return the path of the final checkpoint.
 
     The run can be killed at any moment and resumed: on CPU the weights are then bit-identical to an
-    uninterrupted run with the same number of threads. A finished run is left alone.
+    uninterrupted run with the same number of threads. A finished run is left alone, once it is
+    clear that it is this one. What is refused leaves nothing behind.
 
     Args:
         recipe: what to train.
@@ -57,15 +61,17 @@ def train(
 
     Raises:
         UsageError: the folder holds another run.
-        UserError: broken data, a loss that is not finite, a full disk.
+        UserError: broken data, a loss that is not finite, a full disk, another process at work in
+            the folder, or files in it that are not of this run.
     """
     run = RunFolder(folder)
-    run.prepare(recipe, resume)
-    if run.final.exists():
-        return run.final
-    with open_episodes(data) as file:
-        session = _Session(recipe, file, run, make_fabric(device, recipe.precision))
-        session.run(on_log)
+    with alone(folder), open_episodes(data) as file:
+        run.check(recipe, resume)
+        check_data(recipe, file)
+        if run.final.exists():
+            check_finished(run.final, recipe, file)
+            return run.final
+        _Session(recipe, file, run, make_fabric(device, recipe.precision)).run(on_log)
     return run.final
 
 
@@ -75,22 +81,15 @@ class _Session:
     def __init__(self, recipe: Recipe, file: Episodes, run: RunFolder, fabric: Fabric) -> None:
         self.recipe, self.folder, self.fabric = recipe, run, fabric
         config, options = recipe.model, recipe.optimizer
-        check_data(recipe, file)
         self.fingerprint = file.fingerprint
-        fraction = recipe.data.validation_fraction
-        training, validation = split_episodes(len(file), fraction, recipe.seed)
+        # Keys that a later version adds, with what was so until then, do not make it another one.
+        self.recipe_hash = content_hash(recipe.model_dump_json(exclude_defaults=True))
+        training, validation = split(recipe, file)
         cut = (recipe.data.frames, config.frame_skip)
         columns = FAMILIES.get(recipe.family).columns
         self.windows = Windows(file, training, *cut, columns=columns)
         self.held_out = Windows(file, validation, *cut, columns=columns)
-        if len(self.windows) < options.batch:
-            raise UserError(
-                f"{file.path} gives {len(self.windows)} training windows, fewer than one batch of "
-                f"{options.batch}. Collect more episodes, or lower optimizer.batch."
-            )
-        whole = len(self.windows) // options.batch
-        self.steps_per_epoch = min(whole, options.steps_per_epoch or whole)
-        self.total = self.steps_per_epoch * options.epochs
+        self.steps_per_epoch, self.total = steps(recipe, file, len(self.windows))
         torch.manual_seed(torch_seed(recipe.seed, "initialisation"))
         statistics = ActionStatistics.fit(file, training)
         family = FAMILIES.get(recipe.family)
@@ -101,14 +100,13 @@ class _Session:
         self.module, self.optimizer = fabric.setup(trainee, optimizer)
         self.step = 0
         if run.resume.exists():
-            self.step = load_state(run.resume, trainee, optimizer, self.fingerprint)
-            run.truncate_metrics(self.step)
-        else:
-            run.metrics.unlink(missing_ok=True)
+            known = (self.total, self.fingerprint, self.recipe_hash)
+            self.step = load_state(run.resume, trainee, optimizer, *known)
 
     def run(self, on_log: OnLog) -> None:
-        """Train to the end, saving on the way."""
+        """Train to the end, saving on the way, and when stopped: then ``Stop`` is raised."""
         board = TensorBoardLog(self.folder.path) if self.recipe.logging.tensorboard else None
+        self.folder.begin(self.recipe, self.step)
 
         def log(record: Record, **transient: Any) -> None:
             self.folder.log(record)
@@ -126,22 +124,25 @@ class _Session:
             if order is None or position == 0:
                 order = self.order(epoch)
             batch = self.recipe.optimizer.batch
-            terms, latents = self.train_step(order[position * batch : (position + 1) * batch])
-            self.step += 1
-            if self.step % self.recipe.logging.every_steps == 0:
-                seconds = (time.perf_counter() - began) / (self.step - first)
-                frames = batch * self.recipe.data.frames
-                record = self.record("train", terms, latents, frames_per_second=frames / seconds)
-                log(record, total_steps=self.total, seconds_left=(self.total - self.step) * seconds)
-            if self.step % self.steps_per_epoch == 0:
-                log(self.validate(), total_steps=self.total)
-                self.save_checkpoint()
-            if self.step % self.recipe.resume_every_steps == 0 and self.step < self.total:
-                save_state(
-                    self.folder.resume, self.trainee, self.optimizer, self.step, self.fingerprint
-                )
-        self.save_checkpoint(self.folder.final)
-        self.folder.resume.unlink(missing_ok=True)
+            with deferred():  # a step is taken, told and saved, or none of it
+                terms, latents = self.train_step(order[position * batch : (position + 1) * batch])
+                self.step += 1
+                if self.step % self.recipe.logging.every_steps == 0:
+                    seconds = (time.perf_counter() - began) / (self.step - first)
+                    frames = batch * self.recipe.data.frames
+                    speed = {"frames_per_second": frames / seconds}
+                    left = (self.total - self.step) * seconds
+                    record = self.record("train", terms, latents, **speed)
+                    log(record, total_steps=self.total, seconds_left=left)
+                if self.step % self.steps_per_epoch == 0:
+                    log(self.validate(), total_steps=self.total)
+                    self.save_checkpoint()
+                due = self.step % self.recipe.resume_every_steps == 0 and self.step < self.total
+                if due or requested():
+                    self.save_state()
+        with deferred():
+            self.save_checkpoint(self.folder.final)
+            self.folder.resume.unlink(missing_ok=True)
 
     def train_step(self, indices: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
         """One optimiser step. Everything random in it is a function of (seed, step)."""
@@ -222,6 +223,17 @@ class _Session:
         """A fresh order of the training windows for this epoch."""
         return self.windows.order(stream(self.recipe.seed, "order", epoch))
 
+    def save_state(self) -> None:
+        """Write all that the run needs to go on."""
+        save_state(
+            self.folder.resume,
+            self.trainee,
+            self.optimizer,
+            self.step,
+            self.fingerprint,
+            self.recipe_hash,
+        )
+
     def save_checkpoint(self, path: Path | None = None) -> None:
         """Write the world model (without the objective's own parameters)."""
         meta = Origin(
@@ -234,30 +246,3 @@ class _Session:
             recipe=self.recipe.name,
         )
         save_checkpoint(path or self.folder.checkpoint(self.step), self.trainee.model, meta=meta)
-
-
-def check_data(recipe: Recipe, file: Episodes) -> None:
-    """Refuse a data set that does not fit the recipe.
-
-    Raises:
-        UserError: a column missing, another image size or another action width.
-    """
-    config = recipe.model
-    lacking = [c for c in FAMILIES.get(recipe.family).columns if c not in file.columns]
-    if lacking:
-        raise UserError(
-            f"{file.path} has no column {' and no '.join(lacking)}, which the family "
-            f"{recipe.family} is trained on. Give a data set that has, or another recipe."
-        )
-    height = file.image_size
-    if height != config.image_size:
-        raise UserError(
-            f"{file.path} holds {height} px images, the recipe expects {config.image_size} px. "
-            f"Collect with --size {config.image_size}, or set model.image_size={height}."
-        )
-    if file.action_width != config.env_action_width:
-        raise UserError(
-            f"{file.path} holds actions of width {file.action_width}, the recipe expects "
-            f"{config.env_action_width}. Set model.env_action_width={file.action_width}, or give "
-            "the data set of the recipe's world."
-        )

@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from lewm_probe.search import folder
+from lewm_probe.core.processes.locks import alone
 from lewm_probe.search.request import Asked as StudyAsked
 from lewm_probe.search.request import make_study
 
@@ -220,11 +220,11 @@ def test_what_cannot_be_a_study_is_told(run: Run, words: list[str], message: str
 
 
 def test_two_studies_do_not_share_a_folder(run: Run) -> None:
-    with folder.alone(Path("s")):
+    with alone(Path("s")):
         answer = run(*WORDS, "--quiet")
     assert answer.exit_code == 1
     assert answer.stderr == (
-        "Error: Another lewm-probe is at work in s. Wait for it, or choose another folder with "
+        "Error: Another lewm-probe is writing in s. Wait for it, or choose another place with "
         "--out.\n"
     )
 

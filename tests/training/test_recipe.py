@@ -12,7 +12,7 @@ from lewm_probe.families.lewm import LeWMObjectiveConfig
 from lewm_probe.models.jepa import JEPA, count_parameters
 from lewm_probe.training import sigreg
 from lewm_probe.training.recipe import Expects, Recipe, expectations, load_recipe, override
-from lewm_probe.training.run_folder import RunFolder
+from lewm_probe.training.run.folder import RunFolder
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -182,9 +182,10 @@ def test_what_a_recipe_expects_is_read_and_is_no_part_of_a_run(tmp_path: Path) -
     assert expectations(without) is None
     assert load_recipe(without) == load_recipe("two-room/lewm-cpu")
     run = RunFolder(tmp_path / "run")
-    run.prepare(load_recipe("two-room/lewm-cpu"), resume=False)
+    run.check(load_recipe("two-room/lewm-cpu"), resume=False)
+    run.begin(load_recipe("two-room/lewm-cpu"), 0)
     assert "expects" not in run.recipe.read_text()
-    run.prepare(load_recipe(without), resume=True)
+    run.check(load_recipe(without), resume=True)
 
 
 @pytest.mark.parametrize(

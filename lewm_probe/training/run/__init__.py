@@ -1,0 +1,1 @@
+"""One run on disk: its folder, its saved state, and whether its claims hold."""
