@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lewm_probe.auditing.request import Evaluation, EvaluationRequest, Failure, prepare
 from lewm_probe.auditing.run import ask, by_default
-from lewm_probe.core.errors import UsageError
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import resolved
 from lewm_probe.results.place import check_place
 
@@ -68,10 +68,11 @@ def audit(
         say: told at once of a checkpoint that is left out.
         settled: called once it is clear what will be asked of whom, before the work.
     """
+    from lewm_probe.core.processes.locks import alone
     from lewm_probe.core.progress import NoProgress
     from lewm_probe.reports.model_cards.model_card import write_cards
     from lewm_probe.reports.page.write import write_report
-    from lewm_probe.results.result import Result, merge
+    from lewm_probe.results.result import merge
 
     progress = progress or NoProgress()
     others = _others(against)
@@ -80,25 +81,42 @@ def audit(
     settled(evaluation)
     folder = folder or Path("runs") / evaluation.suite.world / "audit"
     check_place(folder)
-    results = ask(
-        by_default(evaluation.suite),
-        evaluation,
-        command,
-        lambda name: folder / "parts" / name,
-        progress,
-        say,
-    )
-    page = folder / PAGE
-    if not redraw and page.is_file() and (folder / "results.json").is_file():
-        reported = Result.load(folder)
-        if reported.provenance == tuple(p for r in results for p in r.provenance):
-            return Audited(page, reported, evaluation.failures)
-    own = merge(results)
-    theirs, differences = _compared(own, others)
-    whole = merge([*results, *theirs, *differences])
-    page = write_report(whole, folder, title=title, progress=progress).html
-    cards = write_cards(own, folder, command=command)
+    with alone(folder):
+        results = ask(
+            by_default(evaluation.suite),
+            evaluation,
+            command,
+            lambda name: folder / "parts" / name,
+            progress,
+            say,
+        )
+        own = merge(results)
+        page, there = folder / PAGE, None if redraw else _there(folder, results)
+        if there is not None:
+            # Written again, as they are the last: it may have been stopped right before them.
+            cards = write_cards(own, folder, command=command)
+            return Audited(page, there, evaluation.failures, cards)
+        theirs, differences = _compared(own, others)
+        whole = merge([*results, *theirs, *differences])
+        page = write_report(whole, folder, title=title, progress=progress).html
+        cards = write_cards(own, folder, command=command)
     return Audited(page, own, evaluation.failures, cards, differences)
+
+
+def _there(folder: Path, results: Sequence[Result]) -> Result | None:
+    """What the report of these very results says, if it is there and whole."""
+    from lewm_probe.results.result import Result
+
+    page = folder / PAGE
+    if not (page.is_file() and (folder / "results.json").is_file()):
+        return None
+    try:
+        reported = Result.load(folder)
+        whole = page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    except (UserError, OSError, ValueError):
+        return None  # cut short, or of another version: drawn again
+    same = reported.provenance == tuple(p for r in results for p in r.provenance)
+    return reported if whole and same else None
 
 
 def _others(against: Sequence[str]) -> dict[str, Result]:

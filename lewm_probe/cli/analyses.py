@@ -53,6 +53,7 @@ def command(analysis: Analysis) -> Callable[..., None]:
         request: EvaluationRequest, out: Path | None, console: Console, **settings: Any
     ) -> None:
         from lewm_probe.cli.terminal.summary import summarize
+        from lewm_probe.core.processes.locks import alone
         from lewm_probe.results.provenance import command_line
 
         given = {keys[name]: value for name, value in settings.items() if value not in (None, [])}
@@ -63,7 +64,7 @@ def command(analysis: Analysis) -> Callable[..., None]:
         ):
             evaluation = prepare(request, console.note)
             folder = out or Path("runs") / evaluation.suite.world / analysis.name
-            with console.progress() as bars:
+            with alone(folder), console.progress() as bars:
                 (result,) = ask(
                     [analysis.name],
                     evaluation,

@@ -59,9 +59,10 @@ def publish(
     results: Sequence[Result], folder: Path, title: str | None, console: Console
 ) -> tuple[Path, Result]:
     """Write the report of several results into ``folder``; return its page and their union."""
+    from lewm_probe.core.processes.locks import alone
     from lewm_probe.reports.page.write import write_report
     from lewm_probe.results.result import merge
 
     merged = merge(results)
-    with console.progress() as bars:
+    with alone(folder), console.progress() as bars:
         return write_report(merged, folder, title=title, progress=bars).html, merged

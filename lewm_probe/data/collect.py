@@ -27,6 +27,8 @@ import numpy as np
 from lewm_probe._version import __version__
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 from lewm_probe.core.files import content_hash, write_error
+from lewm_probe.core.processes.locks import alone
+from lewm_probe.core.processes.stopping import check_soon, deferred
 from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream
@@ -214,11 +216,21 @@ def collect(
         done = _already_there(out, settings, episodes)
         shutil.rmtree(beside, ignore_errors=True)  # left by a call that was killed at its very end
         return done
-    folder = beside / content_hash(settings.attrs(), _codec())[:12]
     if episodes * (length + 1) >= WORTH_SAYING:
         taken = estimate(lambda *tried: _try(settings, *tried), episodes, length, workers)
         taken.check_room(out)
         say(str(taken))
+    with alone(out, beside=True):
+        if out.exists() and not overwrite:  # finished by another process just now
+            return _already_there(out, settings, episodes)
+        return _collect(out, settings, episodes, workers, progress or NoProgress())
+
+
+def _collect(
+    out: Path, settings: Settings, episodes: int, workers: int, progress: Progress
+) -> Collected:
+    beside = out.with_name(out.name + ".parts")
+    folder = beside / content_hash(settings.attrs(), _codec())[:12]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         parts = [
@@ -228,14 +240,15 @@ def collect(
         ]
         missing = [part for part in parts if not _is_whole(part)]
         reused = episodes - sum(part.stop - part.start for part in missing)
-        with (progress or NoProgress()).task(f"Collecting {world}", episodes) as task:
+        with progress.task(f"Collecting {settings.world}", episodes) as task:
             task.advance(reused)
             for part in _record_all(missing, workers):
                 task.advance(part.stop - part.start)
         whole = folder / "whole.h5"
         rows = _join(parts, whole, settings)
-        os.replace(whole, out)
-        shutil.rmtree(beside, ignore_errors=True)
+        with deferred():
+            os.replace(whole, out)
+            shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise write_error(out, error) from error
     finally:
@@ -315,6 +328,7 @@ def _record_all(parts: Sequence[_Part], workers: int) -> Iterator[_Part]:
         for job in as_completed(jobs):
             yield job.result()
     except BrokenProcessPool as error:
+        check_soon()
         raise UserError(
             "A collecting process was ended from outside, most likely because memory ran out. "
             "What it had finished is kept: run the same command again, with fewer --workers."

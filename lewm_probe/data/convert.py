@@ -16,6 +16,7 @@ import numpy as np
 
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import resolved
+from lewm_probe.core.processes.locks import alone
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
@@ -98,7 +99,9 @@ def convert(
             data.episode_column,
             data.path,
         )
-        kind.write(target, parts, attrs)
+        with alone(target, None, beside=True):
+            _checked_format(source, target, overwrite)  # something may have come there
+            kind.write(target, parts, attrs)
         height, width, _ = data.frame_shape
         side = (size, size) if size is not None else (height, width)
         return Converted(len(chosen), int(data.lengths[chosen].sum()), side)

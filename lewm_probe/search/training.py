@@ -10,13 +10,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
 from lewm_probe.core.errors import UserError, brief
+from lewm_probe.core.processes.stopping import check_soon, heard
 from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 from lewm_probe.training.recipe import Recipe
 
@@ -161,6 +162,7 @@ def _message(connection: Connection) -> tuple[str, Any]:
     try:
         kind, content = connection.recv()
     except (EOFError, OSError):
+        check_soon()
         return "failed", (
             "Its process was ended from outside, perhaps for want of memory. Run the same command "
             "again to go on."
@@ -171,21 +173,12 @@ def _message(connection: Connection) -> tuple[str, Any]:
 def _train(run: Run, device: str, parent: Connection) -> None:
     """The body of a training process."""
     become_worker()
-    import torch
-
-    from lewm_probe.training.loop import train
-
-    if device == "cpu":
-        torch.set_num_threads(1)  # the runs share the cores already
     try:
-        train(
-            run.recipe,
-            run.data,
-            run.folder,
-            device=device,
-            resume=True,
-            on_log=lambda record: parent.send(("record", record)),
-        )
+        with heard():  # SIGTERM, by which the parent ends it too: the state is saved first
+            _work(run, device, parent)
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the parent may be gone
+            parent.send(("failed", "Its process was stopped from outside; its state is saved."))
     except UserError as error:
         parent.send(("failed", str(error)))
     except MemoryError:
@@ -194,6 +187,23 @@ def _train(run: Run, device: str, parent: Connection) -> None:
         parent.send(("failed", f"{brief(error)}."))
     else:
         parent.send(("done", None))
+
+
+def _work(run: Run, device: str, parent: Connection) -> None:
+    import torch
+
+    from lewm_probe.training.loop import train
+
+    if device == "cpu":
+        torch.set_num_threads(1)  # the runs share the cores already
+    train(
+        run.recipe,
+        run.data,
+        run.folder,
+        device=device,
+        resume=True,
+        on_log=lambda record: parent.send(("record", record)),
+    )
 
 
 def _end(process: Any) -> None:

@@ -74,7 +74,8 @@ def test_the_same_question_is_not_asked_twice(
     monkeypatch.setattr("lewm_probe.results.provenance.code_version", lambda: "other code")
     run(*words, "-n", "20", "--seed", "8")
     assert len(asked.calls) == 5
-    Path("x/results.json").write_text("{")
+    cut = Path("x/results.json").read_text()[:200]
+    Path("x/results.json").write_text(cut)
     run(*words, "-n", "20", "--seed", "8")
     assert len(asked.calls) == 6
 

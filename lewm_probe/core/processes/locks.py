@@ -19,7 +19,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def alone(place: Path, option: str = "--out", *, beside: bool = False) -> Iterator[None]:
+def alone(place: Path, option: str | None = "--out", *, beside: bool = False) -> Iterator[None]:
     """Hold a folder, which is made, or with ``beside`` a file or folder that appears when whole.
 
     The operating system gives the lock back when the process ends, however it ends; the file that
@@ -28,7 +28,7 @@ def alone(place: Path, option: str = "--out", *, beside: bool = False) -> Iterat
 
     Args:
         place: what is written.
-        option: what a user says to have it elsewhere, for messages.
+        option: what a user says to have it elsewhere, for messages; None: it is an argument.
         beside: whether the lock lies beside the place instead of inside.
 
     Raises:
@@ -48,27 +48,34 @@ def alone(place: Path, option: str = "--out", *, beside: bool = False) -> Iterat
 
 
 @contextmanager
-def _held(place: Path, path: Path, option: str) -> Iterator[None]:
+def _held(place: Path, path: Path, option: str | None) -> Iterator[None]:
     import filelock  # not above: most commands need none
 
     lock = filelock.FileLock(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise UserError(
-            f"Another lewm-probe is writing in {place}. Wait for it, or choose another place with "
-            f"{option}."
+            f"Another lewm-probe is writing in {place}. Wait for it, or choose another place"
+            f"{f' with {option}' if option else ''}."
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
-            raise write_error(place, error, option) from error
+            raise write_error(place, error, option or "another name") from error
     try:
         yield
     finally:
         if lock.is_locked:
             path.unlink(missing_ok=True)  # while held: whoever opened it before sees that it went
             lock.release(force=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # that is how Python says so
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
 
 
 def _missing(folder: Path) -> list[Path]:

@@ -172,6 +172,12 @@ def check() -> None:
         raise Stop
 
 
+def check_soon() -> None:
+    """``check`` in a moment, where a worker was lost: by a signal that all of us get, perhaps."""
+    time.sleep(TOGETHER / 2)
+    check()
+
+
 def requested() -> bool:
     """Whether a signal has come, also where it is deferred."""
     return HEARING.number is not None

@@ -19,6 +19,7 @@ from lewm_probe._version import __version__
 from lewm_probe.core.config import Config, Count, Name
 from lewm_probe.core.errors import UserError, short
 from lewm_probe.core.files import atomic_path, write_text
+from lewm_probe.core.processes.locks import alone
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.config import VIT_SIZES, ModelConfig
 from lewm_probe.models.family import Origin
@@ -101,10 +102,11 @@ def export_swm(folder: Path, model: JEPA, *, meta: Origin | None = None) -> None
     # Into memory first: an archive is named after its file, and a temporary name would be in it.
     buffer = io.BytesIO()
     torch.save(tensors, buffer)
-    with atomic_path(folder / "weights.pt") as temporary:
-        temporary.write_bytes(buffer.getvalue())
-    write_text(folder / "config.json", json.dumps(tree, indent=2) + "\n")
-    write_text(folder / "lewm_probe.json", sidecar.model_dump_json(indent=2) + "\n")
+    with alone(folder):
+        with atomic_path(folder / "weights.pt") as temporary:
+            temporary.write_bytes(buffer.getvalue())
+        write_text(folder / "config.json", json.dumps(tree, indent=2) + "\n")
+        write_text(folder / "lewm_probe.json", sidecar.model_dump_json(indent=2) + "\n")
 
 
 def _exported() -> str:
