@@ -24,11 +24,6 @@ SENTENCES = {
 }
 
 
-def hears() -> None:
-    """Undo what shells do to processes in the background, whose Ctrl-C is ignored."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", [0.0, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8])
 def test_at_whatever_moment_there_is_one_sentence(number: int, moment: float) -> None:
@@ -37,7 +32,6 @@ def test_at_whatever_moment_there_is_one_sentence(number: int, moment: float) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hears,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
@@ -83,7 +77,6 @@ def test_a_swallowed_signal_is_no_success(tmp_path: Path) -> None:
         [sys.executable, "-c", code, "recipes", "ls"],
         capture_output=True,
         text=True,
-        preexec_fn=hears,
     )
     assert done.returncode == 1
     assert done.stderr.strip() in SENTENCES
