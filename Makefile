@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 WORKERS ?= 2
 
-.PHONY: help demo test lint format types freeze freeze-check calibrate environment clean
+.PHONY: help demo test lint format types freeze freeze-check calibrate torture environment clean
 help:
 	@echo "make demo    train both models small, audit them, write the report ($(DEMO))"
 	@echo "make test    all tests"
@@ -16,6 +16,7 @@ help:
 	@echo "make freeze  write all numbers of this tree, or of COMMIT=…, to compare with later"
 	@echo "make freeze-check    compare this tree's numbers with them; WHOLE=1: the slow tier too"
 	@echo "make calibrate       simulate how often tests, intervals and verdicts err (reports/calibration)"
+	@echo "make torture kill each long command at random moments, compare what it comes to"
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m lewm_probe.cli.main demo --out $(DEMO)
@@ -44,6 +45,10 @@ freeze-check: $(VENV)/.installed-dev
 # Some ten minutes on two cores; stopped, it goes on.
 calibrate: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 nice $(BIN)/python -m tests.calibration.run --workers $(WORKERS)
+
+# Some forty minutes on two cores; stopped, it goes on.
+torture: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 nice $(BIN)/python -m tests.torture.run --workers $(WORKERS)
 
 environment: $(VENV)/.installed-dev
 

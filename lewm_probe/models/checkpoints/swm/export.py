@@ -19,6 +19,7 @@ from lewm_probe._version import __version__
 from lewm_probe.core.config import Config, Count, Name
 from lewm_probe.core.errors import UserError, short
 from lewm_probe.core.files import atomic_path, write_text
+from lewm_probe.core.processes.leftovers import remove_stale
 from lewm_probe.core.processes.locks import alone
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.config import VIT_SIZES, ModelConfig
@@ -75,6 +76,7 @@ def export_swm(folder: Path, model: JEPA, *, meta: Origin | None = None) -> None
     """
     folder = Path(folder)
     tree = released_tree(model.config, model.spec.family)
+    remove_stale(folder)
     others = [p.name for p in folder.glob("*") if p.suffix in (".pt", ".ckpt", ".safetensors")]
     if others and others != ["weights.pt"]:
         raise UserError(

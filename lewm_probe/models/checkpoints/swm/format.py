@@ -173,7 +173,8 @@ def _choose(folder: Path, epochs: Sequence[Path], hint: str) -> Path:
         return plain
     if epochs:
         return epochs[-1]
-    found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES)
+    shown = (p for p in folder.iterdir() if not p.name.startswith("."))  # no half-written ones
+    found = sorted(p for p in shown if p.suffix in SUFFIXES)
     objects = [p for p in found if p.name.endswith("_object.ckpt")]
     others = [p for p in found if p not in objects]
     lightning = [p for p in others if p.name.endswith("_weights.ckpt")]

@@ -1,0 +1,128 @@
+"""The long commands in their smallest real form, and what is compared of what they write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from tests.tries.things import TRAIN, make
+
+Marker = Callable[[Path], bool]
+
+SUITE = {
+    "world": "two-room",
+    "seed": 1,
+    "random_encoder": {"steps": 10, "seeds": 1},
+    "probe": {"quantities": ["agent_position"]},
+    "voe": {
+        "trajectories": 4,
+        "disjoint": 4,
+        "conditions": [{"name": "t", "kind": "teleport", "who": "agent", "expected": "violation"}],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: of it.
+        words: of the command line, in a folder of its own; ``{things}`` is where its inputs lie.
+        again: further words of the call that goes on.
+        under_way: whether it has begun to write, seen from its folder.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    under_way: Marker
+    again: tuple[str, ...] = ()
+
+
+def _there(*patterns: str) -> Marker:
+    """Whether anything matches one of the patterns."""
+    return lambda folder: any(any(folder.glob(pattern)) for pattern in patterns)
+
+
+COMMANDS = (
+    Command(
+        "train",
+        (*TRAIN, "--data", "{things}/data.h5", "--out", "out"),
+        _there("out/metrics.jsonl"),
+        ("--resume",),
+    ),
+    Command(
+        "collect",
+        ("data", "collect", "two-room", "-n", "60", "--size", "16", "--out", "out.h5"),
+        _there("out.h5.parts/*/0*.h5"),
+    ),
+    Command(
+        "the end of collect",
+        ("data", "collect", "two-room", "-n", "60", "--size", "16", "--out", "out.h5"),
+        _there("out.h5.parts/*/whole.h5", "out.h5.parts/*/.whole.h5.*"),
+    ),
+    Command("convert", ("data", "convert", "{things}/data.h5", "out"), _there(".out.*")),
+    Command(
+        "audit",
+        (
+            *("audit", "a={things}/run", "--suite", "{things}/suite.yaml", "--no-curve"),
+            *("--device", "cpu", "--cache", "cache", "--out", "out"),
+        ),
+        _there("out/parts/probe/results.json"),
+    ),
+    Command("export", ("export", "{things}/vit.safetensors", "--out", "out"), _there("out")),
+    Command("report", ("report", "{things}/result", "--out", "out"), _there("out/results.json")),
+)
+
+
+def prepare(things: Path) -> None:
+    """Make the inputs of all commands."""
+    from lewm_probe.data.sampling.action_statistics import ActionStatistics
+    from lewm_probe.models.checkpoints.native import save_checkpoint
+    from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
+    from lewm_probe.models.family import Origin
+    from lewm_probe.models.jepa import JEPA
+
+    make(things)
+    (things / "suite.yaml").write_text(yaml.safe_dump(SUITE), encoding="utf-8")
+    config = ModelConfig(
+        image_size=28,
+        latent_width=192,
+        encoder=EncoderConfig(name="vit-tiny", patch_size=14),
+        predictor=PredictorConfig(layers=1, heads=2, head_width=8, mlp_width=8),
+    )
+    width = config.env_action_width
+    model = JEPA(config, ActionStatistics(mean=(0.0,) * width, std=(1.0,) * width), family="lewm")
+    save_checkpoint(things / "vit.safetensors", model, meta=Origin(family="lewm", world="two-room"))
+
+
+def contents(folder: Path) -> Mapping[str, object]:
+    """Every file below a folder, hidden ones too, by what two equal runs have in common.
+
+    Weights, data and tables byte for byte; metrics without speed; results without where and when
+    they were made; of pages and figures, which hold that too, that they are there.
+    """
+    return {
+        path.relative_to(folder).as_posix(): _content(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _content(path: Path) -> object:
+    if path.name == "metrics.jsonl":
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [{k: v for k, v in r.items() if k != "frames_per_second"} for r in records]
+    if path.name == "results.json":
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return {k: v for k, v in whole.items() if k != "provenance"}
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path).to_csv()
+    if path.suffix in (".html", ".md", ".svg", ".pdf") or path.name.startswith("provenance"):
+        return "there"
+    return path.read_bytes()

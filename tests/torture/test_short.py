@@ -1,0 +1,66 @@
+"""Each long command is sent each signal while it is writing, then called again to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.torture.commands import COMMANDS, Command, contents, prepare
+from tests.torture.torment import differences, finish, start, torment
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("torture")
+    prepare(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Command], Mapping[str, object]]:
+    """What a command writes that nobody disturbs."""
+    known: dict[tuple[str, ...], Mapping[str, object]] = {}
+
+    def make(command: Command) -> Mapping[str, object]:
+        if command.words not in known:
+            folder = tmp_path_factory.mktemp("undisturbed")
+            process = start(command.words, prepared, folder)
+            _, said = process.communicate()
+            assert process.returncode == 0, said
+            known[command.words] = contents(folder)
+        return known[command.words]
+
+    return make
+
+
+TRIED = [
+    pytest.param(command, name, id=f"{command.name}-{name}")
+    for command in COMMANDS
+    for name in ("SIGINT", "SIGTERM", "SIGKILL")
+    if command.name != "audit"
+    or name == "SIGTERM"  # half a minute each; the others by make torture
+]
+
+
+@pytest.mark.parametrize(("command", "name"), TRIED)
+def test_what_was_stopped_goes_on_to_the_same_end(
+    command: Command,
+    name: str,
+    prepared: Path,
+    undisturbed: Callable[[Command], Mapping[str, object]],
+    tmp_path: Path,
+) -> None:
+    wanted = undisturbed(command)
+    outcome = torment(command, name, lambda f, _: command.under_way(f), prepared, tmp_path)
+    assert outcome.faults(name) == [], outcome
+    if outcome.code == 0:  # it was faster
+        assert differences(contents(tmp_path), wanted) == []
+    if outcome.code == 0 and command.again == ("--resume",):
+        return
+    if outcome.code == 0 and command.name == "convert":
+        return  # which replaces nothing
+    assert differences(finish(command, prepared, tmp_path), wanted) == []
