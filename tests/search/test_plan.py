@@ -8,9 +8,9 @@ import pytest
 
 from lewm_probe.search.plan import run_megabytes, run_minutes
 from lewm_probe.training.recipe import load_recipe, override
+from lewm_probe.training.run.state import RESUME_NAME
 from lewm_probe.training.short import FAST_STEPS, is_shortened, shortened
 from lewm_probe.training.size import parameters
-from lewm_probe.training.run.state import RESUME_NAME
 
 CPU = "two-room/lewm-cpu"
 
