@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point of the ``lewm-probe`` script."""
+    code: int | str | None = 1
     stopping.listen()
     try:
         from lewm_probe.cli.app import app
 
         app(prog_name="lewm-probe")
-    except SystemExit:
+    except SystemExit as end:
         stopping.HEARING.over = True  # not by a call, which could be interrupted at its beginning
-        raise
+        code = end.code
     except KeyboardInterrupt:  # before there was a command, or while its outcome was being told
         stopping.HEARING.over = True
         sys.stderr.write("Error: Stopped. Run the same command again to go on.\n")
-        sys.exit(1)
-    finally:
-        stopping.end()
+        code = 1
+    stopping.end()
+    if stopping.requested() and code == 1:
+        stopping.leave(1)
+    sys.exit(code)
 
 
 def __getattr__(name: str) -> Any:

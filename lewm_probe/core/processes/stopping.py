@@ -11,14 +11,16 @@ loop nothing is installed, nothing is remembered, and Ctrl-C is what it was.
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -127,6 +129,19 @@ def end() -> None:
     HEARING.over = True
     for number in (*SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
+
+
+def leave(code: int) -> NoReturn:
+    """End a process that was stopped: at once, once everything that asked to be told was told.
+
+    Threads of libraries (Lance's writer) may still be at work for what was given up, and bring the
+    process down with a message of their own while Python takes itself apart.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed, or nobody reads it
+            stream.flush()
+    os._exit(code)
 
 
 @contextmanager
