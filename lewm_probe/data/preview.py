@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
-from lewm_probe.core.errors import UsageError
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import atomic_path
 from lewm_probe.data.episodes import Episodes
 
@@ -15,6 +16,8 @@ CELL = 96
 """Smallest side of a shown image in px; smaller ones are enlarged by a whole factor."""
 MARGIN = 4
 LABEL = 16
+MARK = "lewm-probe"
+"""Stands in the head of every image that is written here: others' images are not replaced."""
 MILLISECONDS = 50
 """Time of a frame in the animation."""
 
@@ -38,9 +41,9 @@ def contact_sheet(
 
     Raises:
         UsageError: ``out`` is no .png file.
-        UserError: no such episode, or ``out`` cannot be written.
+        UserError: no such episode, or ``out`` cannot be written or is somebody else's image.
     """
-    _check_suffix(out, ".png", "a contact sheet")
+    _check_target(out, ".png", "a contact sheet")
     strips = _strips(file, episode, rows, columns)
     height, width, _ = file.frame_shape
     factor = _factor(file)
@@ -57,7 +60,9 @@ def contact_sheet(
                 _shown(file.row("pixels", start + int(step)), factor), (at[0], at[1] + LABEL)
             )
     with atomic_path(out) as temporary:
-        sheet.save(temporary, format="PNG", optimize=True)
+        mark = PngInfo()
+        mark.add_text("Software", MARK)
+        sheet.save(temporary, format="PNG", optimize=True, pnginfo=mark)
     return out
 
 
@@ -66,9 +71,9 @@ def animate(file: Episodes, out: Path, *, episode: int = 0) -> Path:
 
     Raises:
         UsageError: ``out`` is no .gif file.
-        UserError: no such episode, or ``out`` cannot be written.
+        UserError: no such episode, or ``out`` cannot be written or is somebody else's image.
     """
-    _check_suffix(out, ".gif", "an animation")
+    _check_target(out, ".gif", "an animation")
     pixels = file.episode(episode, ["pixels"])["pixels"]
     first, *others = [_shown(frame, _factor(file)) for frame in pixels]
     with atomic_path(out) as temporary:
@@ -79,6 +84,7 @@ def animate(file: Episodes, out: Path, *, episode: int = 0) -> Path:
             append_images=others,
             duration=MILLISECONDS,
             loop=0,
+            comment=MARK.encode(),
         )
     return out
 
@@ -112,8 +118,17 @@ def _shown(frame: np.ndarray, factor: int) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST)
 
 
-def _check_suffix(out: Path, suffix: str, what: str) -> None:
+def _check_target(out: Path, suffix: str, what: str) -> None:
     if out.suffix.lower() != suffix:
         raise UsageError(
             f"{out} is not a name for {what}, which is a {suffix} file. Try {out.stem}{suffix}."
+        )
+    if not out.is_file():
+        return
+    with open(out, "rb") as there:
+        ours = MARK.encode() in there.read(2048)
+    if not ours:
+        raise UserError(
+            f"{out} is there already and was not written by lewm-probe, so it is not replaced. "
+            "Move it away, or choose another name with --out."
         )

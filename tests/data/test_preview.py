@@ -93,3 +93,22 @@ def test_no_such_episode(collected: Path, tmp_path: Path, gif: bool) -> None:
         "0 to 11."
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("write", "suffix"), [(contact_sheet, "png"), (animate, "gif")])
+def test_images_of_others_are_not_replaced_and_ours_are(
+    collected: Path, tmp_path: Path, write: Callable[[EpisodeFile, Path], Path], suffix: str
+) -> None:
+    theirs = tmp_path / f"holiday.{suffix}"
+    Image.new("RGB", (8, 8)).save(theirs)
+    before = theirs.read_bytes()
+    with EpisodeFile(collected) as file:
+        with pytest.raises(UserError) as caught:
+            write(file, theirs)
+        ours = write(file, tmp_path / f"ours.{suffix}")
+        assert write(file, ours) == ours
+    assert str(caught.value) == (
+        f"{theirs} is there already and was not written by lewm-probe, so it is not replaced. Move "
+        "it away, or choose another name with --out."
+    )
+    assert theirs.read_bytes() == before
