@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError
 
 from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
+from lewm_probe.core.processes.stopping import Stop, deferred, requested
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
 from lewm_probe.data.formats.images import BadImage, decode
@@ -269,13 +270,17 @@ def write_lance(
     def batches() -> Iterator[Any]:
         try:
             for number, part in itertools.chain([first], numbered):
-                yield from episode(number, part)
+                for batch in episode(number, part):
+                    if requested():
+                        raise Stop
+                    yield batch
         except BaseException as error:
             failed.append(error)
             raise
 
     try:
-        lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
+        with deferred():  # Lance's threads would write on while what they wrote is removed
+            lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
     except OSError:
         if failed:  # Lance tells our own failures, Ctrl-C among them, as its own
             raise failed[0] from None
