@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,8 +54,11 @@ def atomic_path(path: Path, option: str = "--out") -> Iterator[Path]:
             finally:
                 if temporary is not None:
                     temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise write_error(path, error, option) from error
+    except Exception as error:
+        told = write_error(path, error, option)
+        if told is error:
+            raise
+        raise told from error
 
 
 @contextmanager
@@ -80,10 +84,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 with deferred():
                     _put(temporary, path)
             finally:
-                if temporary is not None:
-                    shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise write_error(path, error) from error
+                for wait in (0.0, 0.02, 0.1, 0.5):  # a library's threads may be writing still
+                    if temporary is not None and temporary.exists():
+                        time.sleep(wait)
+                        shutil.rmtree(temporary, ignore_errors=True)
+    except Exception as error:
+        told = write_error(path, error)
+        if told is error:
+            raise
+        raise told from error
 
 
 def _put(new: Path, path: Path) -> None:

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.processes.stopping import Stop, deferred, requested
+from lewm_probe.core.processes.stopping import deferred, requested
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS, LARGEST_IMAGE
 from lewm_probe.data.formats.images import BadImage, decode
@@ -268,23 +268,21 @@ def write_lance(
     failed: list[BaseException] = []
 
     def batches() -> Iterator[Any]:
+        # A failure ends the table early: told to Lance, it would give up at once, while threads of
+        # its own write on for a while, into a folder that is being removed.
         try:
             for number, part in itertools.chain([first], numbered):
                 for batch in episode(number, part):
                     if requested():
-                        raise Stop
+                        return
                     yield batch
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised below
             failed.append(error)
-            raise
 
-    try:
-        with deferred():  # Lance's threads would write on while what they wrote is removed
-            lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
-    except OSError:
-        if failed:  # Lance tells our own failures, Ctrl-C among them, as its own
-            raise failed[0] from None
-        raise
+    with deferred():
+        lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
+    if failed:
+        raise failed[0]
 
 
 def import_lance(path: Path) -> ModuleType:
