@@ -44,6 +44,7 @@ class _Hearing:
         number: the last signal; None: there was none.
         at: when it came, of the monotonic clock.
         deferrals: open ``deferred`` blocks.
+        raised: whether ``Stop`` was raised for it, be it swallowed.
         over: the work is done and told; whatever comes now only meets the end of the process.
     """
 
@@ -51,7 +52,7 @@ class _Hearing:
         self.forget()
 
     def forget(self) -> None:
-        self.listening = self.over = False
+        self.listening = self.raised = self.over = False
         self.number: int | None = None
         self.at = 0.0
         self.deferrals = 0
@@ -74,12 +75,14 @@ def _raise(frame: FrameType | None) -> None:
     if _importing(frame):
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
         return
+    HEARING.raised = True
     raise Stop
 
 
 def _ask_again(number: int, frame: FrameType | None) -> None:
     """An import was under way when the signal came; by now it may be over."""
-    if HEARING.number is not None and not HEARING.deferrals and not HEARING.over:
+    open_to_it = not (HEARING.deferrals or HEARING.over or HEARING.raised)
+    if HEARING.number is not None and open_to_it:
         _raise(frame)
 
 
@@ -184,6 +187,7 @@ def deferred() -> Iterator[None]:
 def check() -> None:
     """Raise ``Stop`` if a signal has come: every loop asks, in the command line by its progress."""
     if HEARING.number is not None and not HEARING.deferrals and not HEARING.over:
+        HEARING.raised = True  # what is cleaned up now is not to be interrupted by asking again
         raise Stop
 
 

@@ -227,3 +227,25 @@ except Stop:
 print(signal.getsignal(signal.SIGALRM) == signal.SIG_DFL)
 """
     assert ran(body) == (0, "imported\nstopped\nTrue\n", "")
+
+
+def test_clean_up_after_an_import_is_not_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nprint('imported', flush=True)\n"
+    )
+    body = f"""
+sys.path.append({str(tmp_path)!r})
+try:
+    with heard():
+        try:
+            import slow
+            check()
+        finally:
+            until = time.monotonic() + 10 * stopping.AGAIN
+            while time.monotonic() < until:
+                pass
+            print("cleaned")
+except Stop:
+    print("stopped")
+"""
+    assert ran(body) == (0, "imported\ncleaned\nstopped\n", "")
