@@ -7,9 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import write_error
+from lewm_probe.core.processes.stopping import deferred
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK = ".lock"
 """Of a folder, inside it; that of a file lies beside it, ``.NAME.lock``."""
@@ -35,23 +40,30 @@ def alone(place: Path, option: str | None = "--out", *, beside: bool = False) ->
         UserError: another process holds it.
         NotWritten: it cannot be made, or is something else than a folder.
     """
-    place = Path(place)
-    folder = place.parent if beside else place
-    made = _missing(folder)
-    try:
-        with _held(place, folder / (f".{place.name}{LOCK}" if beside else LOCK), option):
-            yield
-    finally:
-        for one in made:
-            with suppress(OSError):  # something has come into it
-                one.rmdir()
-
-
-@contextmanager
-def _held(place: Path, path: Path, option: str | None) -> Iterator[None]:
     import filelock  # not above: most commands need none
 
+    place = Path(place)
+    folder = place.parent if beside else place
+    path = folder / (f".{place.name}{LOCK}" if beside else LOCK)
     lock = filelock.FileLock(path)
+    made = _missing(folder)
+    try:
+        with deferred():  # no lock that nobody gives back
+            _acquire(lock, place, path, option)
+        yield
+    finally:
+        with deferred():
+            if lock.is_locked:
+                path.unlink(missing_ok=True)  # held still: whoever opened it sees that it went
+                lock.release(force=True)
+            for one in made:
+                with suppress(OSError):  # something has come into it
+                    one.rmdir()
+
+
+def _acquire(lock: BaseFileLock, place: Path, path: Path, option: str | None) -> None:
+    import filelock
+
     try:
         _make(path.parent)
         lock.acquire(timeout=0)
@@ -63,12 +75,6 @@ def _held(place: Path, path: Path, option: str | None) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise write_error(place, error, option or "another name") from error
-    try:
-        yield
-    finally:
-        if lock.is_locked:
-            path.unlink(missing_ok=True)  # while held: whoever opened it before sees that it went
-            lock.release(force=True)
 
 
 def _make(folder: Path) -> None:
