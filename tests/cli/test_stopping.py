@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from lewm_probe.cli.terminal.errors import Stopped, interruptible
-from lewm_probe.core.processes.stopping import heard
+from lewm_probe.core.errors import UserError
+from lewm_probe.core.processes.stopping import deferred, heard
 
 LISTENING = "import lewm_probe.cli.main as m; print('begun', flush=True); m.main()"
 """The command, which says when it hears."""
@@ -58,6 +59,26 @@ def test_what_a_library_makes_of_a_signal_is_still_a_stop(fail: Callable[[], Exc
     assert str(caught.value) == "Stopped. All is kept."
     with pytest.raises(type(fail())), heard(), interruptible("All is kept."):
         raise fail()
+
+
+def test_a_sentence_that_we_made_of_it_is_a_stop_too_but_one_of_its_own_is_not() -> None:
+    with pytest.raises(Stopped), heard(), interruptible("All is kept."):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            raise UserError("The model is broken.")  # noqa: B904  # as libraries do
+    full = pytest.raises(UserError, match="^The disk is full.$")
+    with full, heard(), interruptible("All is kept."), deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise UserError("The disk is full.")
+
+
+def test_the_sentence_nearest_to_the_work_is_said() -> None:
+    with pytest.raises(Stopped) as caught, heard(), interruptible("Far."), interruptible("Near."):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    assert str(caught.value) == "Stopped. Near."
 
 
 def test_a_swallowed_signal_is_no_success(tmp_path: Path) -> None:

@@ -34,12 +34,23 @@ def interruptible(kept: str) -> Iterator[None]:
         check()  # a signal may have come and been swallowed on its way
     except KeyboardInterrupt as stop:
         raise Stopped(f"Stopped. {kept}") from stop
-    except (UserError, typer.TyperException, typer.Exit):
+    except Stopped:  # said nearer to the work
         raise
     except Exception as error:
-        if requested():  # libraries fail in their own ways where they are stopped
+        # Libraries fail in their own ways where they are stopped, and we make sentences of that.
+        ours = isinstance(error, UserError | typer.TyperException | typer.Exit)
+        if requested() and (not ours or _by_a_stop(error)):
             raise Stopped(f"Stopped. {kept}") from error
         raise
+
+
+def _by_a_stop(error: BaseException | None) -> bool:
+    """Whether an error was raised while a stop was being dealt with."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class ReadableErrors(TyperGroup):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import write_error, write_text
+from lewm_probe.core.processes.leftovers import remove_stale
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.reports.figures.names import drawable
 from lewm_probe.reports.figures.style import Drawn, render
@@ -90,6 +91,8 @@ def write_report(
             page.unlink(missing_ok=True)  # it would speak of other results until this one is whole
         except OSError as error:
             raise write_error(folder, error) from error
+        for name in ("", *_SUFFIXES):
+            remove_stale(folder / name)  # of figures, too, that this report does not have
         result.save(folder)
         tables = _write_tables(whole, folder)
         task.advance()

@@ -25,6 +25,7 @@ from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, enco
 from lewm_probe.comparison.difference import Key, Sample, Statistic
 from lewm_probe.core.errors import NotWritten, UsageError, UserError, brief
 from lewm_probe.core.files import content_hash, file_hash
+from lewm_probe.core.processes.stopping import check
 from lewm_probe.results.provenance import code_version, packages
 from lewm_probe.results.schema import Metric
 from lewm_probe.worlds import make_world
@@ -63,6 +64,7 @@ def blaming(checkpoint: Checkpoint) -> Iterator[None]:
     except UserError as error:
         raise CheckpointFailed(checkpoint, str(error)) from error
     except (Exception, SystemExit) as error:  # an untrusted model may raise anything
+        check()  # or it was stopped, and failed of that
         raise CheckpointFailed(
             checkpoint,
             f"The analysis of {checkpoint.label} ended in an error ({brief(error)}). If it is a "

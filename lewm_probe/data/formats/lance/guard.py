@@ -13,17 +13,20 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import lewm_probe
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import resolved
+from lewm_probe.core.processes.stopping import check_soon
 
 SECONDS = 60.0
 """Time that the helper gets for a table."""
@@ -157,12 +160,24 @@ class _Helper:
                 answer = process.stdout.readline()
             except OSError:
                 answer = ""
+            except BaseException:  # stopped: what it would answer now is not for the next question
+                self.stop()
+                raise
             finally:
                 watch.cancel()
             if answer:
                 reported: str | None = json.loads(answer)
                 return reported
+            with suppress(subprocess.TimeoutExpired):  # what it says last comes before its end
+                process.wait(1.0)
+            ended = process.returncode
             self.stop()
+            check_soon()
+            if ended in (-signal.SIGTERM, -signal.SIGINT):
+                raise UserError(
+                    f"The process that tries {path} before it is opened was ended from outside. "
+                    "Run the same command again."
+                )
             return "Lance itself came to an end over it"
 
     def _start(self) -> subprocess.Popen[str]:
