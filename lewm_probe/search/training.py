@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lewm_probe.core.errors import UserError, brief
-from lewm_probe.core.processes.stopping import check_soon, heard
+from lewm_probe.core.processes.stopping import check_soon, deferred, heard
 from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 from lewm_probe.training.recipe import Recipe
 
@@ -127,8 +127,10 @@ def train_all(
         watch.begin(run)
     waiting, failures = list(runs), []
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
+    begun: list[Any] = []
+    going: dict[Connection, tuple[Run, Any]] = {}
     with ExitStack() as stack:
-        going: dict[Connection, tuple[Run, Any]] = {}
+        stack.callback(_end, begun)
         while waiting or going:
             while waiting and len(going) < (most or at_once(device)):
                 run = waiting.pop(0)
@@ -136,10 +138,10 @@ def train_all(
                 process = context.Process(
                     target=_train, args=(run, device, there), name=f"training {run.name}"
                 )
-                with ctrl_c_ignored():
+                with deferred(), ctrl_c_ignored():  # none that nobody ends
                     process.start()
+                    begun.append(process)
                 there.close()
-                stack.callback(_end, process)
                 going[here] = (run, process)
             for connection in wait(list(going)):
                 assert isinstance(connection, Connection)
@@ -173,6 +175,12 @@ def _message(connection: Connection) -> tuple[str, Any]:
 def _train(run: Run, device: str, parent: Connection) -> None:
     """The body of a training process."""
     become_worker()
+    import torch  # before SIGTERM is heard: while this lasts, there is nothing to save
+
+    import lewm_probe.training.loop  # noqa: F401
+
+    if device == "cpu":
+        torch.set_num_threads(1)  # the runs share the cores already
     try:
         with heard():  # SIGTERM, by which the parent ends it too: the state is saved first
             _work(run, device, parent)
@@ -190,12 +198,8 @@ def _train(run: Run, device: str, parent: Connection) -> None:
 
 
 def _work(run: Run, device: str, parent: Connection) -> None:
-    import torch
-
     from lewm_probe.training.loop import train
 
-    if device == "cpu":
-        torch.set_num_threads(1)  # the runs share the cores already
     train(
         run.recipe,
         run.data,
@@ -206,6 +210,9 @@ def _work(run: Run, device: str, parent: Connection) -> None:
     )
 
 
-def _end(process: Any) -> None:
-    process.terminate()
-    process.join()
+def _end(processes: Sequence[Any]) -> None:
+    """End all at once, then wait: each saves its state."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 
 @contextmanager
@@ -15,16 +16,18 @@ def ctrl_c_ignored() -> Iterator[None]:
     """Processes started in this block never hear of Ctrl-C, not even while they are starting.
 
     Ctrl-C reaches every process of a terminal; only the parent shall act on it, and ends its
-    workers. Whether it is ignored is inherited. One that comes during the block itself is lost.
+    workers. That it is held back is inherited; one that comes during the block reaches the parent
+    at its end.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set, and hears, signals
+        yield  # only the main thread hears signals
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # which would let it through while it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def become_worker() -> None:

@@ -17,9 +17,13 @@ def work():
     time.sleep(600)
 
 if __name__ == "__main__":
-    with ctrl_c_ignored():
-        multiprocessing.get_context("spawn").Process(target=work).start()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    try:
+        with ctrl_c_ignored():
+            multiprocessing.get_context("spawn").Process(target=work).start()
+            os.kill(os.getpid(), signal.SIGINT)
+            print("held back", flush=True)
+    except KeyboardInterrupt:
+        print("heard", flush=True)
     time.sleep(600)
 """
 
@@ -32,6 +36,8 @@ def test_a_worker_ignores_ctrl_c_and_ends_with_a_killed_parent(tmp_path: Path) -
     )
     try:
         assert parent.stdout is not None
+        assert parent.stdout.readline() == "held back\n"
+        assert parent.stdout.readline() == "heard\n"
         worker = int(parent.stdout.readline())  # said after its own Ctrl-C
         os.kill(worker, 0)
         parent.kill()
