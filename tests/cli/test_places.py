@@ -10,7 +10,7 @@ import pytest
 from lewm_probe.core.processes.locks import alone
 
 from .conftest import Asked, Run
-from .test_study import NAMES, WORDS
+from .test_study import WORDS
 from .test_train import SET, data  # noqa: F401  # a fixture
 
 Make = Callable[..., Path]
