@@ -32,7 +32,7 @@ from lewm_probe.core.processes.stopping import check_soon, deferred
 from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
 from lewm_probe.core.progress import NoProgress, Progress
 from lewm_probe.core.seeding import stream
-from lewm_probe.data.estimate import WORTH_SAYING, estimate
+from lewm_probe.data.estimate import WORTH_SAYING, Estimate, estimate
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
 from lewm_probe.data.formats.hdf5.layout import LARGEST_IMAGE
 from lewm_probe.data.formats.registry import format_of
@@ -217,8 +217,8 @@ def collect(
         shutil.rmtree(beside, ignore_errors=True)  # left by a call that was killed at its very end
         return done
     if episodes * (length + 1) >= WORTH_SAYING:
-        taken = estimate(lambda *tried: _try(settings, *tried), episodes, length, workers)
-        taken.check_room(out)
+        taken = foreseen(settings, episodes, workers)
+        taken.check_room(out, sum(part.stat().st_size for part in beside.rglob("*.h5")))
         say(str(taken))
     with alone(out, beside=True):
         if out.exists() and not overwrite:  # finished by another process just now
@@ -258,11 +258,15 @@ def _collect(
     return Collected(out, episodes, rows, already_there=False, reused=reused)
 
 
-def _try(settings: Settings, path: Path, length: int) -> int:
-    """Rows of the first episode, cut at ``length`` steps."""
-    _record_part(_Part(replace(settings, length=length), 0, 1, path))
-    with EpisodeFile(path) as file:
-        return file.rows
+def foreseen(settings: Settings, episodes: int, workers: int) -> Estimate:
+    """What a collection will take, measured on a few of its episodes."""
+
+    def try_some(path: Path, count: int, steps: int) -> int:
+        _record_part(_Part(replace(settings, length=steps), 0, count, path))
+        with EpisodeFile(path) as file:
+            return file.rows
+
+    return estimate(try_some, episodes, settings.length, workers)
 
 
 def _checked(settings: Settings, episodes: int, workers: int) -> Settings:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from lewm_probe.core.disk import check_room, megabytes
 
+TRIED_EPISODES = 4
+"""Episodes that are tried."""
+
 TRIED_STEPS = 100
-"""Steps of the episode that is tried: one of a billion would never end."""
+"""Steps of an episode that is tried, at most: one of a billion would never end."""
 
 WORTH_SAYING = 2_000
 """Rows below which nothing is tried or told: about a second of work."""
@@ -33,15 +36,19 @@ class Estimate:
     size: float
     seconds: float
 
-    def check_room(self, out: Path) -> None:
+    def check_room(self, out: Path, there: float = 0.0) -> None:
         """Refuse what the disk cannot hold; at the end parts and the whole lie side by side.
+
+        Args:
+            out: the file.
+            there: bytes of parts that an earlier call has written.
 
         Raises:
             NotWritten: too little is free.
         """
         check_room(
             out.parent,
-            2 * self.size,
+            2 * self.size - there,
             f"{self.episodes:,} episodes of at most {self.rows:,} rows",
             "fewer --episodes, a smaller --length or --size",
         )
@@ -54,25 +61,32 @@ class Estimate:
 
 
 def estimate(
-    try_one: Callable[[Path, int], int], episodes: int, length: int, workers: int
+    try_some: Callable[[Path, int, int], int], episodes: int, length: int, workers: int
 ) -> Estimate:
-    """Try one short episode of a collection.
+    """Try some short episodes of a collection.
 
     Args:
-        try_one: writes an episode of at most so many steps to a path; gives its rows.
+        try_some: writes so many episodes of at most so many steps to a path; gives their rows.
         episodes: how many are asked for.
         length: steps of each, at most.
         workers: processes that will share the work.
     """
+    steps = min(length, TRIED_STEPS)
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("first", "measured"):  # the first one imports
+        for count, name in ((1, "first"), (TRIED_EPISODES, "measured")):  # the first one imports
             path = Path(folder) / f"{name}.h5"
             began = time.perf_counter()
-            tried = try_one(path, min(length, TRIED_STEPS))
+            tried = try_some(path, count, steps)
             seconds = time.perf_counter() - began
         size = path.stat().st_size
-    rows = episodes * (length + 1)
-    return Estimate(episodes, rows, rows * size / tried, rows * seconds / tried / workers)
+    # Of what was tried to its end the mean is known; longer ones are taken at their longest.
+    rows = episodes * (tried / TRIED_EPISODES if length == steps else length + 1)
+    return Estimate(
+        episodes,
+        episodes * (length + 1),
+        rows * size / tried,
+        rows * seconds / tried / workers,
+    )
 
 
 def _duration(seconds: float) -> str:

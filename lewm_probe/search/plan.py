@@ -8,23 +8,18 @@ guessed: episodes as they compress, weights by their parameters.
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lewm_probe.core.errors import UserError
+from lewm_probe.core.disk import MEGABYTE, check_room
+from lewm_probe.data.collect import Settings, foreseen
 from lewm_probe.search.training import Run, at_once, cores
 from lewm_probe.training.recipe import Recipe, expectations, load_recipe
 
 if TYPE_CHECKING:
     from lewm_probe.search.request import Study
-
-TRIED_EPISODES = 4
-"""Episodes collected to measure how long one takes and how large it is."""
 
 AUDIT_MINUTES = 0.4, 1.6
 """Of one CPU checkpoint: whatever is asked, and in proportion to trajectories, at the full number.
@@ -38,8 +33,6 @@ AUDIT_MB = 20.0, 160.0
 
 FULL_TRAJECTORIES, FAST_TRAJECTORIES = 200, 24
 """Trajectories a condition of a shipped suite, and of a quick look."""
-
-MEGABYTE = 1e6
 
 
 @dataclass(frozen=True)
@@ -68,17 +61,14 @@ def check_space(folder: Path, stages: Sequence[Stage]) -> None:
     """Refuse what the disk cannot hold.
 
     Raises:
-        UserError: too little space is free.
+        NotWritten: too little space is free.
     """
-    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    free = shutil.disk_usage(place).free / MEGABYTE
-    wanted = sum(stage.megabytes for stage in stages)
-    if wanted > free:
-        raise UserError(
-            f"The study would take about {wanted:,.0f} MB and {free:,.0f} MB are free at {place}. "
-            "Free some space, choose another place with --out, or ask for less: fewer --seeds, "
-            "fewer episodes (--set data.collect.episodes=…)."
-        )
+    check_room(
+        folder,
+        sum(stage.megabytes for stage in stages) * MEGABYTE,
+        "The study",
+        "fewer --seeds, fewer episodes (--set data.collect.episodes=…)",
+    )
 
 
 def _collecting(study: Study) -> Stage:
@@ -86,36 +76,17 @@ def _collecting(study: Study) -> Stage:
     asked = recipe.data.collect
     if study.data.exists() or study.asked.data is not None:
         return Stage("data", f"{study.data}, there already", 0.0, 0.0)
-    seconds, size = _one_episode(recipe)
+    settings = Settings(
+        recipe.world, asked.size, asked.seed, asked.mode, asked.length, asked.policy
+    )
+    taken = foreseen(settings, asked.episodes, cores())
     # At the end parts and the joined file lie side by side.
     return Stage(
         "data",
         f"{asked.episodes:,} episodes of {recipe.world}, {asked.size} px",
-        asked.episodes * seconds / cores() / 60,
-        2 * asked.episodes * size / MEGABYTE,
+        taken.seconds / 60,
+        2 * taken.size / MEGABYTE,
     )
-
-
-def _one_episode(recipe: Recipe) -> tuple[float, float]:
-    """Seconds and bytes of an episode, measured."""
-    from lewm_probe.data.collect import collect
-
-    asked = recipe.data.collect
-    sized = {"size": asked.size, "seed": asked.seed, "mode": asked.mode}
-    with tempfile.TemporaryDirectory() as folder:
-        for count, name in ((1, "first"), (TRIED_EPISODES, "measured")):  # the first one imports
-            path = Path(folder) / f"{name}.h5"
-            began = time.perf_counter()
-            collect(
-                recipe.world,
-                count,
-                path,
-                length=asked.length,
-                policy=asked.policy,
-                **sized,  # type: ignore[arg-type]  # as the recipe types them
-            )
-            seconds = time.perf_counter() - began
-        return seconds / TRIED_EPISODES, path.stat().st_size / TRIED_EPISODES
 
 
 def _training(runs: Sequence[Run], study: Study, device: str) -> Stage:

@@ -42,6 +42,30 @@ def test_what_the_disk_cannot_hold_is_refused_before_the_work(
     assert not list(tmp_path.iterdir())
 
 
+def test_parts_that_are_there_take_no_more_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = tmp_path / "done.h5"
+    collect("two-room", 40, done, size=16, length=60)
+    size = done.stat().st_size
+    left = tmp_path / "a.h5.parts" / "settings"
+    left.mkdir(parents=True)
+    done.rename(left / "0000000-0000040.h5")
+    # Room for the whole beside these parts, not for parts and the whole.
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1.5 * size))
+    assert collect("two-room", 40, tmp_path / "a.h5", size=16, length=60).episodes == 40
+    with pytest.raises(UserError, match="^40 episodes of at most 2,440 rows would take about"):
+        collect("two-room", 40, tmp_path / "b.h5", size=16, length=60)
+
+
+def test_episodes_that_end_on_arrival_are_taken_at_their_mean(tmp_path: Path) -> None:
+    said: list[str] = []
+    out = tmp_path / "a.h5"
+    collect("two-room", 60, out, size=16, mode="goal", length=100, say=said.append)
+    size = float(said[0].split("about ")[1].split(" MB")[0])
+    assert size == pytest.approx(out.stat().st_size / 1e6, rel=1, abs=0.2)
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.console import Console
-from lewm_probe.cli.terminal.training_table import LINE_EVERY, sparkline
+from lewm_probe.cli.terminal.live import LiveTable
+from lewm_probe.cli.terminal.training_table import sparkline
 from lewm_probe.reports.formatting import duration, estimate
 from lewm_probe.search.training import FailedRun, Record, Run
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from rich.live import Live
     from rich.table import Table
 
 TRAIL = 16
@@ -30,39 +27,18 @@ class _Row:
         self.validation: float | None = None
 
 
-class RunsTable:
+class RunsTable(LiveTable):
     """Shows runs; a ``lewm_probe.search.training.Watch``. Use as a context manager."""
 
     def __init__(self, console: Console, title: str) -> None:
+        super().__init__(console)
         self._title = title
-        self._shown = not console.silent
-        self._errors = console.errors
         self._rows: dict[str, _Row] = {}
-        self._live: Live | None = None
-        self._line_at = time.monotonic()
-
-    def __enter__(self) -> RunsTable:
-        if self._shown and self._errors.is_terminal:
-            from rich.live import Live
-
-            self._live = Live(self.table(), console=self._errors, refresh_per_second=4)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.update(self.table())
-            self._live.stop()
 
     def begin(self, run: Run) -> None:
         """A run was found; it waits for a free core."""
         self._rows[run.name] = _Row()
-        self._redraw()
+        self.redraw()
 
     def record(self, run: Run, record: Record) -> None:
         """Take one record of its training loop."""
@@ -75,18 +51,13 @@ class RunsTable:
             row.last = dict(record)
             if loss is not None:
                 row.losses.append(float(loss))
-        self._redraw()
-        if self._live is None and self._shown and time.monotonic() - self._line_at > LINE_EVERY:
-            self._line_at = time.monotonic()
-            self._errors.print(self.line(), markup=False)
+        self.tell()
 
     def end(self, run: Run, failed: FailedRun | None) -> None:
         """It has ended, by itself or not."""
         self._rows[run.name].state = "done" if failed is None else "failed"
-        self._redraw()
-        if self._live is None and self._shown:
-            told = "trained" if failed is None else failed.why
-            self._errors.print(f"{run.name}: {told}", markup=False)
+        self.redraw()
+        self.say(f"{run.name}: {'trained' if failed is None else failed.why}")
 
     def line(self) -> str:
         """The state of those that train, in one line."""
@@ -122,10 +93,6 @@ class RunsTable:
                 style=styles.get(row.state),
             )
         return drawn
-
-    def _redraw(self) -> None:
-        if self._live is not None:
-            self._live.update(self.table())
 
 
 def _share(row: _Row) -> str:

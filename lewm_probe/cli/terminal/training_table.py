@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.console import Console
+from lewm_probe.cli.terminal.live import LiveTable
 from lewm_probe.cli.terminal.tables import FittedTable, table
 from lewm_probe.core.escaping import terminal
 from lewm_probe.reports.formatting import duration, estimate
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from rich.live import Live
     from rich.table import Table
 
 NOT_TERMS = {
@@ -37,47 +34,23 @@ WATCHED = {
 }
 """Collapse shows here: they fall towards zero, the last, which reports give too, towards one."""
 
-LINE_EVERY = 15.0
-"""Seconds between lines where there is no terminal."""
-
 TRAIL = 24
 """Characters of the drawn course of a number."""
 
 
-class TrainingTable:
+class TrainingTable(LiveTable):
     """Shows log records: a live table in a terminal, now and then a line elsewhere.
 
     Use as a context manager and hand ``TrainingTable.log`` to ``train`` as ``on_log``.
     """
 
     def __init__(self, console: Console, title: str) -> None:
-        self._console = console
+        super().__init__(console)
+        self._line_at = 0.0  # the first one at once
         self._title = terminal(title)
-        self._shown = not console.silent
-        self._errors = console.errors
-        self._live: Live | None = None
         self._courses: dict[str, list[float]] = {}
         self._validation: dict[str, float] = {}
         self._last: dict[str, Any] = {}
-        self._line_at = 0.0
-
-    def __enter__(self) -> TrainingTable:
-        if self._shown and self._errors.is_terminal:
-            from rich.live import Live
-
-            self._live = Live(self.table(), console=self._errors, refresh_per_second=4)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.update(self.table())
-            self._live.stop()
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Take one record of the training loop (a line of metrics.jsonl, with time left)."""
@@ -88,11 +61,10 @@ class TrainingTable:
             self._last = dict(record)
             for name, value in values.items():
                 self._courses.setdefault(terminal(name), []).append(float(value))
-        if self._live is not None:
-            self._live.update(self.table())
-        elif self._shown and self._last and time.monotonic() - self._line_at > LINE_EVERY:
-            self._line_at = time.monotonic()
-            self._errors.print(self.line(), markup=False)
+        if self._last:
+            self.tell()
+        else:
+            self.redraw()
 
     def line(self) -> str:
         """The state in one line."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console as RichConsole
 
-from lewm_probe.cli.terminal import runs_table as module
+from lewm_probe.cli.terminal import live as module
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.runs_table import RunsTable
 from lewm_probe.search.training import FailedRun, Run

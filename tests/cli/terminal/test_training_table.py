@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console as RichConsole
 
-from lewm_probe.cli.terminal import training_table as module
+from lewm_probe.cli.terminal import live as module
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.training_table import TrainingTable, sparkline
 
