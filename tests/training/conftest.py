@@ -25,6 +25,18 @@ SMALL = [
 ]
 
 
+def noise(path: Path, seed: int) -> Path:
+    """Write six episodes of 30 rows of noise at 16 px."""
+    rng = np.random.default_rng(seed)
+    with EpisodeWriter(path, [30] * 6, {"world": "two-room"}) as writer:
+        for _ in range(6):
+            action = rng.uniform(-1, 1, (30, 2)).astype(np.float32)
+            action[-1] = np.nan
+            pixels = rng.integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
+            writer.append({"pixels": pixels, "action": action})
+    return path
+
+
 @pytest.fixture
 def lewm() -> Recipe:
     return override(load_recipe("two-room/lewm-cpu"), [*SMALL, "objective.directions=16"])
@@ -39,11 +51,4 @@ def pldm() -> Recipe:
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six episodes of 30 rows of noise at 16 px."""
     path = tmp_path_factory.mktemp("data") / "small.h5"
-    rng = np.random.default_rng(0)
-    with EpisodeWriter(path, [30] * 6, {"world": "two-room"}) as writer:
-        for _ in range(6):
-            action = rng.uniform(-1, 1, (30, 2)).astype(np.float32)
-            action[-1] = np.nan
-            pixels = rng.integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
-            writer.append({"pixels": pixels, "action": action})
-    return path
+    return noise(path, 0)

@@ -6,29 +6,21 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
 from lewm_probe.core.errors import UsageError, UserError
-from lewm_probe.data.formats.hdf5.episodes import EpisodeFile, EpisodeWriter
+from lewm_probe.data.formats.hdf5.episodes import EpisodeFile
 from lewm_probe.models.checkpoints.native import run_checkpoints
 from lewm_probe.training.loop import train
 from lewm_probe.training.recipe import Recipe, override
+from tests.training.conftest import noise
 
 
 @pytest.fixture(scope="module")
 def other_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As ``small_data``, of other noise."""
-    path = tmp_path_factory.mktemp("data") / "other.h5"
-    rng = np.random.default_rng(1)
-    with EpisodeWriter(path, [30] * 6, {"world": "two-room"}) as writer:
-        for _ in range(6):
-            action = rng.uniform(-1, 1, (30, 2)).astype(np.float32)
-            action[-1] = np.nan
-            pixels = rng.integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
-            writer.append({"pixels": pixels, "action": action})
-    return path
+    return noise(tmp_path_factory.mktemp("data") / "other.h5", 1)
 
 
 @pytest.fixture
