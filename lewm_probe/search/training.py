@@ -118,12 +118,17 @@ def train_all(
 
     Raises:
         UsageError: a run folder holds a run of another recipe.
+        UserError: a data set is damaged, or does not fit a recipe.
     """
+    from lewm_probe.data.formats.registry import open_episodes
+    from lewm_probe.training.run.claims import check_data
     from lewm_probe.training.run.folder import RunFolder
 
     watch = watch or Unwatched()
     for run in runs:  # before any work: a slip in one is not told hours later
         RunFolder(run.folder).check(run.recipe, resume=True)
+        with open_episodes(run.data) as file:
+            check_data(run.recipe, file)
         watch.begin(run)
     waiting, failures = list(runs), []
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
