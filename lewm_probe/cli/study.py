@@ -107,6 +107,7 @@ def run_study(
     from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.core.errors import UserError
     from lewm_probe.core.processes.locks import alone
+    from lewm_probe.reports.formatting import counted
     from lewm_probe.results.provenance import command_line
     from lewm_probe.search import study
     from lewm_probe.search.plan import check_space, plan
@@ -130,7 +131,7 @@ def run_study(
         with console.progress() as bars:
             study.collect_data(made, bars)
         console.note(f"2/3 training    {made.folder / 'training'}")
-        with RunsTable(console, f"{len(made.runs)} runs") as shown:
+        with RunsTable(console, counted(len(made.runs), "run")) as shown:
             failures = study.train_models(made, device, shown)
         console.note(f"3/3 audit       {made.audit}")
         with console.progress() as bars:

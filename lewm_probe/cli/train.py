@@ -110,6 +110,7 @@ def _train_several(
     from lewm_probe.cli.terminal.runs_table import RunsTable
     from lewm_probe.core.devices import resolve_device
     from lewm_probe.core.errors import UserError
+    from lewm_probe.reports.formatting import counted
     from lewm_probe.search.seeds import parse_seeds
     from lewm_probe.search.training import Run, runs_failed, train_all
     from lewm_probe.training.recipe import override
@@ -125,7 +126,8 @@ def _train_several(
             RunFolder(run.folder).check(run.recipe, resume=False)
     places = "folders of their own" if out is None else str(out)
     kept = f"The runs so far are kept in {places}; go on with the same command and --resume."
-    with interruptible(kept), RunsTable(console, f"{recipe.name}, {len(runs)} seeds") as shown:
+    title = f"{recipe.name}, {counted(len(runs), 'seed')}"
+    with interruptible(kept), RunsTable(console, title) as shown:
         failures = train_all(runs, resolve_device(device), shown)
     lost = {failed.name for failed in failures}
     trained = [run for run in runs if run.name not in lost]

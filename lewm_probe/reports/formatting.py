@@ -195,6 +195,15 @@ def count(value: float | None) -> str:
     return MISSING if not known(value) else f"{round(value):,}".replace(",", " ")
 
 
+def counted(number: int, thing: str) -> str:
+    """So many of a thing whose plural ends with s.
+
+    >>> counted(1, "run"), counted(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def count_range(low: float | None, high: float | None) -> str:
     """``200`` or ``180–200``."""
     return count(low) if low == high or not known(high) else f"{count(low)}–{count(high)}"

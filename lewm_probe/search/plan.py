@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lewm_probe.core.disk import MEGABYTE, check_room
 from lewm_probe.data.collect import Settings, foreseen
+from lewm_probe.reports.formatting import counted
 from lewm_probe.search.training import Run, at_once, cores
 from lewm_probe.training.recipe import Recipe, expectations, load_recipe
 
@@ -104,7 +105,7 @@ def _training(runs: Sequence[Run], study: Study, device: str) -> Stage:
         whole = math.ceil(len(left) / together) * (sum(known) / len(known)) if left else 0.0
     there = f", {len(runs) - len(left)} there already" if len(left) < len(runs) else ""
     times = f", {together} at a time" if len(left) > 1 else ""
-    return Stage("training", f"{len(runs)} runs{there}{times}", whole, megabytes)
+    return Stage("training", f"{counted(len(runs), 'run')}{there}{times}", whole, megabytes)
 
 
 def run_minutes(recipe: Recipe, path: str) -> float | None:
@@ -130,7 +131,7 @@ def _auditing(study: Study) -> Stage:
     trajectories = asked if study.asked.trajectories is None else study.asked.trajectories
     share = trajectories / FULL_TRAJECTORIES
     checkpoints = len(study.runs)
-    what = f"{checkpoints} checkpoints, {trajectories} trajectories a condition"
+    what = f"{counted(checkpoints, 'checkpoint')}, {trajectories} trajectories a condition"
     if (study.audit / "report.html").is_file():
         return Stage("audit", f"{what}, there already", 0.0, 0.0)
     (always, scaled), (least, more) = AUDIT_MINUTES, AUDIT_MB

@@ -75,6 +75,14 @@ COMMANDS = (
         ),
         _there("out/parts/probe/results.json"),
     ),
+    Command(
+        "study",
+        (
+            *("study", "two-room", "--recipes", "two-room/lewm-cpu", "--seeds", "1"),
+            *(*TRAIN[2:], "--data", "{things}/data.h5", "--fast", "-n", "4", "--out", "out"),
+        ),
+        _there("out/training/*/metrics.jsonl"),
+    ),
     Command("export", ("export", "{things}/vit.safetensors", "--out", "out"), _there("out")),
     Command("report", ("report", "{things}/result", "--out", "out"), _there("out/results.json")),
 )
@@ -117,12 +125,18 @@ def contents(folder: Path) -> Mapping[str, object]:
 def _content(path: Path) -> object:
     if path.name == "metrics.jsonl":
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [{k: v for k, v in r.items() if k != "frames_per_second"} for r in records]
+        return _without_speed(records)
     if path.name == "results.json":
         whole = json.loads(path.read_text(encoding="utf-8"))
-        return {k: v for k, v in whole.items() if k != "provenance"}
+        return _without_speed({k: v for k, v in whole.items() if k != "provenance"})
     if path.suffix == ".parquet":
         return pd.read_parquet(path).to_csv()
     if path.suffix in (".html", ".md", ".svg", ".pdf") or path.name.startswith("provenance"):
         return "there"
     return path.read_bytes()
+
+
+def _without_speed(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _without_speed(v) for k, v in value.items() if k != "frames_per_second"}
+    return [_without_speed(one) for one in value] if isinstance(value, list) else value

@@ -1,4 +1,6 @@
-"""``make torture``: every long command, every signal, ten random moments; the log is published.
+"""``make torture``: every long command, every signal, ten random moments, and twice at once.
+
+The log is published.
 
 Stopped, it goes on: what is in the log is not done again. Moments are drawn over the time that the
 undisturbed command takes, so that its beginning and its very end are among them.
@@ -21,10 +23,13 @@ from typing import Any
 import numpy as np
 
 from tests.torture.commands import COMMANDS, Command, contents, prepare
-from tests.torture.torment import differences, finish, start, torment
+from tests.torture.torment import both, differences, finish, start, torment
 
 LOG = Path("reports/benchmarks/torture.jsonl")
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
+
+AT_ONCE = "twice at once"
+"""In place of a signal: a second call begins at the moment."""
 
 
 def main() -> None:
@@ -46,7 +51,7 @@ def main() -> None:
         for command in COMMANDS:
             jobs = [
                 (name, number)
-                for name in SIGNALS
+                for name in (*SIGNALS, AT_ONCE)
                 for number in range(asked.moments)
                 if (command.name, name, number) not in done
             ]
@@ -59,7 +64,8 @@ def main() -> None:
                 rng = np.random.default_rng([asked.seed, COMMANDS.index(command), number])
                 moment = float(rng.uniform(0, takes))  # noqa: B023
                 with tempfile.TemporaryDirectory() as folder:
-                    found = _tried(command, name, moment, things, Path(folder), wanted)  # noqa: B023
+                    tried = _twice if name == AT_ONCE else _tried
+                    found = tried(command, name, moment, things, Path(folder), wanted)  # noqa: B023
                 key = {"command": command.name, "signal": name, "number": number}
                 return {**key, "commit": commit, "takes": round(takes, 2), **found}  # noqa: B023
 
@@ -102,6 +108,13 @@ def _tried(
     return {**asdict(outcome), "said": said.replace(str(things), "THINGS"), "faults": faults}
 
 
+def _twice(
+    command: Command, _: str, moment: float, things: Path, folder: Path, wanted: Any
+) -> dict[str, Any]:
+    faults = both(command, things, folder, moment)
+    return {"at": moment, "faults": faults + differences(contents(folder), wanted)}
+
+
 def _read() -> list[dict[str, Any]]:
     if not LOG.exists():
         return []
@@ -121,26 +134,25 @@ def _write_table(found: list[dict[str, Any]]) -> None:
         "end, and compared with an undisturbed run: weights, data and tables byte for byte, "
         "results without their provenance, and the listing of the folder, hidden files too. "
         "Ctrl-C and SIGTERM have to end with exit code 1 and one sentence, or with 0 and the whole "
-        "result; no process may live on. `make torture` runs it again; `torture.jsonl` has every "
+        "result; no process may live on. Twice at once: a second call begins in the same place at "
+        "such a moment; one comes to its end, the other too or to one sentence, and the result is "
+        "the same. `make torture` runs it again; `torture.jsonl` has every "
         "moment and what was said.",
         "",
         f"{len(found)} moments, {platform.processor() or platform.machine()}, "
         f"Python {platform.python_version()}, commit {', '.join({f['commit'] for f in found})}, "
         "seed 0, two at a time.",
         "",
-        "| command | signal | moments | finished before it | called again | faults |",
-        "|---|---|---:|---:|---:|---:|",
+        "| command | signal | moments | ended before it | faults |",
+        "|---|---|---:|---:|---:|",
     ]
     for command in COMMANDS:
-        for name in SIGNALS:
+        for name in (*SIGNALS, AT_ONCE):
             mine = [f for f in found if (f["command"], f["signal"]) == (command.name, name)]
             if mine:
-                first = sum(f["code"] == 0 for f in mine)
+                first = sum(f["code"] == 0 for f in mine) if name in SIGNALS else "–"
                 bad = sum(bool(f["faults"]) for f in mine)
-                lines.append(
-                    f"| {command.name} | {name} | {len(mine)} | {first} | {len(mine) - first} | "
-                    f"{bad} |"
-                )
+                lines.append(f"| {command.name} | {name} | {len(mine)} | {first} | {bad} |")
     faults = [f for f in found if f["faults"]]
     if faults:
         lines += ["", "## Faults", ""]

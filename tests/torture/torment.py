@@ -95,6 +95,33 @@ def torment(
     )
 
 
+def both(command: Command, things: Path, folder: Path, later: float = 0.0) -> list[str]:
+    """Call a command twice at once in one folder; what is wrong with how the two end.
+
+    One at least has to come to its end, the other to that or to one sentence that says why not.
+
+    Args:
+        command: of which both are.
+        things: where its inputs lie.
+        folder: where both write.
+        later: seconds after which the second one begins.
+    """
+    first = start(command.words, things, folder)
+    time.sleep(later)
+    second = start(command.words, things, folder)
+    ends = []
+    for process in (first, second):
+        _, said = process.communicate(timeout=PATIENCE)
+        ends.append((process.returncode, said))
+    faults = [] if any(code == 0 for code, _ in ends) else ["neither came to its end"]
+    for code, said in ends:
+        lines = [line for line in said.splitlines() if line.startswith("Error: ")]
+        faults += [f"exit code {code}"] if code not in (0, 1, 2) else []
+        faults += [f"{len(lines)} errors are said"] if code and len(lines) != 1 else []
+        faults += ["a traceback"] if "Traceback" in said else []
+    return faults
+
+
 def finish(command: Command, things: Path, folder: Path) -> Mapping[str, object]:
     """Call a command again, to its end; what it wrote then."""
     process = start((*command.words, *command.again), things, folder)
