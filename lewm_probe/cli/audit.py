@@ -17,7 +17,7 @@ from lewm_probe.cli.terminal.tables import table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from lewm_probe.reports.gate import Gate
+    from lewm_probe.reports.gate.threshold import Gate
 
 Against = Annotated[
     list[str] | None,
@@ -71,7 +71,8 @@ def _audit(
     reported: dict[str, Any] = done.result.plain()
     error = None
     if gate is not None and thresholds is not None:
-        from lewm_probe.reports.gate import check_gate, gate_failure, gate_table
+        from lewm_probe.reports.gate.check import check_gate
+        from lewm_probe.reports.gate.outcome import gate_failure, gate_table
         from lewm_probe.reports.notes import quick
         from lewm_probe.results.result import merge
 
@@ -98,7 +99,7 @@ audit = options.of_a_request(
 def _gate(path: Path | None) -> Gate | None:
     if path is None:
         return None
-    from lewm_probe.reports.gate import load_gate
+    from lewm_probe.reports.gate.threshold import load_gate
 
     return load_gate(path)
 
@@ -108,7 +109,7 @@ def _foresee(gate: Gate | None, evaluation: Evaluation, against: Sequence[str]) 
     if gate is None:
         return
     from lewm_probe.auditing.run import by_default
-    from lewm_probe.reports.foreseen import check_foreseen
+    from lewm_probe.reports.gate.foreseen import check_foreseen
 
     models = {checkpoint.name for checkpoint in evaluation.checkpoints}
     suite = evaluation.suite.model_dump(mode="json")

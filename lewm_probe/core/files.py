@@ -169,9 +169,12 @@ def write_error(path: Path, error: Exception, option: str = "--out") -> Exceptio
         errno.ENOTDIR,
         errno.EEXIST,
         errno.EISDIR,
+        errno.ELOOP,
     ):
+        kind = kind_of(path)
+        why = f"it is {kind}" if kind.startswith("a link") else os.strerror(error.errno)
         return NotWritten(
-            f"{path} cannot be written ({os.strerror(error.errno)}). "
+            f"{path} cannot be written ({why}). "
             f"Choose another place with {option}, or change the folder's permissions."
         )
     return error

@@ -41,6 +41,7 @@ class Analysis:
         by_default: whether ``audit`` asks it.
         metrics: all that it may write of a checkpoint, so that a slip in a gate is told before the
             work; empty: any.
+        keys: key of a metric (``method``, ``window``) → all that it may be there; likewise.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Analysis:
     cards: str | None = None
     by_default: bool = True
     metrics: frozenset[str] = frozenset()
+    keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def load(self, part: str) -> Any:
         """What one of the strings names, e.g. ``load("report")``.

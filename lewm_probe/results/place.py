@@ -9,12 +9,15 @@ from lewm_probe.core.errors import UserError
 MARK = "written by lewm-probe"
 """Stands in the head of every page, so that it is known again."""
 
+CARDS = "cards"
+"""The folder of model cards beside them."""
+
 _HEAD = 4096
 """Bytes in which a mark stands."""
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a folder whose ``results.json``, ``report.html`` or ``report.md`` is not ours.
+    """Refuse a folder whose ``results.json``, page or model card is not ours.
 
     Pages of versions that left no mark are known by the results beside them.
 
@@ -26,7 +29,8 @@ def check_place(folder: Path) -> None:
         raise _of_others(results)
     if results.exists():
         return
-    for page in (folder / "report.html", folder / "report.md"):
+    cards = sorted((folder / CARDS).glob("*.md"))
+    for page in (folder / "report.html", folder / "report.md", *cards):
         if page.exists() and MARK.encode() not in _head(page):
             raise _of_others(page)
 

@@ -26,6 +26,7 @@ from lewm_probe.core.files import (
     write_error,
     write_text,
 )
+from lewm_probe.core.processes.locks import alone
 from lewm_probe.core.resources import find_recipe, find_suite
 
 
@@ -137,6 +138,20 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
         "Choose another place with --out, or change the folder's permissions.",
         f"{tmp_path / 'a' / 'b.txt'} cannot be written (File exists). "
         "Choose another place with --out, or change the folder's permissions.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [("itself", "a link that leads back to itself"), ("gone/x", "a link that leads nowhere")],
+)
+def test_a_link_where_a_folder_should_be(tmp_path: Path, target: str, why: str) -> None:
+    (tmp_path / "itself").symlink_to(tmp_path / target)
+    with pytest.raises(UserError) as caught, alone(tmp_path / "itself"):
+        pytest.fail("it was made")
+    assert str(caught.value) == (
+        f"{tmp_path / 'itself'} cannot be written (it is {why}). "
+        "Choose another place with --out, or change the folder's permissions."
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lewm_probe.core.errors import UserError
+from lewm_probe.reports.model_cards.model_card import write_cards
 from lewm_probe.reports.page.write import write_report
 from lewm_probe.results.place import check_place
 from lewm_probe.results.result import Result
@@ -18,9 +19,10 @@ def refusal(path: Path) -> str:
     )
 
 
-@pytest.mark.parametrize("name", ["results.json", "report.html", "report.md"])
+@pytest.mark.parametrize("name", ["results.json", "report.html", "report.md", "cards/a.md"])
 def test_what_others_wrote_is_not_replaced(tmp_path: Path, small: Result, name: str) -> None:
     theirs = tmp_path / name
+    theirs.parent.mkdir(exist_ok=True)
     theirs.write_text('{"accuracy": 0.9}', encoding="utf-8")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UserError) as caught:
@@ -42,6 +44,7 @@ def test_an_analysis_does_not_take_the_place_of_others_results(
 
 def test_our_own_pages_are_known_without_their_results(tmp_path: Path, small: Result) -> None:
     write_report(small, tmp_path)
+    assert write_cards(small, tmp_path, command="lewm-probe audit")
     check_place(tmp_path)
     (tmp_path / "results.json").unlink()  # as while they are being written
     check_place(tmp_path)

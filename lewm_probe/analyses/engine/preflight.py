@@ -3,13 +3,14 @@
 A model with wrong action statistics, another frame-skip or other images still gives numbers, and a
 collapsed one is calm and straight everywhere. Some betray it on clean data: they predict no better
 than copying the last latent, their latents lie on a line, or the world's actions are not of unit
-size once the model has scaled them. Every analysis that looks at clean trajectories asks this, once
-a checkpoint: what was found is remembered beside its latents, so that an audit pays once.
+size once the model has scaled them. Every analysis that looks at trajectories asks this, once a
+checkpoint: what was found is remembered beside its latents, so that an audit pays once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -74,9 +75,10 @@ def notes(checkpoint: Checkpoint, context: Context) -> list[str]:
     Raises:
         UsageError, NotWritten: what was asked is wrong, or the cache cannot be written.
     """
-    purpose: Purpose | None = next((p for p in _CLEAN if p in context.analysis.needs), None)
-    if purpose is None:
+    needs = context.analysis.needs
+    if not needs & set(get_args(Purpose)):
         return []
+    purpose: Purpose = next((p for p in _CLEAN if p in needs), "clean")
     try:
         found = _found(checkpoint, context, purpose)
     except (UsageError, NotWritten):
@@ -91,7 +93,7 @@ def notes(checkpoint: Checkpoint, context: Context) -> list[str]:
 
 _CLEAN: tuple[Purpose, ...] = ("clean", "disjoint")
 """Sets of undisturbed trajectories of fixed length: the same ones, unless a suite says other
-numbers of them."""
+numbers of them. An analysis that needs neither, such as probing, gets the first."""
 
 
 def _found(checkpoint: Checkpoint, context: Context, purpose: Purpose) -> Found:

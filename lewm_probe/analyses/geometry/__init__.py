@@ -16,4 +16,5 @@ GEOMETRY = Analysis(
     metrics=frozenset(
         ["dimension_variance", "effective_rank", "participation_ratio", "r2", "sigreg", "trace_cov"]
     ),
+    keys={"window": frozenset({"min", "median", "max"})},
 )

@@ -31,4 +31,5 @@ PROBE = Analysis(
             "selectivity",
         ]
     ),
+    keys={"method": frozenset({"linear", "mlp"})},
 )

@@ -14,4 +14,5 @@ ROLLOUT = Analysis(
     samples="lewm_probe.analyses.rollout.report.samples:samples",
     compared="lewm_probe.analyses.rollout.report.samples:COMPARED",
     metrics=frozenset(["angle_error_deg", "mse", "mse_over_copy_last", "pearson_r", "r2", "rmse"]),
+    keys={"method": frozenset({"linear"})},
 )

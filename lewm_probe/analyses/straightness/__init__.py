@@ -27,4 +27,8 @@ STRAIGHTNESS = Analysis(
             "r2",
         ]
     ),
+    keys={
+        "method": frozenset({"encoded", "imagined", "linear"}),
+        "window": frozenset({"contact", "free"}),
+    },
 )

@@ -52,4 +52,9 @@ VOE = Analysis(
             "trace_cov",
         ]
     ),
+    keys={
+        "window": frozenset(
+            {"onset", "transient", "steady", "mean_after", "max_after", "min", "max"}
+        )
+    },
 )

@@ -32,6 +32,9 @@ LINE_EVERY = 10.0
 TOLD_LEVELS = 2
 """Levels whose tasks leave a line when they end: the outermost, and those right inside it."""
 
+WIDEST = 80
+"""Columns of a line; of two tasks that do not fit, the inner one gets a line of its own."""
+
 NOT_YET = 0.01
 """Below this share of a task nobody knows how long the rest takes."""
 
@@ -124,7 +127,9 @@ class Bars:
                 return
             self._said = now
             levels = [0, len(self._open) - 1] if len(self._open) > 1 else [0]
-            text = " · ".join(self._line(level, now) for level in levels)
+            lines = [self._line(level, now) for level in levels]
+            whole = " · ".join(lines)
+            text = whole if len(whole) <= WIDEST else "\n  ".join(lines)
             self._console.print(text, markup=False)
 
     def _line(self, level: int, now: float) -> str:

@@ -84,7 +84,7 @@ def _models(
 ) -> dict[str, list[Metric]]:
     """The metrics of an analysis by what the model, or checkpoint, is called in the table."""
     from lewm_probe.reports import labels
-    from lewm_probe.reports.results_view import averaged, final
+    from lewm_probe.reports.means import averaged, final
 
     found = [m for m in final(result.metrics) if m.analysis == analysis and m.world == view.world]
     short = labels.distinct(view.models, LONGEST_NAME)

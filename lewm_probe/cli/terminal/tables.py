@@ -114,7 +114,12 @@ class FittedTable:
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(title=Text(self.title), title_justify="left", title_style="bold")
+        drawn = Table(
+            title=Text(self.title),
+            title_justify="left",
+            title_style="bold",
+            show_header=any(self.columns),
+        )
         for k, width in zip(kept, widths, strict=True):
             right = self.numbers and k and _are_numbers(row[k] for row in self.rows if k < len(row))
             drawn.add_column(

@@ -17,10 +17,11 @@ from lewm_probe.reports.figures.style import (
     legend,
     thousands,
 )
+from lewm_probe.reports.means import means, sample
 from lewm_probe.reports.page.brought import LEVELS, Panel
 from lewm_probe.reports.page.parts import parts
 from lewm_probe.reports.palette import MUTED
-from lewm_probe.reports.results_view import WorldView, means, sample
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.results.schema import Metric
 

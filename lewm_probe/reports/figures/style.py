@@ -26,8 +26,8 @@ from matplotlib.lines import Line2D
 from lewm_probe.core.files import atomic_path, safe_name
 from lewm_probe.reports.figures.literal import literal
 from lewm_probe.reports.figures.names import FONT, LETTER, LONGEST, mend
+from lewm_probe.reports.means import Mean
 from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER, Look, palette
-from lewm_probe.reports.results_view import Mean
 
 FULL, COLUMN = 6.9, 3.3
 """Widths in inches: two columns and one column of the usual paper."""

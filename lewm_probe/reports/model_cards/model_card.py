@@ -37,10 +37,9 @@ from lewm_probe.reports.tables.table import (
 )
 from lewm_probe.reports.verdicts.verdicts import cautions
 from lewm_probe.results.identity import latest, run_of
+from lewm_probe.results.place import CARDS, MARK
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import ModelEntry, Provenance
-
-FOLDER = "cards"
 
 STATISTICS = "action_statistics"
 """Key of a checkpoint's configuration that says where its action statistics came from."""
@@ -86,7 +85,7 @@ def write_cards(result: Result, folder: Path, *, command: str) -> list[Path]:
         if stem.casefold() in stems:  # "a-1" beside the seed 1 of "a"; "A" on disks without case
             stem = f"{stem}-{content_hash(entry.name, entry.train_seed)[:8]}"
         stems.add(stem.casefold())
-        path = folder / FOLDER / f"{stem}.md"
+        path = folder / CARDS / f"{stem}.md"
         write_text(path, page)
         written.append(path)
     return written
@@ -116,7 +115,7 @@ def card(result: Result, entry: ModelEntry, *, command: str) -> str | None:
     blocks += ["## What these numbers mean", MEANING.format(confidence=_confidence(parts))]
     blocks += _checkpoint(entry, family)
     blocks += _made(result.provenance, command)
-    return f"---\n{_header(entry, found, parts)}\n---\n\n" + "\n\n".join(blocks) + "\n"
+    return f"---\n# {MARK}\n{_header(entry, found, parts)}\n---\n\n" + "\n\n".join(blocks) + "\n"
 
 
 # ---- the header

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lewm_probe.reports.results_view import Mean, WorldView, means
+from lewm_probe.reports.means import Mean, means
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.results.schema import PAIRED, UNPAIRED, Metric
 

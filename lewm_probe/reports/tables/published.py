@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lewm_probe.reports import formatting, labels
-from lewm_probe.reports.results_view import ANY, WorldView, sample
+from lewm_probe.reports.means import sample
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import (
     Cell,
     Column,

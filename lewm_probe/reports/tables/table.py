@@ -8,7 +8,7 @@ from itertools import groupby
 
 from lewm_probe.core.files import safe_name
 from lewm_probe.reports import formatting
-from lewm_probe.reports.results_view import Mean
+from lewm_probe.reports.means import Mean
 from lewm_probe.results.schema import Metric
 
 Value = float | int | str | None

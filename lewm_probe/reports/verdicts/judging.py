@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lewm_probe.reports import formatting, labels
-from lewm_probe.reports.results_view import Mean, WorldView
+from lewm_probe.reports.means import Mean
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.results.schema import Metric
 
 Answer = Literal["yes", "noticed", "mixed", "not shown", "no", "not measured"]

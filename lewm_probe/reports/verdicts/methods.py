@@ -21,9 +21,10 @@ import numpy as np
 from scipy import stats
 
 from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.means import Mean, means
 from lewm_probe.reports.page.brought import Compared, Comparison, Measure
 from lewm_probe.reports.page.parts import on_the_page
-from lewm_probe.reports.results_view import Mean, WorldView, means
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import (
     Cell,
     Column,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from lewm_probe.analyses.engine.preflight import action_warnings, clean_warnings
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.analyses.engine.run import run
 from lewm_probe.core.files import content_hash
+from lewm_probe.results.analyses import ANALYSES
 
 ADVICE = (
     "Its action statistics, frame-skip or images may not be those it was trained with, or it was "
@@ -42,8 +45,8 @@ def told(result, about=""):
     return [note for note in notes if note.startswith("Preflight") and about in note]
 
 
-@pytest.mark.parametrize("analysis", ["geometry", "straightness", "rollout"])
-def test_every_analysis_of_clean_trajectories_tells_of_a_model_worse_than_copying(
+@pytest.mark.parametrize("analysis", ["geometry", "straightness", "rollout", "probe"])
+def test_every_analysis_of_trajectories_tells_of_a_model_worse_than_copying(
     analysis, backwards, oracle, short_suite, cache
 ):
     result = run(analysis, [backwards, oracle], short_suite, cache=cache)
@@ -101,8 +104,9 @@ def test_a_model_that_predicts_nothing_can_be_asked_what_needs_no_prediction(
     assert any(m.metric == "effective_rank" for m in result.metrics)
 
 
-def test_an_analysis_without_clean_trajectories_asks_nothing(backwards, short_suite, cache):
-    assert told(run("probe", [backwards], short_suite, cache=cache)) == []
+def test_an_analysis_without_trajectories_asks_nothing(backwards, short_suite, cache):
+    blind = replace(ANALYSES.get("geometry"), needs=frozenset({"simulator"}))
+    assert told(run(blind, [backwards], short_suite, cache=cache)) == []
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,16 @@ def test_in_a_log_long_work_leaves_a_line_every_ten_seconds(clock: FakeTime) -> 
     )
 
 
+def test_two_tasks_that_do_not_fit_a_line_get_one_each(clock: FakeTime) -> None:
+    bars, written = log_bars()
+    with bars.task("outer", 2), bars.task("inner of a name " + 50 * "x", 2) as inner:
+        clock.now += 11
+        inner.advance(1)
+        assert written.getvalue() == (
+            f"outer: 25 %, 33 s left\n  inner of a name {50 * 'x'}: 50 %, 11 s left\n"
+        )
+
+
 def test_what_is_inside_fills_the_unit_that_a_task_is_at(clock: FakeTime) -> None:
     bars, written = log_bars()
     with bars.task("all", 10) as outer:

@@ -10,7 +10,8 @@ from huggingface_hub import ModelCard
 
 from lewm_probe.core.files import content_hash
 from lewm_probe.reports.model_cards.headlines import task
-from lewm_probe.reports.model_cards.model_card import FOLDER, card, write_cards
+from lewm_probe.reports.model_cards.model_card import card, write_cards
+from lewm_probe.results.place import CARDS
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, ModelEntry, Provenance
 
@@ -34,7 +35,7 @@ def test_a_card_for_each_checkpoint(cards: list[Path]) -> None:
         "lewm-vit.md",
         *[f"pldm-{s}.md" for s in seeds],
     ]
-    assert {path.parent.name for path in cards} == {FOLDER}
+    assert {path.parent.name for path in cards} == {CARDS}
 
 
 def test_hugging_face_reads_the_stored_numbers_back(published: Result, cards: list[Path]) -> None:
@@ -173,7 +174,7 @@ NAMES = [
 def test_names_break_neither_header_nor_table_nor_path(tmp_path: Path, name: str) -> None:
     result, _ = lone(name, config={"note": f"``` {name}"})
     (path,) = write_cards(result, tmp_path / "out", command=f"lewm-probe '{name}'")
-    assert path.parent == tmp_path / "out" / FOLDER
+    assert path.parent == tmp_path / "out" / CARDS
     assert path.resolve().is_relative_to(tmp_path)
     text = path.read_text(encoding="utf-8")
     header, body = text.removeprefix("---\n").split("\n---\n", 1)

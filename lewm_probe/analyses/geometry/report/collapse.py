@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lewm_probe.reports import formatting
-from lewm_probe.reports.results_view import Mean, WorldView
+from lewm_probe.reports.means import Mean
+from lewm_probe.reports.results_view import WorldView
 
 COLLAPSED_RANK = 2.0
 """Below this effective rank the latents are a line or a point."""

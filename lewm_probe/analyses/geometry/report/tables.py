@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lewm_probe.reports.means import sample
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.results_view import ANY, WorldView, sample
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import (
     SPAN,
     Column,

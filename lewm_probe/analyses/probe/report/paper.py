@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lewm_probe.analyses.probe.report.tables import METHODS, WHOLE, main_features, quantities
 from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.means import sample
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.results_view import WorldView, sample
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Cell, Column, Row, Table, cell, comma, table, text
 
 _SEEDS = "training seeds"

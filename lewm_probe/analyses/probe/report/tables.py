@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.means import means, sample
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.results_view import ANY, WorldView, means, sample
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import (
     SPAN,
     Cell,

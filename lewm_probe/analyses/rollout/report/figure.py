@@ -19,8 +19,9 @@ from lewm_probe.reports.figures.style import (
     mark_zero,
     means_band,
 )
+from lewm_probe.reports.means import Mean, means, sample
 from lewm_probe.reports.palette import MUTED
-from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, sample
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.results.schema import Metric
 

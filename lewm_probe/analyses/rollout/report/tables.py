@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lewm_probe.reports import labels
-from lewm_probe.reports.results_view import ANY, WorldView, means, sample
+from lewm_probe.reports.means import means, sample
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import Column, Row, Table, comma, mean_cell, table, text
 from lewm_probe.results.schema import Metric
 

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from lewm_probe.analyses.straightness.report.tables import MODEL_FREE, PATHS
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import FULL, Plot, grid, handle, legend
+from lewm_probe.reports.means import Mean, means, sample
 from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER
-from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, sample
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import comma
 
 _ORDER = ("state_space", "", "random_weights", "pixel_space", "time_shuffled", "iid_noise")

@@ -8,7 +8,8 @@ from typing import Any
 
 from lewm_probe.analyses.geometry.report.collapse import diagnostic
 from lewm_probe.reports import formatting, labels
-from lewm_probe.reports.results_view import Mean, WorldView, means
+from lewm_probe.reports.means import Mean, means
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Rule,

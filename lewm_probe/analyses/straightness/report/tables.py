@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lewm_probe.analyses.geometry.report.collapse import diagnostic
 from lewm_probe.reports import labels
+from lewm_probe.reports.means import means, sample
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.results_view import ANY, WorldView, means, sample
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import (
     Cell,
     Column,

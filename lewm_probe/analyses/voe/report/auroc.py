@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from lewm_probe.analyses.voe.report.baselines import ONSET, detector
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import FULL, Plot, grid, legend
+from lewm_probe.reports.means import Mean, means, preferred, samples
 from lewm_probe.reports.palette import CONTROL_MARKERS, FAINT, INK, MUTED, PAPER
-from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred, samples
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import comma
 
 _MODEL, _SLOT, _GAP = 0.11, 0.065, 0.03

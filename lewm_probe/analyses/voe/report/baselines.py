@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lewm_probe.reports import labels
-from lewm_probe.reports.results_view import Mean, WorldView, means, preferred
+from lewm_probe.reports.means import Mean, means, preferred
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.verdicts.judging import REQUIRED, Shown, corrected, number, only
 from lewm_probe.results.schema import Metric
 

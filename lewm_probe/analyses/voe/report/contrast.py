@@ -5,7 +5,8 @@ from __future__ import annotations
 from lewm_probe.analyses.voe.report.baselines import ONSET
 from lewm_probe.analyses.voe.report.tables import main_pair, stays_raised, times, unimportant
 from lewm_probe.reports import formatting
-from lewm_probe.reports.results_view import ANY, WorldView, means, preferred
+from lewm_probe.reports.means import means, preferred
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Rule,

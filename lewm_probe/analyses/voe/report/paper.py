@@ -22,9 +22,10 @@ from lewm_probe.analyses.voe.report.surprise import (
 from lewm_probe.analyses.voe.report.tables import main_pair
 from lewm_probe.reports import labels
 from lewm_probe.reports.figures.style import FULL, Plot, grid, handle, legend, means_band
+from lewm_probe.reports.means import samples
 from lewm_probe.reports.palette import INK, MUTED, Dash, Look, looks_of
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.results_view import WorldView, samples
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import comma
 
 _SOLID: Dash = (0, ())

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from lewm_probe.analyses.voe.report.baselines import ONSET
 from lewm_probe.analyses.voe.report.tables import factor_cell, main_pair
+from lewm_probe.reports.means import preferred
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.results_view import WorldView, preferred
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import (
     Cell,
     Column,

@@ -19,6 +19,7 @@ from lewm_probe.analyses.voe.report.tables import (
     voe_tables,
 )
 from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.means import preferred
 from lewm_probe.reports.page.brought import Headline, Measure, stored
 from lewm_probe.reports.page.parts import (
     ByModel,
@@ -30,7 +31,7 @@ from lewm_probe.reports.page.parts import (
     shown,
 )
 from lewm_probe.reports.page.summary import number, subjects, value
-from lewm_probe.reports.results_view import WorldView, preferred
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import Table
 from lewm_probe.reports.verdicts.judging import side
 from lewm_probe.results.schema import Metric

@@ -22,8 +22,9 @@ from lewm_probe.reports.figures.style import (
     mark_zero,
     means_band,
 )
+from lewm_probe.reports.means import Mean, means, samples
 from lewm_probe.reports.palette import INK, MUTED
-from lewm_probe.reports.results_view import Mean, WorldView, means, samples
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.tables.table import comma
 from lewm_probe.results.schema import Metric
 

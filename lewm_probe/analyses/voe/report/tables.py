@@ -9,8 +9,9 @@ from typing import Any
 from lewm_probe.analyses.geometry.report.collapse import diagnostic
 from lewm_probe.analyses.voe.report.baselines import ONSET, best_gain, detector
 from lewm_probe.reports import formatting, labels
+from lewm_probe.reports.means import Mean, means, preferred, samples
 from lewm_probe.reports.paper import paper_values
-from lewm_probe.reports.results_view import ANY, Mean, WorldView, means, preferred, samples
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import (
     SPAN,
     Cell,

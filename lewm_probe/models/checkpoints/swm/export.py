@@ -22,6 +22,7 @@ from lewm_probe.core.files import atomic_path, write_text
 from lewm_probe.core.processes.leftovers import remove_stale
 from lewm_probe.core.processes.locks import alone
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
+from lewm_probe.models.checkpoints.places import CONFIG, SIDECAR
 from lewm_probe.models.config import VIT_SIZES, ModelConfig
 from lewm_probe.models.family import Origin
 from lewm_probe.models.jepa import JEPA
@@ -83,6 +84,12 @@ def export_swm(folder: Path, model: JEPA, *, meta: Origin | None = None) -> None
             f"{folder} holds other checkpoints ({', '.join(sorted(others)[:3])}), and one folder "
             "holds one run. Choose another folder."
         )
+    theirs = [name for name in (CONFIG, "weights.pt") if (folder / name).exists()]
+    if theirs and not (folder / SIDECAR).is_file():
+        raise UserError(
+            f"{folder / theirs[0]} is there already and was not written by lewm-probe, so it is not "
+            "replaced. Choose another folder."
+        )
     spec = model.spec
     meta = meta or Origin(
         family=spec.family, world=spec.world, seed=spec.train_seed, step=spec.step
@@ -105,10 +112,11 @@ def export_swm(folder: Path, model: JEPA, *, meta: Origin | None = None) -> None
     buffer = io.BytesIO()
     torch.save(tensors, buffer)
     with alone(folder):
+        # First, so that what a killed export left is known as ours.
+        write_text(folder / SIDECAR, sidecar.model_dump_json(indent=2) + "\n")
         with atomic_path(folder / "weights.pt") as temporary:
             temporary.write_bytes(buffer.getvalue())
-        write_text(folder / "config.json", json.dumps(tree, indent=2) + "\n")
-        write_text(folder / "lewm_probe.json", sidecar.model_dump_json(indent=2) + "\n")
+        write_text(folder / CONFIG, json.dumps(tree, indent=2) + "\n")
 
 
 def _exported() -> str:

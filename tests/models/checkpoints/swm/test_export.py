@@ -127,6 +127,18 @@ def test_a_folder_of_another_run(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["config.json", "weights.pt"])
+def test_what_others_wrote_is_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UserError) as caught:
+        export_swm(tmp_path, JEPA(UNEQUAL, STATISTICS))
+    assert str(caught.value) == (
+        f"{tmp_path / name} is there already and was not written by lewm-probe, so it is not "
+        "replaced. Choose another folder."
+    )
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(name, "{}")]
+
+
 def test_a_sidecar_of_another_model(tmp_path: Path) -> None:
     export_swm(tmp_path, JEPA(UNEQUAL, STATISTICS))
     path = tmp_path / "lewm_probe.json"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lewm_probe.analyses.voe.report.baselines import best, best_gain, shown
 from lewm_probe.analyses.voe.report.doses.tables import dose_rows, dosed, first_dose, scale
 from lewm_probe.reports import formatting
-from lewm_probe.reports.results_view import WorldView, means
+from lewm_probe.reports.means import means
+from lewm_probe.reports.results_view import WorldView
 from lewm_probe.reports.verdicts.judging import (
     Answer,
     Rule,

@@ -12,7 +12,8 @@ from typing import Any
 
 from lewm_probe.analyses.voe.report.baselines import ONSET
 from lewm_probe.reports import formatting, labels
-from lewm_probe.reports.results_view import ANY, WorldView, means, samples
+from lewm_probe.reports.means import means, samples
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.reports.tables.table import (
     Cell,
     Column,

@@ -12,7 +12,8 @@ from lewm_probe.analyses.voe.report.doses.figure import dose_plot
 from lewm_probe.analyses.voe.report.doses.tables import dose_rows
 from lewm_probe.reports.figures import style
 from lewm_probe.reports.figures.style import COLUMN, FULL
-from lewm_probe.reports.results_view import WorldView, means, views
+from lewm_probe.reports.means import means
+from lewm_probe.reports.results_view import WorldView, views
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
 

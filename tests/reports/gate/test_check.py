@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from lewm_probe.core.errors import UsageError
-from lewm_probe.reports.gate import Gate, Outcome, check_gate, gate_failure, gate_table, load_gate
+from lewm_probe.reports.gate.check import check_gate
+from lewm_probe.reports.gate.outcome import Outcome, gate_failure, gate_table
+from lewm_probe.reports.gate.threshold import Gate, load_gate
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric
 

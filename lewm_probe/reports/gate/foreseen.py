@@ -2,19 +2,20 @@
 
 An audit takes minutes to hours, and a gate with a misspelt metric would end it with an error. So
 every threshold is held against what is known once checkpoints and suite are: the world, the
-analyses that will be asked, the metrics that each declares (``Analysis.metrics``), the conditions
-and quantities of the suite, and the names of the models. What cannot be known, such as the metrics
+analyses that will be asked, the metrics, methods and windows that each declares
+(``Analysis.metrics``, ``Analysis.keys``), the conditions, quantities, horizons and strides of the
+suite, and the names of the models. What cannot be known, such as the metrics
 of an analysis that declares none, is left to ``check_gate``.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lewm_probe.core.errors import UsageError
-from lewm_probe.reports.gate import MOST_KNOWN, Gate, Threshold
+from lewm_probe.reports.gate.misfit import shortened, suggestion
+from lewm_probe.reports.gate.threshold import Gate, Threshold
 from lewm_probe.results.analyses import ANALYSES
 from lewm_probe.results.family import ENDING
 from lewm_probe.results.schema import PAIRED, STORED, UNPAIRED
@@ -24,6 +25,9 @@ WITHOUT_CONDITION = ("preflight", "reference")
 
 DERIVED = ("_change", "_raw")
 """What names of quantities end with that a probe makes of those that it is asked for."""
+
+NUMBERS = ("horizon", "stride")
+"""Keys whose values a suite lists, under their plural."""
 
 
 def check_foreseen(
@@ -52,11 +56,12 @@ def check_foreseen(
             "metric": _metrics(threshold, others),
             "model": models,
             "subject": _subjects(threshold, suite),
+            **_keys(threshold, suite),
         }
         for key, names in known.items():
             wanted = getattr(threshold, key)
-            if wanted is not None and names and wanted not in names:
-                raise _unknown(place, threshold, key, wanted, names)
+            if wanted is not None and names and str(wanted) not in names:
+                raise _unknown(place, threshold, key, str(wanted), names)
 
 
 def _metrics(threshold: Threshold, others: Collection[str]) -> Collection[str]:
@@ -83,15 +88,22 @@ def _subjects(threshold: Threshold, suite: Mapping[str, Any]) -> Collection[str]
     return ()
 
 
+def _keys(threshold: Threshold, suite: Mapping[str, Any]) -> Mapping[str, Collection[str]]:
+    """Values of further keys: those that the analysis declares, and numbers of the suite."""
+    if threshold.analysis not in ANALYSES.names():
+        return {}
+    section = suite.get(threshold.analysis) or {}
+    numbers = {key: [str(one) for one in section.get(f"{key}s", ())] for key in NUMBERS}
+    return {**ANALYSES.get(threshold.analysis).keys, **numbers}
+
+
 def _unknown(
     place: int, threshold: Threshold, key: str, wanted: str, names: Collection[str]
 ) -> UsageError:
-    known = sorted(names)
-    near = difflib.get_close_matches(wanted, known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    listed = ", ".join(known[:MOST_KNOWN]) + (", …" if len(known) > MOST_KNOWN else "")
+    known = sorted(names, key=lambda name: (int(name) if name.isdigit() else 0, name))
     return UsageError(
         f"Threshold {place} of the gate, “{threshold.title}”, would fit no number of this audit: "
-        f"'{key}: {wanted}' will not be there.{hint} Known: {listed}. Nothing was measured yet: "
+        f"'{key}: {wanted}' will not be there.{suggestion(wanted, known)} Known: "
+        f"{shortened(known)}. Nothing was measured yet: "
         "fix the gate."
     )

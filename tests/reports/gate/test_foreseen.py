@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from lewm_probe.core.errors import UsageError
-from lewm_probe.reports.foreseen import check_foreseen
-from lewm_probe.reports.gate import Gate, load_gate
+from lewm_probe.reports.gate.foreseen import check_foreseen
+from lewm_probe.reports.gate.threshold import Gate, load_gate
 from lewm_probe.results.analyses import ANALYSES
 
 SUITE = {
     "world": "two-room",
     "voe": {"conditions": [{"name": "teleport_agent"}], "dose_response": [{"name": "dose_blur"}]},
     "probe": {"quantities": ["agent_position"]},
+    "straightness": {"strides": [1, 2, 10]},
 }
 ANALYSED = ("probe", "voe", "straightness", "geometry")
 
@@ -82,6 +83,22 @@ def gate(tmp_path: Path, threshold: str) -> Gate:
             "delta_auroc_over_pixel_difference, delta_auroc_over_random_encoder, "
             "delta_log_surprise, ….",
         ),
+        (
+            "analysis: voe, metric: auroc, window: onest, at_least: 0",
+            "voe auroc window onest",
+            "'window: onest' will not be there. Did you mean 'onset'? Known: max, max_after, "
+            "mean_after, min, onset, steady, transient.",
+        ),
+        (
+            "analysis: probe, metric: r2, method: mpl, at_least: 0",
+            "probe r2 method mpl",
+            "'method: mpl' will not be there. Did you mean 'mlp'? Known: linear, mlp.",
+        ),
+        (
+            "analysis: straightness, metric: cosine, stride: 3, at_least: 0",
+            "straightness cosine stride 3",
+            "'stride: 3' will not be there. Known: 1, 2, 10.",
+        ),
     ],
 )
 def test_a_slip_is_told_before_the_work(
@@ -110,12 +127,14 @@ def test_what_may_be_there_is_left_to_the_results(tmp_path: Path, threshold: str
 
 
 @pytest.mark.parametrize("report", ["two-room-cpu", "push-t-cpu", "audit-example"])
-def test_analyses_declare_every_metric_that_was_ever_published(report: str) -> None:
-    path = Path(__file__).parents[2] / "reports" / report / "results.json"
+def test_analyses_declare_all_that_was_ever_published(report: str) -> None:
+    path = Path(__file__).parents[3] / "reports" / report / "results.json"
     table = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-    where = [table["columns"].index(key) for key in ("analysis", "metric")]
-    found = {tuple(row[k] for k in where) for row in table["rows"]}
-    assert found
-    for analysis, metric in found:
-        if "_difference_" not in metric:  # against published results
-            assert metric.removesuffix("_holm") in ANALYSES.get(analysis).metrics
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    assert rows
+    for row in rows:
+        analysis = ANALYSES.get(row["analysis"])
+        if "_difference_" not in row["metric"]:  # against published results
+            assert row["metric"].removesuffix("_holm") in analysis.metrics
+        for key in ("method", "window"):
+            assert row[key] is None or row[key] in analysis.keys[key]

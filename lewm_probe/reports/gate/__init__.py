@@ -1,0 +1,1 @@
+"""Gates: numbers that a model must reach, held against an audit before and after it."""
