@@ -97,15 +97,20 @@ def _tried(
 
     outcome = torment(command, name, due, things, folder)
     faults = outcome.faults(name)
+    if outcome.unborn(name) and any(folder.iterdir()):
+        faults.append("something was written before anybody listened")
     try:
         if outcome.code == 0:
             faults += differences(contents(folder), wanted)
-        if outcome.code or not (command.again or command.name == "convert"):
+        # A whole data set may stand there just before the end; converting replaces nothing.
+        whole = command.name == "convert" and not differences(contents(folder), wanted)
+        if not whole and (outcome.code or not command.again):
             faults += differences(finish(command, things, folder), wanted)
     except AssertionError as error:
         faults.append(str(error))
     said = " ".join(line for line in outcome.said.splitlines() if line.startswith("Error: "))
-    return {**asdict(outcome), "said": said.replace(str(things), "THINGS"), "faults": faults}
+    said = "before our first line" if outcome.unborn(name) else said.replace(str(things), "THINGS")
+    return {**asdict(outcome), "said": said, "faults": faults}
 
 
 def _twice(
@@ -133,11 +138,12 @@ def _write_table(found: list[dict[str, Any]]) -> None:
         "Each long command was sent a signal at random moments of its time, called again to its "
         "end, and compared with an undisturbed run: weights, data and tables byte for byte, "
         "results without their provenance, and the listing of the folder, hidden files too. "
-        "Ctrl-C and SIGTERM have to end with exit code 1 and one sentence, or with 0 and the whole "
-        "result; no process may live on. Twice at once: a second call begins in the same place at "
-        "such a moment; one comes to its end, the other too or to one sentence, and the result is "
-        "the same. `make torture` runs it again; `torture.jsonl` has every "
-        "moment and what was said.",
+        "Ctrl-C and SIGTERM have to end with exit code 1 and one sentence, or with 0 and the "
+        "whole result; no process may live on. (In the first tenth of a second Python itself has "
+        "not come to our first line; it ends by the signal then, and nothing may be written.) "
+        "Twice at once: a second call begins in the same place at such a moment; one comes to "
+        "its end, the other too or to one sentence, and the result is the same. `make torture` "
+        "runs it again; `torture.jsonl` has every moment and what was said.",
         "",
         f"{len(found)} moments, {platform.processor() or platform.machine()}, "
         f"Python {platform.python_version()}, commit {', '.join({f['commit'] for f in found})}, "

@@ -39,9 +39,14 @@ class Outcome:
     seconds: float
     survivors: bool
 
+    def unborn(self, name: str) -> bool:
+        """Whether it ended in Python's own first moments, before any line of ours could listen."""
+        ours = "lewm_probe" in self.said
+        return self.code == -getattr(signal, name) and name in POLITE and not ours
+
     def faults(self, name: str) -> list[str]:
         """What is wrong with ending like this."""
-        if name == "SIGKILL":
+        if name == "SIGKILL" or self.unborn(name):
             return ["processes live on"] if self.survivors else []
         lines = [line for line in self.said.splitlines() if line.startswith("Error: ")]
         wrong = {
@@ -91,7 +96,7 @@ def torment(
     _, said = process.communicate(timeout=PATIENCE)
     ended = time.monotonic()
     return Outcome(
-        process.returncode, said[-2000:], sent - began, ended - sent, _lives_on(process.pid)
+        process.returncode, said[-4000:], sent - began, ended - sent, _lives_on(process.pid)
     )
 
 

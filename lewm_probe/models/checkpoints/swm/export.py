@@ -87,8 +87,8 @@ def export_swm(folder: Path, model: JEPA, *, meta: Origin | None = None) -> None
     theirs = [name for name in (CONFIG, "weights.pt") if (folder / name).exists()]
     if theirs and not (folder / SIDECAR).is_file():
         raise UserError(
-            f"{folder / theirs[0]} is there already and was not written by lewm-probe, so it is not "
-            "replaced. Choose another folder."
+            f"{folder / theirs[0]} is there already and was not written by lewm-probe, so it is "
+            "not replaced. Choose another folder."
         )
     spec = model.spec
     meta = meta or Origin(
