@@ -67,7 +67,8 @@ def estimate(
     """A value with its interval and unit, in as many digits as the interval carries.
 
     There are more of them where an end that is not 0 would look like it although the interval
-    excludes 0, or where value and ends would look alike. ``decimals``: of a value without interval.
+    excludes 0, or where value and ends would look alike. ``decimals``: of a value without interval
+    below 10, one less for each further digit before the point, down to the first.
     ``span``: the ends are the lowest and the highest of several checkpoints' intervals, which is no
     interval itself and is not written as one.
 
@@ -77,9 +78,13 @@ def estimate(
     ('4.2 (2.2 – 11.0)', '0.00002 [0.00000, 0.00004]')
     >>> estimate(0.98765, decimals=2), estimate(0.0312, 0.00002, 0.0623), estimate(None)
     ('0.99', '0.03120 [0.00002, 0.06230]', '–')
+    >>> estimate(9.8765, decimals=3), estimate(131.652, decimals=3)
+    ('9.877', '131.7')
     """
     if not known(value):
         return MISSING
+    if decimals is not None and abs(value) >= 10:
+        decimals = max(min(decimals, 1), decimals - math.floor(math.log10(abs(value))))
     if not (known(low) and known(high)):
         places = decimals_for(None, None, value) if decimals is None else decimals
         return with_unit(number(value, places, powers=decimals is None), unit)

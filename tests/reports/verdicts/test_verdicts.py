@@ -84,7 +84,7 @@ def test_a_rise_that_stays_may_be_a_picture_never_seen(
 
     low = 0.23  # ×1.26, above the ×1.25 that counts as no effect
     assert sentence(changed(stays), TELEPORT, "lewm").endswith(
-        "It may be a picture that it never saw, not a broken expectation: surprise stays raised, "
+        "It may be an image that it never saw, not a broken expectation: surprise stays raised, "
         "×1.35 (1.26 – 1.49) in the steady state."
     )
     low = 0.22  # ×1.246

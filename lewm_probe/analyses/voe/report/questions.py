@@ -88,10 +88,10 @@ def _asked(view: WorldView, condition: str, card: Card) -> VerdictQuestion:
 
 
 def _with_doubt(view: WorldView, condition: str, one: Verdict) -> Verdict:
-    """Says in a few words, too, that it may be the picture that is new."""
+    """Says in a few words, too, that it may be the image that is new."""
     if not never_seen(view, condition, one.model, one.answer):
         return one
-    return replace(one, brief=f"{one.brief}; perhaps a picture that it never saw")
+    return replace(one, brief=f"{one.brief}; perhaps an image that it never saw")
 
 
 def _evidence(view: WorldView, condition: str, model: str, answer: Answer) -> Sequence[str]:
@@ -107,7 +107,7 @@ def _evidence(view: WorldView, condition: str, model: str, answer: Answer) -> Se
 
 
 def never_seen(view: WorldView, condition: str, model: str, answer: Answer) -> str:
-    """What a rise that stays says of a condition that changes pictures: it may be the picture.
+    """What a rise that stays says of a condition that changes images: it may be the image.
 
     It does not where the violation itself goes on, as while a body is frozen, nor where the rise is
     not shown to be larger than what the suite counts as no effect (``stays_raised``).
@@ -122,6 +122,6 @@ def never_seen(view: WorldView, condition: str, model: str, answer: Answer) -> s
     if steady is None or not stays_raised(view, condition, model):
         return ""
     return (
-        "it may be a picture that it never saw, not a broken expectation: surprise stays raised, "
+        "it may be an image that it never saw, not a broken expectation: surprise stays raised, "
         f"{times(steady)} in the steady state"
     )
