@@ -36,12 +36,14 @@ class Command:
         words: of the command line, in a folder of its own; ``{things}`` is where its inputs lie.
         again: further words of the call that goes on.
         under_way: whether it has begun to write, seen from its folder.
+        moments: at which each signal is sent.
     """
 
     name: str
     words: tuple[str, ...]
     under_way: Marker
     again: tuple[str, ...] = ()
+    moments: int = 10
 
 
 def _there(*patterns: str) -> Marker:
@@ -82,6 +84,7 @@ COMMANDS = (
             *(*TRAIN[2:], "--data", "{things}/data.h5", "--fast", "-n", "4", "--out", "out"),
         ),
         _there("out/training/*/metrics.jsonl"),
+        moments=4,  # a minute each, and its stages are the commands above
     ),
     Command("export", ("export", "{things}/vit.safetensors", "--out", "out"), _there("out")),
     Command("report", ("report", "{things}/result", "--out", "out"), _there("out/results.json")),

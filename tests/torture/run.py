@@ -1,4 +1,4 @@
-"""``make torture``: every long command, every signal, ten random moments, and twice at once.
+"""``make torture``: every long command, every signal, random moments, and twice at once.
 
 The log is published.
 
@@ -35,7 +35,6 @@ AT_ONCE = "twice at once"
 def main() -> None:
     """Run what the log lacks, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--moments", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--commands", nargs="*", default=[c.name for c in COMMANDS])
@@ -52,7 +51,7 @@ def main() -> None:
             jobs = [
                 (name, number)
                 for name in (*SIGNALS, AT_ONCE)
-                for number in range(asked.moments)
+                for number in range(command.moments)
                 if (command.name, name, number) not in done
             ]
             if command.name not in asked.commands or not jobs:
