@@ -9,7 +9,7 @@ from scipy import integrate
 
 from lewm_probe.training.sigreg import epps_pulley, sigreg, unit_directions
 
-GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "losses.npz")
+GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "losses.npz")
 
 
 def test_equals_the_released_value() -> None:

@@ -1,12 +1,8 @@
-"""SIGReg: keep latents Gaussian by testing random one-dimensional views of them.
-
-A vector is a standard Gaussian exactly when every projection of it onto a unit direction is. SIGReg
-draws directions and sums the Epps–Pulley distance between each projection's empirical
-characteristic function and that of N(0, 1) (LeJEPA, arXiv 2511.08544; LeWorldModel, arXiv
-2603.19312).
-"""
+"""The formula: directions, quadrature and the Epps–Pulley statistic, written plainly."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +23,30 @@ def unit_directions(
     return (directions / directions.norm(dim=0, keepdim=True)).to(device)
 
 
+class Quadrature(NamedTuple):
+    """Equally spaced points of the integral over [0, upper], doubled because it is even.
+
+    Attributes:
+        points: t_k, (K,), the first of them 0.
+        gaussian: e^{−t_k²/2}: the characteristic function of N(0, 1) there, (K,).
+        weights: trapezoid rule × w(t_k), w(t) = e^{−t²/2}, (K,).
+    """
+
+    points: Tensor
+    gaussian: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, knots: int, upper: float, like: Tensor) -> Quadrature:
+        """In the precision and on the device of a tensor."""
+        t = torch.linspace(0, upper, knots, dtype=like.dtype, device=like.device)
+        gaussian = torch.exp(-t.square() / 2)
+        spacing = upper / (knots - 1)
+        weights = torch.full_like(t, 2 * spacing)
+        weights[0] = weights[-1] = spacing
+        return cls(t, gaussian, weights * gaussian)
+
+
 def epps_pulley(samples: Tensor, knots: int = KNOTS, upper: float = RANGE) -> Tensor:
     """Epps–Pulley statistic against N(0, 1): samples (…, N, M) → (…, M).
 
@@ -37,22 +57,8 @@ def epps_pulley(samples: Tensor, knots: int = KNOTS, upper: float = RANGE) -> Te
     >>> bool((t < 3).all())
     True
     """
-    t = torch.linspace(0, upper, knots, dtype=samples.dtype, device=samples.device)
-    gaussian = torch.exp(-t.square() / 2)
-    spacing = upper / (knots - 1)
-    weights = torch.full_like(t, 2 * spacing)
-    weights[0] = weights[-1] = spacing
-    weights = weights * gaussian  # trapezoid × w(t)
+    t, gaussian, weights = Quadrature.of(knots, upper, samples)
     angles = samples.unsqueeze(-1) * t  # (…, N, M, knots)
     real = angles.cos().mean(-3) - gaussian  # (…, M, knots)
     imaginary = angles.sin().mean(-3)
     return samples.shape[-2] * ((real.square() + imaginary.square()) @ weights)
-
-
-def sigreg(latents: Tensor, directions: Tensor, knots: int = KNOTS, upper: float = RANGE) -> Tensor:
-    """The regulariser: (B, T, D) latents, (D, M) unit directions → scalar.
-
-    Computed for each time step over the batch, then averaged over time and directions.
-    """
-    projections = latents.transpose(0, 1) @ directions  # (T, B, M)
-    return epps_pulley(projections, knots, upper).mean()
