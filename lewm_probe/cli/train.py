@@ -64,7 +64,9 @@ def train(
         return
     folder = out or default_run(loaded)
     data = data or existing_data(loaded)
-    from lewm_probe.training.loop import train as run  # after what can go wrong: takes seconds
+    # After what can go wrong: takes seconds.
+    from lewm_probe.core.processes import ranks
+    from lewm_probe.training.loop import train as run
 
     with (
         interruptible(
@@ -73,6 +75,8 @@ def train(
         TrainingTable(console, f"{loaded.name}, seed {loaded.seed}") as shown,
     ):
         final = run(loaded, data, folder, device=device, resume=resume, on_log=shown.log)
+    if ranks.own() > 0:  # the first process has told it
+        return
     last, validation = last_record(folder), last_record(folder, "validation")
     drawn = ended(f"Trained {loaded.name}", last, validation)
     reported = {"run": str(folder), "last": last, "validation": validation}

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lewm_probe.core.config import Config
+from lewm_probe.core.processes import ranks
 from lewm_probe.families.jepa import JEPAFamily, JEPATrainee, prediction_loss
 from lewm_probe.models.family import Terms
 from lewm_probe.models.jepa import JEPA
@@ -63,8 +64,9 @@ class PLDMObjective(nn.Module):
         self, latents: Tensor, predicted: Tensor, actions: Tensor, generator: torch.Generator
     ) -> Terms:
         """The seven terms and their weighted sum."""
-        z = latents.float()
-        guess = self.inverse_dynamics(z)
+        own = latents.float()
+        guess = self.inverse_dynamics(own)
+        z = ranks.gathered(own)  # variances and covariances are of the whole batch
         terms = {
             "prediction": prediction_loss(latents, predicted),
             "variance": variance_hinge(z),

@@ -1,20 +1,48 @@
-"""Device and precision, by lightning-fabric."""
+"""Devices, precision and processes, by lightning-fabric."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import os
+from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from lewm_probe.core.devices import resolve_device
 from lewm_probe.core.errors import UsageError
 
 
-def make_fabric(device: str, precision: Literal["auto", "float32", "bf16"]) -> Fabric:
-    """A Fabric on one device; ``auto`` precision is bf16 where the accelerator has it.
+class Layout(NamedTuple):
+    """How the processes of one training lie, as their launcher says.
 
-    One device, because the losses are statistics of the whole batch.
+    Attributes:
+        on_node: processes on this machine.
+        nodes: machines.
+    """
+
+    on_node: int = 1
+    nodes: int = 1
+
+
+def layout() -> Layout:
+    """What torchrun, or Slurm's srun with several tasks, has started; else this process alone."""
+    if TorchElasticEnvironment.detect():
+        on_node = int(os.environ["LOCAL_WORLD_SIZE"])
+        return Layout(on_node, int(os.environ["WORLD_SIZE"]) // on_node)
+    if SLURMEnvironment.detect() and "SLURM_STEP_ID" in os.environ:
+        nodes = int(os.environ.get("SLURM_NNODES", "1"))
+        return Layout(max(1, int(os.environ.get("SLURM_NTASKS", "1")) // nodes), nodes)
+    return Layout()
+
+
+def make_fabric(device: str, precision: Literal["auto", "float32", "bf16"]) -> Fabric:
+    """A Fabric for this process; ``auto`` precision is bf16 where the accelerator has it.
+
+    Several processes share each batch: gradients are averaged, and whatever the losses and norms
+    compute over a batch is computed over all of it (``core.processes.ranks``).
 
     Raises:
         UsageError: the device asked for is not there, or has no bf16.
@@ -25,4 +53,16 @@ def make_fabric(device: str, precision: Literal["auto", "float32", "bf16"]) -> F
         raise UsageError(f"Device '{device}' has no bf16. Set precision=float32.")
     use_bf16 = precision == "bf16" or (precision == "auto" and has_bf16)
     plugin: Any = "bf16-mixed" if use_bf16 else "32-true"
-    return Fabric(accelerator=device, devices=1, precision=plugin)
+    found = layout()
+    if found.on_node * found.nodes == 1:
+        return Fabric(accelerator=device, devices=1, precision=plugin)
+    fabric = Fabric(
+        accelerator=device,
+        devices=found.on_node,
+        num_nodes=found.nodes,
+        precision=plugin,
+        # Buffers are the running statistics of norms, which are of the whole batch already.
+        strategy=DDPStrategy(broadcast_buffers=False),
+    )
+    fabric.launch()
+    return fabric

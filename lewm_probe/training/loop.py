@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,20 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from lewm_probe.core.errors import UserError
+from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import content_hash
+from lewm_probe.core.processes import ranks
 from lewm_probe.core.processes.locks import alone
-from lewm_probe.core.processes.stopping import deferred, requested
+from lewm_probe.core.processes.stopping import Stop, deferred, requested
 from lewm_probe.core.seeding import stream, torch_seed
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.data.sampling.windows import Windows
+from lewm_probe.data.sampling.windows import MEMORY_LIMIT, Windows
 from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.training.diagnostics import diagnostics, unbiased_rank
-from lewm_probe.training.fabric import make_fabric
+from lewm_probe.training.fabric import layout, make_fabric
 from lewm_probe.training.recipe import Recipe
 from lewm_probe.training.run.claims import check_data, check_finished, split, steps
 from lewm_probe.training.run.folder import RunFolder
@@ -47,6 +49,9 @@ def train(
 ) -> Path:
     """Train a world model from a data set; return the path of the final checkpoint.
 
+    Started by torchrun or srun, the processes share each batch and give what one would have given,
+    but for rounding and for where dropout falls; the first of them writes.
+
     The run can be killed at any moment and resumed: on CPU the weights are then bit-identical to an
     uninterrupted run with the same number of threads. A finished run is left alone, once it is
     clear that it is this one. What is refused leaves nothing behind.
@@ -65,13 +70,15 @@ def train(
             the folder, or files in it that are not of this run.
     """
     run = RunFolder(folder)
-    with alone(folder), open_episodes(data) as file:
+    fabric = make_fabric(device, recipe.precision)
+    writer = ranks.own() == 0
+    with alone(folder) if writer else nullcontext(), open_episodes(data) as file:
         run.check(recipe, resume)
         check_data(recipe, file)
         if run.final.exists():
             check_finished(run.final, recipe, file)
             return run.final
-        _Session(recipe, file, run, make_fabric(device, recipe.precision)).run(on_log)
+        _Session(recipe, file, run, fabric).run(on_log if writer else lambda record: None)
     return run.final
 
 
@@ -84,11 +91,19 @@ class _Session:
         self.fingerprint = file.fingerprint
         # Keys that a later version adds, with what was so until then, do not make it another one.
         self.recipe_hash = content_hash(recipe.model_dump_json(exclude_defaults=True))
+        self.processes, self.writer = ranks.count(), ranks.own() == 0
+        if options.batch % self.processes:
+            raise UsageError(
+                f"A batch of {options.batch} cannot be shared by {self.processes} processes. Set "
+                f"optimizer.batch to a multiple of {self.processes}, or start another number of "
+                "processes."
+            )
         training, validation = split(recipe, file)
         cut = (recipe.data.frames, config.frame_skip)
         columns = FAMILIES.get(recipe.family).columns
-        self.windows = Windows(file, training, *cut, columns=columns)
-        self.held_out = Windows(file, validation, *cut, columns=columns)
+        memory = MEMORY_LIMIT // layout().on_node
+        self.windows = Windows(file, training, *cut, columns=columns, memory_limit=memory)
+        self.held_out = Windows(file, validation, *cut, columns=columns, memory_limit=memory)
         self.steps_per_epoch, self.total = steps(recipe, file, len(self.windows))
         torch.manual_seed(torch_seed(recipe.seed, "initialisation"))
         statistics = ActionStatistics.fit(file, training)
@@ -105,11 +120,14 @@ class _Session:
 
     def run(self, on_log: OnLog) -> None:
         """Train to the end, saving on the way, and when stopped: then ``Stop`` is raised."""
-        board = TensorBoardLog(self.folder.path) if self.recipe.logging.tensorboard else None
-        self.folder.begin(self.recipe, self.step)
+        tensorboard = self.writer and self.recipe.logging.tensorboard
+        board = TensorBoardLog(self.folder.path) if tensorboard else None
+        if self.writer:
+            self.folder.begin(self.recipe, self.step)
 
         def log(record: Record, **transient: Any) -> None:
-            self.folder.log(record)
+            if self.writer:
+                self.folder.log(record)
             if board is not None:
                 board.log(record)
             on_log({**record, **transient})
@@ -117,6 +135,16 @@ class _Session:
         if self.step == 0:
             self.save_checkpoint()
             log(self.validate())
+        # Several processes stop together, at a step that all of them have taken.
+        with deferred() if self.processes > 1 else nullcontext():
+            self.take_steps(log)
+        with deferred():
+            self.save_checkpoint(self.folder.final)
+            if self.writer:
+                self.folder.resume.unlink(missing_ok=True)
+
+    def take_steps(self, log: Callable[..., None]) -> None:
+        """All steps that are left."""
         began, first = time.perf_counter(), self.step
         order: np.ndarray | None = None
         while self.step < self.total:
@@ -132,17 +160,18 @@ class _Session:
                     frames = batch * self.recipe.data.frames
                     speed = {"frames_per_second": frames / seconds}
                     left = (self.total - self.step) * seconds
+                    terms, latents = self.together(terms, latents)
                     record = self.record("train", terms, latents, **speed)
                     log(record, total_steps=self.total, seconds_left=left)
                 if self.step % self.steps_per_epoch == 0:
                     log(self.validate(), total_steps=self.total)
                     self.save_checkpoint()
                 due = self.step % self.recipe.resume_every_steps == 0 and self.step < self.total
-                if due or requested():
+                stopped = ranks.anybody(requested(), self.fabric.device)
+                if due or stopped:
                     self.save_state()
-        with deferred():
-            self.save_checkpoint(self.folder.final)
-            self.folder.resume.unlink(missing_ok=True)
+                if stopped and self.processes > 1:
+                    raise Stop
 
     def train_step(self, indices: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
         """One optimiser step. Everything random in it is a function of (seed, step)."""
@@ -150,12 +179,15 @@ class _Session:
         rate = learning_rate(self.step, self.total, options.learning_rate, options.warmup_fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(torch_seed(self.recipe.seed, "dropout", self.step))
+        which = ranks.own()
+        purpose = f"dropout {which}" if which else "dropout"
+        torch.manual_seed(torch_seed(self.recipe.seed, purpose, self.step))
         directions = torch.Generator().manual_seed(
             torch_seed(self.recipe.seed, "sigreg", self.step)
         )
         self.module.train()
-        terms, latents = self.module(self.load(self.windows, indices), directions)
+        share = indices[which :: self.processes]
+        terms, latents = self.module(self.load(self.windows, share), directions)
         self.fabric.backward(terms["loss"])
         norm = self.fabric.clip_gradients(
             self.module, self.optimizer, max_norm=options.gradient_clip, error_if_nonfinite=False
@@ -166,9 +198,20 @@ class _Session:
         self.optimizer.zero_grad()
         return {name: value.detach() for name, value in terms.items()}, latents
 
+    def together(
+        self, terms: dict[str, Tensor], latents: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Terms and latents of a step of all processes."""
+        means = {name: ranks.add_up(value) / self.processes for name, value in terms.items()}
+        return means, ranks.gathered(latents)
+
     @torch.no_grad()
     def validate(self) -> Record:
-        """Loss terms on the same held-out windows every time, in eval mode."""
+        """Loss terms on the same held-out windows every time, in eval mode; in each process."""
+        with ranks.apart():
+            return self._validated()
+
+    def _validated(self) -> Record:
         self.module.eval()
         batch = self.recipe.optimizer.batch
         chosen = stream(self.recipe.seed, "validation").permutation(len(self.held_out))
@@ -225,6 +268,8 @@ class _Session:
 
     def save_state(self) -> None:
         """Write all that the run needs to go on."""
+        if not self.writer:
+            return
         save_state(
             self.folder.resume,
             self.trainee,
@@ -236,6 +281,8 @@ class _Session:
 
     def save_checkpoint(self, path: Path | None = None) -> None:
         """Write the world model (without the objective's own parameters)."""
+        if not self.writer:
+            return
         meta = Origin(
             family=self.recipe.family,
             world=self.recipe.world,

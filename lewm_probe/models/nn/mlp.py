@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lewm_probe.models.nn.batch_norm import BatchNorm1d
+
 SMOOTHED_ACTION_WIDTH = 10
 """Channels of the 1×1 convolution over the action block (released configuration)."""
 
@@ -25,7 +27,7 @@ class MLP(nn.Module):
         super().__init__()
         self.net = nn.Sequential(
             nn.Linear(input_width, hidden_width),
-            nn.BatchNorm1d(hidden_width),
+            BatchNorm1d(hidden_width),
             nn.GELU(),
             nn.Linear(hidden_width, output_width),
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lewm_probe.models.nn.batch_norm import BatchNorm2d
+
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 """Channels and first stride of each stage."""
 
@@ -20,7 +22,7 @@ class ResNet18(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(64),
+            BatchNorm2d(64),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=2, padding=1),
         )
@@ -47,16 +49,16 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.residual = nn.Sequential(
             nn.Conv2d(incoming, channels, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
+            BatchNorm2d(channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
+            BatchNorm2d(channels),
         )
         self.shortcut: nn.Module = nn.Identity()
         if incoming != channels or stride != 1:
             self.shortcut = nn.Sequential(
                 nn.Conv2d(incoming, channels, 1, stride=stride, bias=False),
-                nn.BatchNorm2d(channels),
+                BatchNorm2d(channels),
             )
 
     def forward(self, x: Tensor) -> Tensor:
