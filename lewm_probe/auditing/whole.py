@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lewm_probe.auditing.cluster import Cluster, measure_on
 from lewm_probe.auditing.request import Evaluation, EvaluationRequest, Failure, prepare
 from lewm_probe.auditing.run import ask, by_default
 from lewm_probe.core.errors import UsageError, UserError
@@ -54,6 +55,7 @@ def audit(
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
     settled: Callable[[Evaluation], None] = lambda _: None,
+    cluster: Cluster | None = None,
 ) -> Audited:
     """All analyses into ``folder/parts``, merged into a report in ``folder``, with model cards.
 
@@ -67,6 +69,7 @@ def audit(
         progress: where to show how far it is.
         say: told at once of a checkpoint that is left out.
         settled: called once it is clear what will be asked of whom, before the work.
+        cluster: where checkpoints are measured; None: in this process.
     """
     from lewm_probe.core.processes.locks import alone
     from lewm_probe.core.progress import NoProgress
@@ -76,14 +79,19 @@ def audit(
 
     progress = progress or NoProgress()
     others = _others(against)
+    if cluster is not None:
+        cluster.check()
     evaluation = prepare(request, say)
     _check_comparable(evaluation.suite.world, others)
     settled(evaluation)
     folder = folder or Path("runs") / evaluation.suite.world / "audit"
     check_place(folder)
     with alone(folder):
+        names = by_default(evaluation.suite)
+        if cluster is not None:
+            evaluation = measure_on(cluster, request, evaluation, names, folder, progress, say)
         results = ask(
-            by_default(evaluation.suite),
+            names,
             evaluation,
             command,
             lambda name: folder / "parts" / name,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 
 from lewm_probe.auditing.request import Evaluation, EvaluationRequest, report_failures
 from lewm_probe.cli import options
@@ -17,6 +18,7 @@ from lewm_probe.cli.terminal.tables import table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from lewm_probe.auditing.cluster import Cluster
     from lewm_probe.reports.gate.threshold import Gate
 
 Against = Annotated[
@@ -34,6 +36,23 @@ GateFile = Annotated[
         "--gate", help="Thresholds, YAML: exit with 1 if a number of the audit misses one."
     ),
 ]
+ClusterName = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="slurm|local",
+        help="Measure each checkpoint in tasks of its own, through submitit. --cache has to be a "
+        "folder that all machines see.",
+    ),
+]
+ClusterSet = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cluster-set",
+        metavar="KEY=VALUE",
+        help="A setting of submitit's executor, e.g. slurm_partition=gpu; repeatable.",
+    ),
+]
 
 
 def _audit(
@@ -43,12 +62,15 @@ def _audit(
     against: list[str] | None,
     gate: Path | None,
     title: str | None,
+    cluster: str | None,
+    cluster_set: list[str] | None,
 ) -> None:
     """Ask everything of the checkpoints, then write the report and a model card for each."""
     from lewm_probe.auditing import whole
     from lewm_probe.cli.terminal.summary import summarize
     from lewm_probe.results.provenance import command_line
 
+    where = _cluster(cluster, cluster_set or [])
     thresholds = _gate(gate)  # a slip in the file is told before the work, not after it
     with (
         interruptible(
@@ -66,6 +88,7 @@ def _audit(
             progress=bars,
             say=console.note,
             settled=lambda evaluation: _foresee(thresholds, evaluation, against or ()),
+            cluster=where,
         )
     shown: list[RenderableType] = [summarize(done.result)]
     reported: dict[str, Any] = done.result.plain()
@@ -93,6 +116,8 @@ audit = options.of_a_request(
     options.Own("against", Against, None, "trajectories"),
     options.Own("gate", GateFile, None, "trajectories"),
     options.Own("title", options.Title, None, "curve"),
+    options.Own("cluster", ClusterName, None, "curve"),
+    options.Own("cluster_set", ClusterSet, None, "curve"),
 )
 
 
@@ -102,6 +127,28 @@ def _gate(path: Path | None) -> Gate | None:
     from lewm_probe.reports.gate.threshold import load_gate
 
     return load_gate(path)
+
+
+def _cluster(name: str | None, settings: Sequence[str]) -> Cluster | None:
+    """Where to measure, with what submitit is told; numbers are numbers.
+
+    Raises:
+        UsageError: settings without a cluster, or one that is no KEY=VALUE.
+    """
+    from lewm_probe.auditing.cluster import Cluster
+    from lewm_probe.core.errors import UsageError
+
+    if name is None:
+        if settings:
+            raise UsageError("--cluster-set says how tasks run, but no --cluster is given.")
+        return None
+    found: dict[str, Any] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--cluster-set {text} is no KEY=VALUE. Write e.g. timeout_min=60.")
+        found[key] = yaml.safe_load(value)
+    return Cluster(name, found)
 
 
 def _foresee(gate: Gate | None, evaluation: Evaluation, against: Sequence[str]) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lewm_probe.core.disk import MEGABYTE, check_room
+from lewm_probe.core.processes.workers import cores
 from lewm_probe.data.collect import Settings, foreseen
 from lewm_probe.reports.formatting import counted
-from lewm_probe.search.training import Run, at_once, cores
+from lewm_probe.search.training import Run, at_once
 from lewm_probe.training.recipe import Recipe, expectations, load_recipe
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.search.training import FailedRun, Watch, cores, runs_failed, train_all
+from lewm_probe.core.processes.workers import cores
+from lewm_probe.search.training import FailedRun, Watch, runs_failed, train_all
 
 if TYPE_CHECKING:
     from lewm_probe.auditing.whole import Audited

@@ -8,7 +8,6 @@ and end with the very weights of an uninterrupted run, as each computes with one
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any, Protocol
 
 from lewm_probe.core.errors import UserError, brief
 from lewm_probe.core.processes.stopping import check_soon, deferred, heard
-from lewm_probe.core.processes.workers import become_worker, ctrl_c_ignored
+from lewm_probe.core.processes.workers import become_worker, cores, ctrl_c_ignored
 from lewm_probe.training.recipe import Recipe
 
 Record = Mapping[str, Any]
@@ -91,13 +90,6 @@ class Unwatched:
 
     def end(self, run: Run, failed: FailedRun | None) -> None:
         """Nothing."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def at_once(device: str) -> int:

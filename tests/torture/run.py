@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--commands", nargs="*", default=[c.name for c in COMMANDS])
     asked = parser.parse_args()
+    # Started with & or nohup, this process ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     LOG.parent.mkdir(parents=True, exist_ok=True)
     commit = _commit()
     known = [one for one in _read() if one["commit"] == commit]

@@ -11,6 +11,13 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def ctrl_c_ignored() -> Iterator[None]:
     """Processes started in this block never hear of Ctrl-C, not even while they are starting.

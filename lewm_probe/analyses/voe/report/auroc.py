@@ -18,6 +18,9 @@ from lewm_probe.reports.tables.table import comma
 _MODEL, _SLOT, _GAP = 0.11, 0.065, 0.03
 """Heights in inches: of the model's marker, of a baseline's, and between conditions."""
 
+_LEAST = 0.9
+"""Of a panel, so that one condition leaves room for it beside a legend of several lines."""
+
 
 def auroc_plot(view: WorldView) -> Plot | None:
     """Onset AUROC: the model large and in its colour, baselines hollow and grey beneath it."""
@@ -43,7 +46,7 @@ def auroc_plot(view: WorldView) -> Plot | None:
 
     def draw(width: float) -> Figure:
         across = min(3, len(models)) if width >= FULL else 1
-        height = whole * (1 if width >= FULL else 0.85) + 0.6
+        height = max(_LEAST, whole * (1 if width >= FULL else 0.85)) + 0.6
         figure, axes = grid(len(models), width, across=across, height=height)
         for ax, model in zip(axes, models, strict=True):
             look = view.looks[model]
