@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 WORKERS ?= 2
 
-.PHONY: help demo test lint format types freeze freeze-check calibrate torture environment clean
+.PHONY: help demo test lint format types freeze freeze-check calibrate torture bench environment clean
 help:
 	@echo "make demo    train both models small, audit them, write the report ($(DEMO))"
 	@echo "make test    all tests"
@@ -16,6 +16,7 @@ help:
 	@echo "make freeze  write all numbers of this tree, or of COMMIT=…, to compare with later"
 	@echo "make freeze-check    compare this tree's numbers with them; WHOLE=1: the slow tier too"
 	@echo "make calibrate       simulate how often tests, intervals and verdicts err (reports/calibration)"
+	@echo "make bench   ours against the plainly written formulas: times, ratios, memory"
 	@echo "make torture kill each long command at random moments, compare what it comes to"
 
 demo: $(VENV)/.installed
@@ -49,6 +50,10 @@ calibrate: $(VENV)/.installed-dev
 # Some forty minutes on two cores; stopped, it goes on.
 torture: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 nice $(BIN)/python -m tests.torture.run --workers $(WORKERS)
+
+# Some ten minutes; nothing else should run.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.benchmarks.bench $(if $(PIECES),--pieces $(PIECES)) $(if $(THREADS),--threads $(THREADS))
 
 environment: $(VENV)/.installed-dev
 

@@ -27,6 +27,7 @@ from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.training.diagnostics import diagnostics, unbiased_rank
 from lewm_probe.training.fabric import layout, make_fabric
+from lewm_probe.training.optimizer import make_optimizer
 from lewm_probe.training.recipe import Recipe
 from lewm_probe.training.run.claims import check_data, check_finished, split, steps
 from lewm_probe.training.run.folder import RunFolder
@@ -110,7 +111,7 @@ class _Session:
         family = FAMILIES.get(recipe.family)
         origin = Origin(family=recipe.family, world=recipe.world, seed=recipe.seed)
         trainee = family.trainee(family.build(config, statistics, origin), recipe.objective)
-        optimizer = torch.optim.AdamW(trainee.parameters(), weight_decay=options.weight_decay)
+        optimizer = make_optimizer(trainee, options.weight_decay)
         self.trainee = trainee
         self.module, self.optimizer = fabric.setup(trainee, optimizer)
         self.step = 0

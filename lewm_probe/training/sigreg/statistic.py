@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lewm_probe.core.processes import ranks
+from lewm_probe.training.sigreg import fused, recurrence
 from lewm_probe.training.sigreg.formula import KNOTS, RANGE, epps_pulley
-from lewm_probe.training.sigreg.recurrence import statistic
 
 FEW_KNOTS = 5
 """Up to so many knots the plain formula has no more work than the recurrence."""
@@ -32,7 +32,14 @@ def sigreg(latents: Tensor, directions: Tensor, knots: int = KNOTS, upper: float
         if wanted:
             value: Tensor = _Sigreg.apply(latents, directions, knots, upper)
             return value
-        return statistic(latents, directions, knots, upper, gradient=False)[0]
+        return _statistic(latents, directions, knots, upper, gradient=False)[0]
+
+
+def _statistic(
+    latents: Tensor, directions: Tensor, knots: int, upper: float, *, gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    way = fused.statistic if fused.here(latents.device) else recurrence.statistic
+    return way(latents, directions, knots, upper, gradient=gradient)
 
 
 class _Sigreg(torch.autograd.Function):
@@ -40,7 +47,7 @@ class _Sigreg(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, latents: Tensor, directions: Tensor, knots: int, upper: float) -> Tensor:
-        value, slopes = statistic(latents.detach(), directions, knots, upper, gradient=True)
+        value, slopes = _statistic(latents.detach(), directions, knots, upper, gradient=True)
         ctx.save_for_backward(slopes)
         return value
 

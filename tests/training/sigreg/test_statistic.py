@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lewm_probe.training.sigreg import epps_pulley, sigreg, unit_directions
+from lewm_probe.training.sigreg import epps_pulley, fused, sigreg, unit_directions
 from lewm_probe.training.sigreg.recurrence import statistic
 
 
@@ -124,3 +124,31 @@ def test_gradients_of_gradients_are_refused() -> None:
     (slopes,) = torch.autograd.grad(weighted, latents, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         slopes.sum().backward()
+
+
+@given(st.integers(2, 40), st.integers(1, 3), st.integers(1, 30), st.integers(3, 25))
+@settings(max_examples=20, deadline=None)
+def test_what_is_compiled_for_gpus_is_the_formula(
+    batch: int, frames: int, count: int, knots: int
+) -> None:
+    generator = torch.Generator().manual_seed(batch)
+    latents = torch.randn(batch, frames, 5, generator=generator, dtype=torch.float64)
+    directions = unit_directions(5, count, generator).double()
+    value, slopes = plain(latents, directions, knots, 3.0)
+    found, its = fused.statistic(
+        latents, directions, knots, 3.0, gradient=True, make=lambda function: function
+    )
+    assert its is not None
+    torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-13)
+    assert largest_error(its, slopes) < 1e-12
+
+
+def test_its_two_passes_are_each_one_graph() -> None:
+    angles = torch.randn(2, 6, 5, dtype=torch.float64)
+    factors = torch.randn(4, 2, 2, 5, dtype=torch.float64)
+    whole = {"backend": "aot_eager", "fullgraph": True}  # without a compiler, which takes a minute
+    torch.testing.assert_close(torch.compile(fused.sums, **whole)(angles, 4), fused.sums(angles, 4))
+    torch.testing.assert_close(
+        torch.compile(fused.slopes, **whole)(angles, factors), fused.slopes(angles, factors)
+    )
+    assert not fused.here(torch.device("cpu"))
