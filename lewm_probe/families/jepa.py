@@ -13,6 +13,7 @@ from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.family import Family, Origin, Terms, Trainee
 from lewm_probe.models.images import Resize
 from lewm_probe.models.jepa import JEPA
+from lewm_probe.models.sliding import slide
 from lewm_probe.results.cards import Card
 
 LEAST_PER_LAYER = 10
@@ -36,10 +37,16 @@ class JEPATrainee(Trainee):
     def forward(
         self, batch: Mapping[str, Tensor], generator: torch.Generator
     ) -> tuple[Terms, Tensor]:
-        """uint8 (B, T, H, W, C), raw (B, T, A) → terms, latents (B, T, D)."""
+        """uint8 (B, T, H, W, C), raw (B, T, A) → terms, latents (B, T, D).
+
+        Windows may be longer than the history and the frame to predict: every frame is encoded
+        once, and serves all predictions whose history it is in.
+        """
         latents = self.model.embed(batch["pixels"])
         scaled = self.model.scale_actions(batch["action"])
-        predicted = self.model.predict_scaled(latents[:, :-1], scaled[:, :-1])
+        past, acted, history = latents[:, :-1], scaled[:, :-1], self.model.spec.history
+        at_once = past.shape[0] * past.shape[1]  # batch norm sees all of them
+        predicted = slide(self.model.predict_scaled, past, acted, history, at_once)
         terms: Terms = self.objective(latents, predicted, scaled, generator)
         return terms, latents.detach()
 

@@ -151,8 +151,8 @@ class JEPA(nn.Module, WorldModel):
         if latents.shape[1] > self.spec.history:
             raise UserError(
                 f"A window of {latents.shape[1]} frames was given to a predictor that sees "
-                f"{self.spec.history} (model.history). For training, set data.frames to "
-                f"{self.spec.history + 1}: the history and the frame to predict."
+                f"{self.spec.history} (model.history). Give fewer, or use predict, which slides it "
+                "over longer trajectories."
             )
         predicted: Tensor = self.predictor(latents, self.action_encoder(scaled))
         flat: Tensor = self.pred_proj(predicted.flatten(0, 1))

@@ -37,6 +37,8 @@ class DataConfig(Config):
 
     collect: CollectConfig = CollectConfig()
     frames: int = Field(4, ge=2)
+    """Of a window, history + 1 as published. Of a longer one each frame is encoded once for all
+    predictions whose history it is in: fewer images are encoded for as many predictions."""
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     """Share of episodes held out (the released 0.9 split is over overlapping clips and leaks)."""
 

@@ -73,3 +73,23 @@ def test_more_layers_than_there_can_be(name: str) -> None:
     assert family.check_claims(ModelConfig(), 179) == (
         "has 18 layers in encoder and predictor, but the file has 179 tensors, too few for them"
     )
+
+
+@pytest.mark.parametrize("name", ["lewm", "pldm"])
+def test_a_longer_window_is_encoded_once_for_all_its_predictions(
+    name: str, config: ModelConfig
+) -> None:
+    family = FAMILIES.get(name)
+    model = family.build(config, STATISTICS, Origin(family=name, world="two-room", seed=3))
+    trainee = family.trainee(model, family.objective_config(name=name)).eval()
+    encoded: list[int] = []
+    model.encoder.register_forward_hook(lambda _, __, out: encoded.append(len(out)))
+    frames = model.spec.history + 5
+    pixels = torch.randint(0, 256, (6, frames, 16, 16, 3), dtype=torch.uint8)
+    actions = torch.randn(6, frames, 10)
+    terms, latents = trainee({"pixels": pixels, "action": actions}, torch.Generator())
+    assert encoded == [6 * frames]
+    wanted = model.predict(latents, actions)[:, :-1]
+    torch.testing.assert_close(
+        terms["prediction"], (wanted - latents[:, 1:]).square().mean(), rtol=1e-5, atol=1e-7
+    )

@@ -260,8 +260,8 @@ def test_windows_longer_than_the_history_are_refused(
     with pytest.raises(UserError) as caught:
         model.predict_scaled(torch.zeros(2, 4, 8), torch.zeros(2, 4, 4))
     assert str(caught.value) == (
-        f"A window of 4 frames was given to a predictor that sees {history} (model.history). For "
-        f"training, set data.frames to {history + 1}: the history and the frame to predict."
+        f"A window of 4 frames was given to a predictor that sees {history} (model.history). Give "
+        "fewer, or use predict, which slides it over longer trajectories."
     )
 
 
