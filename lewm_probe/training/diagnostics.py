@@ -1,7 +1,11 @@
-"""Collapse, seen while it happens: spread and effective rank of a batch of latents."""
+"""What is logged of a run beside its losses: spread and rank of latents, and memory."""
 
 from __future__ import annotations
 
+import resource
+import sys
+
+import torch
 from torch import Tensor
 
 from lewm_probe.stats.spectrum import effective_rank, rank_estimate
@@ -35,3 +39,11 @@ def unbiased_rank(latents: Tensor) -> float:
     groups = windows[: len(windows) // count * count]
     value = rank_estimate(groups.reshape(-1, count * groups.shape[1], groups.shape[2]))[0].value
     return float("nan") if value is None else value
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process held at the most: of the GPU where it computes on one."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most

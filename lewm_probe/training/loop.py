@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.data.sampling.windows import MEMORY_LIMIT, Windows
 from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.family import FAMILIES, Origin
-from lewm_probe.training.diagnostics import diagnostics, unbiased_rank
+from lewm_probe.training.ahead import Ahead
+from lewm_probe.training.diagnostics import diagnostics, peak_memory, unbiased_rank
 from lewm_probe.training.fabric import layout, make_fabric
 from lewm_probe.training.optimizer import make_optimizer
 from lewm_probe.training.recipe import Recipe
@@ -113,6 +114,7 @@ class _Session:
         trainee = family.trainee(family.build(config, statistics, origin), recipe.objective)
         optimizer = make_optimizer(trainee, options.weight_decay)
         self.trainee = trainee
+        self.orders: dict[int, np.ndarray] = {}
         self.module, self.optimizer = fabric.setup(trainee, optimizer)
         self.step = 0
         if run.resume.exists():
@@ -145,36 +147,48 @@ class _Session:
                 self.folder.resume.unlink(missing_ok=True)
 
     def take_steps(self, log: Callable[..., None]) -> None:
-        """All steps that are left."""
+        """All steps that are left, each on a batch that was read during the one before."""
         began, first = time.perf_counter(), self.step
-        order: np.ndarray | None = None
-        while self.step < self.total:
-            epoch, position = divmod(self.step, self.steps_per_epoch)
-            if order is None or position == 0:
-                order = self.order(epoch)
-            batch = self.recipe.optimizer.batch
-            with deferred():  # a step is taken, told and saved, or none of it
-                terms, latents = self.train_step(order[position * batch : (position + 1) * batch])
-                self.step += 1
-                if self.step % self.recipe.logging.every_steps == 0:
-                    seconds = (time.perf_counter() - began) / (self.step - first)
-                    frames = batch * self.recipe.data.frames
-                    speed = {"frames_per_second": frames / seconds}
-                    left = (self.total - self.step) * seconds
-                    terms, latents = self.together(terms, latents)
-                    record = self.record("train", terms, latents, **speed)
-                    log(record, total_steps=self.total, seconds_left=left)
-                if self.step % self.steps_per_epoch == 0:
-                    log(self.validate(), total_steps=self.total)
-                    self.save_checkpoint()
-                due = self.step % self.recipe.resume_every_steps == 0 and self.step < self.total
-                stopped = ranks.anybody(requested(), self.fabric.device)
-                if due or stopped:
-                    self.save_state()
-                if stopped and self.processes > 1:
-                    raise Stop
+        ahead: Ahead[int, dict[str, Tensor]] = Ahead(
+            lambda step: self.read(self.windows, self.share(step))
+        )
+        frames = self.recipe.optimizer.batch * self.recipe.data.frames
+        with closing(ahead.over(range(self.step, self.total))) as batches:
+            for batch in batches:
+                with deferred():  # a step is taken, told and saved, or none of it
+                    terms, latents = self.train_step(self.to_device(batch))
+                    self.step += 1
+                    if self.step % self.recipe.logging.every_steps == 0:
+                        elapsed, taken = time.perf_counter() - began, self.step - first
+                        speed = {
+                            "frames_per_second": frames * taken / elapsed,
+                            "loader_wait": ahead.waited / elapsed,
+                            "peak_memory_mb": peak_memory(self.fabric.device) / 2**20,
+                        }
+                        left = (self.total - self.step) * elapsed / taken
+                        terms, latents = self.together(terms, latents)
+                        record = self.record("train", terms, latents, **speed)
+                        log(record, total_steps=self.total, seconds_left=left)
+                    if self.step % self.steps_per_epoch == 0:
+                        log(self.validate(), total_steps=self.total)
+                        self.save_checkpoint()
+                    due = self.step % self.recipe.resume_every_steps == 0 and self.step < self.total
+                    stopped = ranks.anybody(requested(), self.fabric.device)
+                    if due or stopped:
+                        self.save_state()
+                    if stopped and self.processes > 1:
+                        raise Stop
 
-    def train_step(self, indices: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
+    def share(self, step: int) -> np.ndarray:
+        """The windows that this process takes at a step: its part of the batch of all."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if self.orders.get(epoch) is None:
+            self.orders = {epoch: self.order(epoch)}
+        batch = self.recipe.optimizer.batch
+        whole = self.orders[epoch][position * batch : (position + 1) * batch]
+        return whole[ranks.own() :: self.processes]
+
+    def train_step(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """One optimiser step. Everything random in it is a function of (seed, step)."""
         options = self.recipe.optimizer
         rate = learning_rate(self.step, self.total, options.learning_rate, options.warmup_fraction)
@@ -187,8 +201,7 @@ class _Session:
             torch_seed(self.recipe.seed, "sigreg", self.step)
         )
         self.module.train()
-        share = indices[which :: self.processes]
-        terms, latents = self.module(self.load(self.windows, share), directions)
+        terms, latents = self.module(batch, directions)
         self.fabric.backward(terms["loss"])
         norm = self.fabric.clip_gradients(
             self.module, self.optimizer, max_norm=options.gradient_clip, error_if_nonfinite=False
@@ -224,7 +237,8 @@ class _Session:
             if len(part) < 2:  # variances need two
                 continue
             generator = torch.Generator().manual_seed(torch_seed(self.recipe.seed, "sigreg", start))
-            terms, latents = self.module(self.load(self.held_out, part), generator)
+            whole = self.to_device(self.read(self.held_out, part))
+            terms, latents = self.module(whole, generator)
             seen.append(latents)
             for name, value in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(part)
@@ -256,12 +270,17 @@ class _Session:
             "`lewm-probe data check`."
         )
 
-    def load(self, windows: Windows, indices: np.ndarray) -> dict[str, Tensor]:
-        """A batch on the device: pixels uint8 (B, T, H, W, C), raw action (B, T, A), columns."""
-        batch = windows.batch(indices)
-        return {
-            name: self.fabric.to_device(torch.from_numpy(values)) for name, values in batch.items()
-        }
+    def read(self, windows: Windows, indices: np.ndarray) -> dict[str, Tensor]:
+        """A batch: pixels uint8 (B, T, H, W, C), raw action (B, T, A), columns; ready to send."""
+        batch = {k: torch.from_numpy(values) for k, values in windows.batch(indices).items()}
+        if self.fabric.device.type != "cuda":
+            return batch
+        return {name: values.pin_memory() for name, values in batch.items()}
+
+    def to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A batch where it is computed with; images are normalised there."""
+        device = self.fabric.device
+        return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
 
     def order(self, epoch: int) -> np.ndarray:
         """A fresh order of the training windows for this epoch."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from lewm_probe.results.speed import SPEED
 from tests.tries.things import TRAIN, make
 
 Marker = Callable[[Path], bool]
@@ -141,5 +142,5 @@ def _content(path: Path) -> object:
 
 def _without_speed(value: object) -> object:
     if isinstance(value, dict):
-        return {k: _without_speed(v) for k, v in value.items() if k != "frames_per_second"}
+        return {k: _without_speed(v) for k, v in value.items() if k not in SPEED}
     return [_without_speed(one) for one in value] if isinstance(value, list) else value

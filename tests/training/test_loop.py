@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.data.formats.hdf5.episodes import EpisodeWriter
 from lewm_probe.models.checkpoints.native import load_checkpoint, run_checkpoints
+from lewm_probe.results.speed import SPEED
 from lewm_probe.training.loop import train
 from lewm_probe.training.recipe import Recipe, override
 
@@ -53,6 +54,12 @@ def test_trains_logs_every_term_and_saves(
     assert [r["step"] for r in records if r["split"] == "validation"] == [0, 6, 12]
     for record in records:
         assert TERMS[family] | {"latent_std", "centered_effective_rank", "epoch"} <= record.keys()
+    for record in records:
+        assert (record["split"] == "train") == (record.keys() >= SPEED)
+        if record["split"] == "train":
+            assert record["frames_per_second"] > 0
+            assert 0 <= record["loader_wait"] <= 1
+            assert record["peak_memory_mb"] > 50
     assert "seconds_left" in seen[1]
     steps = [load_checkpoint(p).spec.step for p in run_checkpoints(tmp_path / "run")]
     assert steps == [0, 6, 12]

@@ -10,17 +10,17 @@ from lewm_probe.cli.terminal.live import LiveTable
 from lewm_probe.cli.terminal.tables import FittedTable, table
 from lewm_probe.core.escaping import terminal
 from lewm_probe.reports.formatting import duration, estimate
+from lewm_probe.results.speed import SPEED
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-NOT_TERMS = {
+NOT_TERMS = SPEED | {
     "step",
     "epoch",
     "split",
     "total_steps",
     "seconds_left",
-    "frames_per_second",
     "latent_std",
     "effective_rank",
     "centered_effective_rank",

@@ -11,12 +11,12 @@ from lewm_probe.reports.figures.style import FULL, Plot, grid, handle, legend, t
 from lewm_probe.reports.palette import MUTED
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.results.schema import ModelEntry
+from lewm_probe.results.speed import SPEED
 
-_NOT_DRAWN = {
+_NOT_DRAWN = SPEED | {
     "step",
     "epoch",
     "split",
-    "frames_per_second",
     "learning_rate",
     "seconds",
     "wall_seconds",

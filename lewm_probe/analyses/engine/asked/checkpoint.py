@@ -24,6 +24,7 @@ from lewm_probe.models.checkpoints.load import LoadOptions, load_located, origin
 from lewm_probe.models.checkpoints.locate import locate
 from lewm_probe.results.identity import conflict
 from lewm_probe.results.schema import ModelEntry
+from lewm_probe.results.speed import SPEED
 from lewm_probe.training.short import is_shortened
 from lewm_probe.worlds.base import World, are_choices
 
@@ -338,7 +339,8 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
     """Curves of a run folder's ``metrics.jsonl``: ``step`` and every number logged at it.
 
     Training values keep their name; validation values get the prefix ``validation_``. Where a name
-    was not logged at a step, or was not finite, its value is None. A last line that was cut short
+    was not logged at a step, or was not finite, its value is None; what it says of the machine
+    (``SPEED``) is left out, so that equal runs have equal curves. A last line that was cut short
     is left out. Long curves are thinned evenly to ``CURVE_POINTS`` steps; steps with validation
     stay.
     """
@@ -361,6 +363,8 @@ def training_curves(run: Path) -> dict[str, list[float | None]]:
         values = by_step.setdefault(step, {})
         for key, value in record.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
+            if key in SPEED:
+                continue
             if number and abs(value) <= sys.float_info.max:  # NaN is not; nor 10 to the 400th
                 today = _RENAMED.get(key, key)
                 values[prefix + (key if today in record else today)] = float(value)

@@ -173,7 +173,6 @@ def test_a_run_folder_is_its_final_model_with_history_and_curves(run):
         "validation_latent_std": [1.0, None, 0.9],
         "epoch": [None, 0.5, 1.0],
         "loss": [None, 2.0, 1.0],
-        "frames_per_second": [None, None, 5e3],
     }
 
 
