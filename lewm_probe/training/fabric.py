@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -55,7 +56,9 @@ def make_fabric(device: str, precision: Literal["auto", "float32", "bf16"]) -> F
     plugin: Any = "bf16-mixed" if use_bf16 else "32-true"
     found = layout()
     if found.on_node * found.nodes == 1:
-        return Fabric(accelerator=device, devices=1, precision=plugin)
+        # In a Slurm job without srun, too, this process is alone, whatever the job's numbers are.
+        own = LightningEnvironment()
+        return Fabric(accelerator=device, devices=1, precision=plugin, plugins=own)
     fabric = Fabric(
         accelerator=device,
         devices=found.on_node,
