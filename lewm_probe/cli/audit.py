@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from lewm_probe.auditing.request import Evaluation, EvaluationRequest, report_failures
 from lewm_probe.cli import options
@@ -135,6 +134,8 @@ def _cluster(name: str | None, settings: Sequence[str]) -> Cluster | None:
     Raises:
         UsageError: settings without a cluster, or one that is no KEY=VALUE.
     """
+    import yaml
+
     from lewm_probe.auditing.cluster import Cluster
     from lewm_probe.core.errors import UsageError
 
