@@ -42,9 +42,7 @@ def request_of_two(tmp_path_factory: pytest.TempPathFactory) -> EvaluationReques
         origin = Origin(family="lewm", world="two-room", seed=seed)
         save_checkpoint(folder / f"{seed}.safetensors", model, meta=origin)
     suite = folder / "suite.yaml"
-    suite.write_text(
-        yaml.safe_dump({**SUITE, "clean": {"trajectories": 4, "frames": 8}}), encoding="utf-8"
-    )
+    suite.write_text(yaml.safe_dump(SUITE), encoding="utf-8")
     return EvaluationRequest(
         [f"a={folder / '1.safetensors'}", f"a={folder / '2.safetensors'}"],
         suite=str(suite),

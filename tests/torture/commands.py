@@ -19,7 +19,13 @@ SUITE = {
     "world": "two-room",
     "seed": 1,
     "random_encoder": {"steps": 10, "seeds": 1},
-    "probe": {"quantities": ["agent_position"]},
+    "statistics": {"bootstrap": 100},
+    "clean": {"trajectories": 4, "frames": 8},
+    "probe": {
+        "quantities": ["agent_position"],
+        **{"train": 20, "validation": 5, "test": 5, "frames": 8},
+        "mlp": {"seeds": 1, "max_epochs": 2},
+    },
     "voe": {
         "trajectories": 4,
         "disjoint": 4,
