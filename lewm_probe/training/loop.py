@@ -154,9 +154,9 @@ class _Session:
         )
         frames = self.recipe.optimizer.batch * self.recipe.data.frames
         with closing(ahead.over(range(self.step, self.total))) as batches:
-            for batch in batches:
+            while self.step < self.total:
                 with deferred():  # a step is taken, told and saved, or none of it
-                    terms, latents = self.train_step(self.to_device(batch))
+                    terms, latents = self.train_step(self.to_device(next(batches)))
                     self.step += 1
                     if self.step % self.recipe.logging.every_steps == 0:
                         elapsed, taken = time.perf_counter() - began, self.step - first
@@ -182,7 +182,7 @@ class _Session:
     def share(self, step: int) -> np.ndarray:
         """The windows that this process takes at a step: its part of the batch of all."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        if self.orders.get(epoch) is None:
+        if epoch not in self.orders:
             self.orders = {epoch: self.order(epoch)}
         batch = self.recipe.optimizer.batch
         whole = self.orders[epoch][position * batch : (position + 1) * batch]
