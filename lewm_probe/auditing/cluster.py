@@ -141,22 +141,16 @@ def measure_on(
 def _tasks(
     request: EvaluationRequest, evaluation: Evaluation, analyses: Sequence[str]
 ) -> list[Task]:
-    """One for each checkpoint that is asked, and analysis; the longest analyses first."""
+    """One for each checkpoint that is left to ask, and analysis; the longest analyses first."""
     from lewm_probe.auditing.run import WORK
 
     # Each alone would take its own world where none was named.
     world = request.world if request.suite is not None else request.world or evaluation.suite.world
-    one_by_one = replace(request, checkpoints=(), models=(), world=world)
-    alone = [
-        *(replace(one_by_one, checkpoints=[one]) for one in request.checkpoints),
-        *(replace(one_by_one, models=[one]) for one in request.models),
-    ]
-    here = str(Path.cwd())
-    loaded = [checkpoint.label for checkpoint in evaluation.checkpoints]
-    if len(loaded) < len(alone):  # some were left out; who is who shows where they are loaded
-        loaded = [(*one.checkpoints, *one.models)[0] for one in alone]
-    both = zip(alone, loaded, strict=True)
-    tasks = [Task(one, label, name, here) for one, label in both for name in analyses]
+    tasks = []
+    for text, checkpoint in zip(evaluation.asked, evaluation.checkpoints, strict=True):
+        checkpoints, models = ((), [text]) if text in request.models else ([text], ())
+        alone = replace(request, checkpoints=checkpoints, models=models, world=world)
+        tasks += [Task(alone, checkpoint.label, name, str(Path.cwd())) for name in analyses]
     return sorted(tasks, key=lambda task: -WORK.get(task.analysis, 1.0))
 
 

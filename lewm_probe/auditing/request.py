@@ -88,6 +88,7 @@ class Evaluation:
         notes: what a reader of every result must know.
         notes_of: analysis → what a reader of its result must know beside.
         fast: a quick look was asked for.
+        asked: how the request names each of ``checkpoints``; empty where they came otherwise.
     """
 
     checkpoints: list[Checkpoint]
@@ -98,6 +99,7 @@ class Evaluation:
     notes: Sequence[str] = ()
     notes_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fast: bool = False
+    asked: Sequence[str] = ()
 
 
 def prepare(request: EvaluationRequest, say: Callable[[str], None] = lambda _: None) -> Evaluation:
@@ -121,10 +123,15 @@ def prepare(request: EvaluationRequest, say: Callable[[str], None] = lambda _: N
         say(str(failures[-1]))
 
     checkpoints = _load(request, device, leave_out)
+    lost = {failure.label for failure in failures}
+    named = [text for text in (*request.checkpoints, *request.models) if text not in lost]
     evaluation = settle(request, checkpoints, device, leave_out)
     if not evaluation.checkpoints:
         report_failures(failures, None)
-    return replace(evaluation, failures=failures)
+    fitting = {id(checkpoint) for checkpoint in evaluation.checkpoints}
+    both = zip(named, checkpoints, strict=True)
+    asked = [text for text, checkpoint in both if id(checkpoint) in fitting]
+    return replace(evaluation, failures=failures, asked=asked)
 
 
 def settle(

@@ -133,6 +133,23 @@ def test_a_checkpoint_that_fails_is_named_and_the_others_go_on(
     assert [checkpoint.label for checkpoint in left.checkpoints] == ["a, training seed 1"]
 
 
+def test_what_could_not_be_loaded_gets_no_task(
+    request_of_two: EvaluationRequest, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"{}")
+    first, second = request_of_two.checkpoints
+    request = replace(request_of_two, checkpoints=[first, f"b={broken}", second])
+    evaluation = prepare(request)
+    assert [failure.label for failure in evaluation.failures] == [f"b={broken}"]
+    tasks = module._tasks(request, evaluation, ANALYSES)
+    assert [(task.analysis, task.label, *task.request.checkpoints) for task in tasks] == [
+        (analysis, f"a, training seed {seed}", text)
+        for analysis in ANALYSES
+        for seed, text in ((1, first), (2, second))
+    ]
+
+
 def test_where_nobody_is_left_it_is_an_error(request_of_two: EvaluationRequest) -> None:
     lost = [Failure(f"a, training seed {seed}", "voe", "no.") for seed in (1, 2)]
     with pytest.raises(UserError) as caught:
