@@ -2,7 +2,7 @@
 
 LeWorldModel, arXiv 2603.19312: an encoder turns each image into a latent z_t = enc(o_t), a causal
 predictor turns the last H latents and action blocks into the next, ẑ_{t+1}. PLDM, arXiv 2502.14819,
-uses the same networks here and differs in the loss (``lewm_probe.training.objective``); ``family``
+uses the same networks here and differs in the loss (``lewm_probe.families``); ``family``
 says which one a model was trained with. Submodules are named as in the released checkpoints:
 ``encoder``, ``projector``, ``predictor``, ``action_encoder``, ``pred_proj``.
 

@@ -47,14 +47,14 @@ def slopes(angles: Tensor, factors: Tensor) -> Tensor:
     cosine, sine = angles.cos(), angles.sin()
     twice = 2 * cosine
     nothing = torch.zeros_like(cosine)
-    here_, ahead = (nothing, nothing), (nothing, nothing)
+    now, ahead = (nothing, nothing), (nothing, nothing)
     for k in range(len(factors) - 1, -1, -1):
         following = (
-            twice * here_[0] - ahead[0] + factors[k, 0].unsqueeze(1),
-            twice * here_[1] - ahead[1] + factors[k, 1].unsqueeze(1),
+            twice * now[0] - ahead[0] + factors[k, 0].unsqueeze(1),
+            twice * now[1] - ahead[1] + factors[k, 1].unsqueeze(1),
         )
-        ahead, here_ = here_, following
-    return here_[0] * cosine - ahead[0] + here_[1] * sine
+        ahead, now = now, following
+    return now[0] * cosine - ahead[0] + now[1] * sine
 
 
 @functools.cache
