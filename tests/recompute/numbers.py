@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
-from sklearn.metrics import roc_auc_score
 
 
 class Answer(NamedTuple):
@@ -45,9 +44,12 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 def area(pair: Pair) -> float:
-    """AUROC."""
-    n = len(pair[0])
-    return float(roc_auc_score(np.repeat([1, 0], n), np.concatenate(pair)))
+    """AUROC: the share of pairings in which the perturbed one is larger, a tie counting half."""
+    perturbed, reference = pair
+    ordered = np.sort(reference)
+    below = np.searchsorted(ordered, perturbed, "left")
+    not_above = np.searchsorted(ordered, perturbed, "right")
+    return float((below + not_above).mean() / 2 / len(reference))
 
 
 def placements(pair: Pair, sign: int = 1) -> np.ndarray:
@@ -102,17 +104,15 @@ def wilson(share: float, trials: float, z: float) -> tuple[float, float]:
     return max(0.0, (b - root) / (2 * a)), min(1.0, (b + root) / (2 * a))
 
 
-def auroc(pairs: Sequence[Pair], confidence: float) -> Answer:
+def auroc(found: Area, confidence: float) -> Answer:
     """AUROC with the score interval on the comparisons that its variance is worth."""
-    found = Area.of(pairs)
     return Answer(found.value, *found.ends((1 - confidence) / 2), len(found.moves))
 
 
-def auroc_p(pair: Pair) -> float:
+def auroc_p(found: Area) -> float:
     """One-sided score test of AUROC <= 0.5."""
-    found = Area.of([pair])
     z = (found.value - 0.5) * 2 * math.sqrt(found.trials)
-    return float(stats.t.sf(z, max(1, len(pair[0]) - 1)))
+    return float(stats.t.sf(z, max(1, len(found.moves) - 1)))
 
 
 class Gain(NamedTuple):

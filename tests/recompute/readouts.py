@@ -32,6 +32,7 @@ class Sums:
         self.true = self._axes("sum_true", quantity)  # (K,) means
         self.true_squared = self._axes("sum_true_squared", quantity)
         self.axes = list(self.true)
+        self._readings: dict[str, np.ndarray] = {}
 
     def _one(self, metric: str, keys: dict[str, Any]) -> pd.Series:
         found = self.stored.series(self.who, analysis=self.analysis, metric=metric, **keys)
@@ -44,6 +45,11 @@ class Sums:
 
     def of_reading(self, metric: str) -> np.ndarray:
         """Means over frames of each probe seed and axis, (S, K)."""
+        if metric not in self._readings:
+            self._readings[metric] = self._read(metric)
+        return self._readings[metric]
+
+    def _read(self, metric: str) -> np.ndarray:
         seeds: list[str | None] = [None]
         if self.analysis == "probe":
             seeds = list(

@@ -85,6 +85,20 @@ class Surprise:
             self.memory[key] = [self.pair(subject, control, how, one, dose) for one in each]
         return self.memory[key]
 
+    def area(
+        self,
+        subject: str,
+        control: str | None = None,
+        how: str = "onset",
+        dose: float | None = None,
+        sign: int = 1,
+    ) -> Area:
+        """Of all seeds of a baseline."""
+        key = ("area", subject, control, how, dose, sign)
+        if key not in self.memory:
+            self.memory[key] = Area.of(self.pairs(subject, control, how, dose), sign)
+        return self.memory[key]
+
     def calm(self, subject: str, control: str | None) -> list[np.ndarray]:
         """Disjoint trajectories at their moment, the condition's own kind where it needs one."""
         found = []
@@ -101,6 +115,12 @@ class Surprise:
 
     def direction(self, subject: str, control: str, dose: float | None) -> tuple[int, int]:
         """+1 or −1, and the pairs that it was chosen on."""
+        key = ("direction", subject, control, dose)
+        if key not in self.memory:
+            self.memory[key] = self._chosen(subject, control, dose)
+        return self.memory[key]
+
+    def _chosen(self, subject: str, control: str, dose: float | None) -> tuple[int, int]:
         pairs = self.part(subject, control, method="direction pairs", dose=dose)
         twins = self.part(subject, control, method="direction twins", dose=dose)
         if pairs is None or twins is None:
@@ -114,20 +134,21 @@ class Surprise:
     def gain(self, subject: str, control: str, dose: float | None) -> Gain:
         """The model's AUROC less a baseline's in its direction."""
         sign = self.direction(subject, control, dose)[0] if control in FLIPPED else 1
-        own = Area.of(self.pairs(subject, dose=dose))
-        return Gain(own, Area.of(self.pairs(subject, control, dose=dose), sign))
+        return Gain(
+            self.area(subject, dose=dose), self.area(subject, control, dose=dose, sign=sign)
+        )
 
     def tests(self, subject: str, dose: float | None) -> tuple[float, float, int]:
         """``p_noticed`` and ``p_beyond``, and how many cases."""
         key = ("tests", subject, dose)
         if key not in self.memory:
-            pair = self.pairs(subject, dose=dose)[0]
-            noticed = numbers.auroc_p(pair)
+            own = self.area(subject, dose=dose)
+            noticed = numbers.auroc_p(own)
             there = [
                 b for b in BASELINES if self.part("reference", b, method=self.first(b)) is not None
             ]
             gains = [self.gain(subject, b, dose).p for b in there]
-            self.memory[key] = noticed, max([noticed, *gains]), len(pair[0])
+            self.memory[key] = noticed, max([noticed, *gains]), len(own.moves)
         return self.memory[key]
 
     def first(self, control: str) -> str | None:
@@ -139,6 +160,12 @@ class Surprise:
 
     def delta(self, subject: str, window: str, dose: float | None = None) -> pd.Series:
         """Mean of Δ log s over a window, by trajectory."""
+        key = ("delta", subject, window, dose)
+        if key not in self.memory:
+            self.memory[key] = self._delta(subject, window, dose)
+        return self.memory[key]
+
+    def _delta(self, subject: str, window: str, dose: float | None) -> pd.Series:
         shown, clean = self.part(subject, dose=dose), self.part("reference")
         assert shown is not None and clean is not None
         last = {"onset": 0, "transient": self.history - 1, "steady": 10**6}[window]
@@ -184,8 +211,8 @@ class Surprise:
 
     def _auroc(self, m: Metric) -> Answer:
         control = "whitened" if m["metric"] == "auroc_whitened" else m.get("control")
-        pairs = self.pairs(m["subject"], control, m["window"], m.get("dose"))
-        return numbers.auroc(pairs, self.confidence)
+        found = self.area(m["subject"], control, m["window"], m.get("dose"))
+        return numbers.auroc(found, self.confidence)
 
     def _accuracy(self, m: Metric) -> Answer:
         perturbed, reference = self.pairs(m["subject"], how=m["window"])[0]
@@ -312,4 +339,4 @@ class Surprise:
         swapped, clean = self.part("preflight", method="swapped actions"), self.part("reference")
         assert swapped is not None and clean is not None
         pair = (swapped["value"].to_numpy(), clean["value"].loc[swapped.index].to_numpy())
-        return numbers.auroc([pair], self.confidence)
+        return numbers.auroc(Area.of([pair]), self.confidence)
