@@ -7,7 +7,12 @@ import signal
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.fixtures.analyses", "tests.fixtures.plugin", "tests.fixtures.reports"]
+pytest_plugins = [
+    "tests.fixtures.analyses",
+    "tests.fixtures.plugin",
+    "tests.fixtures.reports",
+    "tests.fixtures.stores",
+]
 
 # What a shell runs in the background is deaf to Ctrl-C, and so would be all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lewm_probe.auditing.sizes import fast_note, shortened_training, with_numbers
+from lewm_probe.core.addresses.address import place
 from lewm_probe.core.errors import UsageError, UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -327,7 +328,7 @@ def find_suite_for(request: EvaluationRequest, checkpoints: Sequence[Checkpoint]
     known = {checkpoint.model.spec.world for checkpoint in checkpoints} - {None}
     world = request.world
     # A simulated world goes by its name, whatever lies in this folder; ./two-room is a path.
-    if world is not None and world not in world_names() and Path(world).exists():
+    if world is not None and world not in world_names() and place(world).exists():
         from lewm_probe.data.recorded import register_recorded
 
         world = register_recorded(world, frame_skip=checkpoints[0].model.spec.frame_skip)

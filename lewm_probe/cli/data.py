@@ -12,6 +12,7 @@ from lewm_probe.cli.options import LARGEST_SEED, Debug, Json, Quiet
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
+from lewm_probe.core.addresses.address import place
 from lewm_probe.core.errors import UsageError, UserError
 
 app = typer.Typer(
@@ -20,7 +21,13 @@ app = typer.Typer(
 )
 
 DataSet = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A data set: .h5, .lance, or a folder with a CSV.")
+    Path,
+    typer.Argument(
+        parser=place,
+        metavar="FILE",
+        help="A data set: .h5, .lance, or a folder with a CSV; or the address of one of the first "
+        "two, e.g. s3://bucket/data.h5.",
+    ),
 ]
 
 
@@ -213,10 +220,19 @@ def check(
 
 @app.command("convert")
 def convert(
-    source: Annotated[Path, typer.Argument(help="What to read: .h5, .lance, or a folder.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            parser=place, metavar="SOURCE", help="What to read: .h5, .lance, or a folder."
+        ),
+    ],
     target: Annotated[
         Path,
-        typer.Argument(help="What to write: .h5, .lance, or without suffix: a folder."),
+        typer.Argument(
+            parser=place,
+            metavar="TARGET",
+            help="What to write: .h5, .lance, or without suffix: a folder.",
+        ),
     ],
     size: Annotated[
         int | None, typer.Option(min=1, help="Resize images to this side in pixels, by area.")

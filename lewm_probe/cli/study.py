@@ -11,6 +11,7 @@ from lewm_probe.cli import options
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
+from lewm_probe.core.addresses.address import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,12 @@ def study(
     seeds: Annotated[str, typer.Option("--seeds", help="Training seeds: 1-6, or 1,2,5.")] = "1-3",
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Data set to train on, instead of collecting one."),
+        typer.Option(
+            "--data",
+            parser=place,
+            metavar="PATH",
+            help="Data set to train on, instead of collecting one.",
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,

@@ -11,6 +11,7 @@ from lewm_probe.cli import options
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
+from lewm_probe.core.addresses.address import place
 from lewm_probe.core.files import safe_folder, safe_name
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ def train(
     recipe: options.Recipe,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Data set (.h5); by default where the recipe's would lie."),
+        typer.Option(
+            "--data",
+            parser=place,
+            metavar="PATH",
+            help="Data set (.h5); by default where the recipe's would lie.",
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lewm_probe.core.addresses.address import Address
 from lewm_probe.core.disk import is_full
 from lewm_probe.core.errors import NotWritten, UserError
 from lewm_probe.core.processes.leftovers import writing_in
@@ -181,8 +182,11 @@ def write_error(path: Path, error: Exception, option: str = "--out") -> Exceptio
 
 
 def resolved(path: Path) -> Path:
-    """The path with its links followed; a link in a circle, at which ``resolve`` fails, stays."""
-    return Path(os.path.realpath(path))
+    """The path with its links followed; a link in a circle, at which ``resolve`` fails, stays.
+
+    An address, which has none, stays as it is.
+    """
+    return path if isinstance(path, Address) else Path(os.path.realpath(path))
 
 
 FILE, FOLDER, NOTHING = "an ordinary file", "a folder", "nothing"
@@ -194,7 +198,12 @@ def kind_of(path: Path) -> str:
 
     ``FILE``, ``FOLDER``, ``NOTHING``, or e.g. "a pipe", "a link that leads nowhere", "a link that
     leads back to itself", "hidden from you (Permission denied)".
+
+    Raises:
+        UserError: an address that cannot be reached.
     """
+    if isinstance(path, Address):
+        return FILE if path.is_file() else FOLDER if path.is_dir() else NOTHING
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:  # ValueError: a zero byte

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lewm_probe.core.addresses.address import place
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.files import resolved
 from lewm_probe.core.processes.locks import alone
@@ -64,7 +65,7 @@ def convert(
         UsageError: no episode is left, an impossible size, or source and target overlap.
         UserError: the source is broken, the target exists, or the disk is full.
     """
-    source, target = Path(source), Path(target)
+    source, target = place(source), place(target)
     kind = _checked_format(source, target, overwrite)
     with open_episodes(source) as data:
         chosen = range(len(data))[slice(*episodes)]
@@ -147,10 +148,10 @@ def _checked_format(source: Path, target: Path, overwrite: bool) -> WritableForm
             f"{target} and {source} overlap; a data set cannot be converted into itself. Choose "
             "another place."
         )
+    kind = writable(target)
     there_already = target.exists() or target.is_symlink()
     if there_already and not overwrite:
         raise UserError(f"{target} exists already. Choose another name, or give --overwrite.")
-    kind = writable(target)
     holds = getattr(kind, "holds", kind.recognises)
     if there_already and (target.is_symlink() or not holds(target)):
         raise UserError(

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lewm_probe.core.addresses.address import stored
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import content_hash, resolved
 from lewm_probe.data.formats.hdf5.layout import EPISODE_COLUMNS
@@ -207,16 +208,13 @@ class Episodes(ABC):
 
     def stored_bytes(self) -> int:
         """Bytes on disk."""
-        return sum(file.lstat().st_size for file in self._files() if file.is_file())
+        return sum(file.size for file in stored(self.path))
 
     def _stamp(self) -> tuple[object, ...]:
         """Something that differs when the stored bytes may have changed."""
-        facts = [(str(file), *_size_and_time(file)) for file in self._files()]
-        return str(resolved(self.path)), content_hash(*facts)
-
-    def _files(self) -> list[Path]:
-        """The file, which may be a link to one, or all that is in the folder."""
-        return sorted(self.path.rglob("*")) if self.path.is_dir() else [resolved(self.path)]
+        place = resolved(self.path)  # which may be a link
+        facts = [(str(file.path), file.size, file.version) for file in stored(place)]
+        return str(place), content_hash(*facts)
 
     def known_column(self, column: str) -> None:
         """Check a name.
@@ -228,8 +226,3 @@ class Episodes(ABC):
             raise UserError(
                 f"{self.path} has no column '{column}'. It has: {', '.join(self.columns)}."
             )
-
-
-def _size_and_time(file: Path) -> tuple[int, int]:
-    facts = file.lstat()
-    return facts.st_size, facts.st_mtime_ns

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from lewm_probe.core.addresses.address import place
 from lewm_probe.core.config import Config, load_yaml
 from lewm_probe.core.errors import UsageError, unknown_name
 from lewm_probe.core.files import write_text
@@ -51,7 +52,7 @@ class Study:
     @property
     def data(self) -> Path:
         """The data set: given, or collected here."""
-        return self.folder / "data.h5" if self.asked.data is None else Path(self.asked.data)
+        return self.folder / "data.h5" if self.asked.data is None else place(self.asked.data)
 
     @property
     def latents(self) -> Path:

@@ -20,6 +20,7 @@ from lewm_probe.models.checkpoints.native import load_checkpoint, run_checkpoint
 from lewm_probe.results.speed import SPEED
 from lewm_probe.training.loop import train
 from lewm_probe.training.recipe import Recipe, override
+from tests.fixtures.stores import Put
 
 
 def records_of(run: Path) -> list[dict[str, Any]]:
@@ -40,6 +41,16 @@ TERMS = {
         "loss",
     },
 }
+
+
+def test_data_at_an_address_are_the_same_data(
+    lewm: Recipe, small_data: Path, s3: Put, tmp_path: Path
+) -> None:
+    finals = [
+        train(lewm, data, tmp_path / name, device="cpu")
+        for name, data in (("path", small_data), ("address", Path(s3(small_data, "small.h5"))))
+    ]
+    assert finals[0].read_bytes() == finals[1].read_bytes()
 
 
 @pytest.mark.parametrize("family", ["lewm", "pldm"])

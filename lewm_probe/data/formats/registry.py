@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from lewm_probe.core.addresses.address import Address, place
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.registry import Registry
 from lewm_probe.data.episodes import Episodes
@@ -124,6 +125,11 @@ def writable(path: Path) -> WritableFormat:
         UsageError: no format has such names.
         UserError: it can only be read.
     """
+    if isinstance(path, Address):
+        raise UserError(
+            f"{path} cannot be written: addresses are only read. Write to a path, and copy what "
+            "comes out of it."
+        )
     name, kind = format_of(path)
     if name == "hdf5" and path.suffix not in HDF5_SUFFIXES:
         raise UsageError(
@@ -143,6 +149,10 @@ def writable(path: Path) -> WritableFormat:
 def open_episodes(path: Path | str) -> Episodes:
     """Open a data set: an HDF5 file, a Lance table, a folder with a CSV file, or another format's.
 
+    Args:
+        path: of it, or its address: HDF5 files and Lance tables are read where they lie, in
+            ranges (``s3://bucket/data.h5``, ``hf://datasets/user/repo/data.h5``).
+
     Raises:
         UserError: nothing is there, it is damaged or of another layout, or Lance is not installed.
 
@@ -150,6 +160,6 @@ def open_episodes(path: Path | str) -> Episodes:
     ...     print(len(data), data.rows, data.image_size)
     4 117 32
     """
-    path = Path(path)
+    path = place(path)
     kind = format_of(path)[1] if path.exists() else FORMATS.get("hdf5")  # which tells what to do
     return kind.open(path)

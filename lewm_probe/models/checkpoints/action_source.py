@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from lewm_probe.core.addresses.address import place
 from lewm_probe.core.config import Config, parse
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.strict_json import read_json
@@ -73,7 +74,7 @@ def given_statistics(
     if isinstance(action_stats, ActionStatistics):
         return Statistics(checked(action_stats, "The action statistics given"), GIVEN)
     if dataset is not None:
-        return Statistics(_of_dataset(Path(dataset)), f"{DATA_SET}{Path(dataset).name}")
+        return Statistics(_of_dataset(place(dataset)), f"{DATA_SET}{Path(dataset).name}")
     if action_stats is None:
         return None
     if str(action_stats) == IDENTITY:

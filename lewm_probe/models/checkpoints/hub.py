@@ -1,8 +1,11 @@
-"""Names that stand for a place: ``hf://user/repo[@revision]``, and runs of stable-worldmodel.
+"""Names that stand for a place: ``hf://user/repo[@revision]``, addresses, stable-worldmodel's runs.
 
 Hugging Face repositories come through huggingface_hub: its cache, its token, and its offline mode
 (``HF_HUB_OFFLINE=1``) hold. Of a repository only ``config.json``, ``*.pt``, ``*.safetensors`` and
 our ``lewm_probe.json`` are fetched.
+
+Of a folder at any other address (``s3://bucket/runs/lewm``) the files of a checkpoint or run are
+copied to this machine, once.
 
 stable-worldmodel keeps its files below ``$STABLEWM_HOME``, by default ``~/.stable_worldmodel``
 (its data/utils.py): ``checkpoints/RUN/`` with ``config.json`` and ``weights.pt`` or
@@ -18,9 +21,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lewm_probe.core.addresses.address import Address
+from lewm_probe.core.addresses.address import place as address_or_path
+from lewm_probe.core.addresses.fetch import fetched
 from lewm_probe.core.errors import UserError
 
 FETCHED = ("config.json", "*.pt", "*.safetensors", "lewm_probe.json")
+IN_FOLDERS = (*FETCHED, "*.ckpt", "recipe.yaml", "metrics.jsonl")
+"""Of a folder at another address, which may be a run of ours."""
 
 _HUB = re.compile(r"hf:/{1,2}(?P<repo>[^/@]+/[^/@]+?)(?:@(?P<revision>.+))?")
 _HOME = re.compile(r"swm:/{1,2}(?P<name>.+)")
@@ -42,7 +50,7 @@ class Place:
 
 
 def resolve_name(path: Path | str) -> Place:
-    """The place that a name stands for; a path stands for itself.
+    """The place that a name stands for; a path stands for itself, an address for a copy.
 
     Raises:
         UserError: a repository that cannot be had, or a name no stable-worldmodel home holds.
@@ -66,7 +74,9 @@ def resolve_name(path: Path | str) -> Place:
                 "the folder that holds checkpoints/."
             )
         return Place(found, None, f"swm://{match['name']}")
-    place = Path(path)
+    place = address_or_path(path)
+    if isinstance(place, Address):
+        return Place(fetched(place, IN_FOLDERS, FETCHED[:1] + FETCHED[-1:]), None, str(place))
     if not place.exists() and not place.is_absolute() and (found := find_run(text)) is not None:
         return Place(found, None, f"swm://{text}")
     return Place(place)

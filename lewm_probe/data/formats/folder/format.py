@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from lewm_probe.core.addresses.address import Address
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import atomic_folder
 from lewm_probe.data.formats.folder.episodes import FolderEpisodes
@@ -48,8 +49,15 @@ class Folder:
         """The folder.
 
         Raises:
-            UserError: no table, a table that does not describe the images, or links.
+            UserError: no table, a table that does not describe the images, or links; or an
+                address, at which a folder is too many files to be asked for one by one.
         """
+        if isinstance(path, Address):
+            raise UserError(
+                f"{path} is a folder, and folders of images are not read by address: every image "
+                "would be a request. Copy it to this machine, or convert it to .h5 or .lance where "
+                "it lies."
+            )
         return FolderEpisodes(path)
 
     def write(self, path: Path, parts: Parts, attrs: Attrs) -> None:

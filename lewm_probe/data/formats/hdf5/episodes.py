@@ -12,21 +12,25 @@ decode 2–3 times faster than zstd for files half as large again (1 kB a frame 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import hdf5plugin
 import numpy as np
 
+from lewm_probe.core.addresses.address import place
+from lewm_probe.core.addresses.ranges import ranges_of
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import FILE, NOTHING, atomic_path, kind_of
 from lewm_probe.data.episodes import Episodes
 from lewm_probe.data.formats.hdf5.disk import DiskFile
 from lewm_probe.data.formats.hdf5.layout import guarded, read_layout
+
+T = TypeVar("T")
 
 _CHUNK_CACHE_BYTES = 2**28
 """HDF5's chunk cache: a dozen of the released 15 MB chunks, where the default 8 MB keeps none."""
@@ -41,22 +45,23 @@ class EpisodeFile(Episodes):
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = place(path)
         if (there := kind_of(self.path)) != FILE:
             what = "does not exist" if there == NOTHING else f"is {there}, not a file"
             raise UserError(
                 f"The data set {self.path} {what}. Check the path, or collect one with "
                 f"`lewm-probe data collect two-room --episodes 600 --out FILE.h5`."
             )
-        self._file: h5py.File = guarded(
-            self.path,
-            lambda: h5py.File(self.path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES),
-        )
-        try:
-            layout = guarded(self.path, lambda: read_layout(self._file, self.path))
-        except UserError:
-            self._file.close()
-            raise
+        self._opened = ExitStack()
+        with ExitStack() as stack:
+            self._ranges = ranges_of(self.path)
+            bytes_of: Any = stack.enter_context(self._ranges) if self._ranges else self.path
+            self._file: h5py.File = self._guarded(
+                lambda: h5py.File(bytes_of, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES)
+            )
+            stack.enter_context(self._file)
+            layout = self._guarded(lambda: read_layout(self._file, self.path))
+            self._opened = stack.pop_all()
         self.columns = layout.columns
         self.rows = layout.rows
         self.offsets = layout.offsets
@@ -67,7 +72,7 @@ class EpisodeFile(Episodes):
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self._opened.close()
 
     def row_type(self, column: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
         """Type and shape of a row of a column."""
@@ -81,17 +86,17 @@ class EpisodeFile(Episodes):
             UserError: no such column, or the stored bytes do not decode.
         """
         dataset = self._dataset(column)
-        return guarded(self.path, lambda: dataset[start:stop])
+        return self._guarded(lambda: dataset[start:stop])
 
     def read_into(self, column: str, start: int, into: np.ndarray) -> None:
         """Fill ``into`` (rows, …) with the rows of a column from ``start`` on, without a copy."""
         dataset = self._dataset(column)
-        guarded(self.path, lambda: dataset.read_direct(into, np.s_[start : start + len(into)]))
+        self._guarded(lambda: dataset.read_direct(into, np.s_[start : start + len(into)]))
 
     def row(self, column: str, index: int) -> np.ndarray:
         """One row of a column."""
         dataset = self._dataset(column)
-        return guarded(self.path, lambda: dataset[index])
+        return self._guarded(lambda: dataset[index])
 
     def copy_pixels_to(self, target: h5py.Dataset, first: int) -> None:
         """Copy all frames, still compressed, to the rows of ``target`` from ``first`` on.
@@ -102,6 +107,15 @@ class EpisodeFile(Episodes):
         for row in range(self.rows):
             mask, frame = source.read_direct_chunk((row, 0, 0, 0))
             target.id.write_direct_chunk((first + row, 0, 0, 0), frame, mask)
+
+    def _guarded(self, read: Callable[[], T]) -> T:
+        try:
+            return guarded(self.path, read)
+        except UserError as error:
+            # Bytes that could not be fetched are no fault of the file.
+            if self._ranges and self._ranges.failure:
+                raise self._ranges.failure from error
+            raise
 
     def _dataset(self, column: str) -> h5py.Dataset:
         self.known_column(column)

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 
 from lewm_probe.core.errors import UserError
+
+T = TypeVar("T")
 
 EPISODE_COLUMNS = ("ep_idx", "episode_idx")
 """Names of the episode column: ``episode_idx`` in Push-T, ``ep_idx`` elsewhere."""
@@ -247,7 +249,7 @@ _FAILURES = (
 )
 
 
-def guarded(path: Path, read: Callable[[], Any]) -> Any:
+def guarded(path: Path, read: Callable[[], T]) -> T:
     """Run a read of HDF5 and turn the library's many complaints into one readable error."""
     try:
         return read()

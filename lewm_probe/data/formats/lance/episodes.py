@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, ValidationError
 
+from lewm_probe.core.addresses.address import place
 from lewm_probe.core.config import Config
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.processes.stopping import deferred, requested
@@ -52,7 +53,7 @@ class LanceEpisodes(Episodes):
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = place(path)
         lance = import_lance(self.path)
         check_lance_files(self.path)
         try_lance(self.path, self._stamp())
@@ -120,8 +121,8 @@ class LanceEpisodes(Episodes):
 
     def _images(self, found: Any, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         pixels: np.ndarray | None = None
-        for place, row in enumerate(rows):
-            encoded = found[place].as_py()
+        for at, row in enumerate(rows):
+            encoded = found[at].as_py()
             try:
                 if encoded is None:
                     raise BadImage("is missing")
@@ -138,7 +139,7 @@ class LanceEpisodes(Episodes):
                 )
             if pixels is None:
                 pixels = np.empty((len(rows), *image.shape), np.uint8)
-            pixels[place] = image
+            pixels[at] = image
         assert pixels is not None
         return pixels
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import signal
 import struct
 import subprocess
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lewm_probe
+from lewm_probe.core.addresses.address import Address, Stored, stored
+from lewm_probe.core.addresses.ranges import ranges_of
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import resolved
 from lewm_probe.core.processes.stopping import check_soon
@@ -56,32 +57,30 @@ def check_lance_files(path: Path) -> None:
     Raises:
         UserError: a link, or a file that is broken off or claims what it has no room for.
     """
-    for folder, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            file = Path(folder, name)
-            if file.is_symlink():
-                raise UserError(
-                    f"{path} holds the link {name}, and links in data sets are not followed. Fetch "
-                    "or copy the table with its files."
-                )
-            if name.endswith((".lance", ".manifest")) and file.is_file() and not _sound(file):
-                raise _unreadable(path, f"{file.relative_to(path)} is not whole")
+    for file in stored(path):
+        if file.path.is_symlink():
+            raise UserError(
+                f"{path} holds the link {file.path.name}, and links in data sets are not followed. "
+                "Fetch or copy the table with its files."
+            )
+        if file.path.name.endswith((".lance", ".manifest")) and not _sound(file):
+            raise _unreadable(path, f"{file.path.relative_to(path)} is not whole")
 
 
-def _sound(file: Path) -> bool:
-    size = file.stat().st_size
+def _sound(file: Stored) -> bool:
+    size = file.size
     if size < _MANIFEST.size:
         return False
-    with open(file, "rb") as stored:
+    with ranges_of(file.path) or open(file.path, "rb") as bytes_of:
 
         def at(place: int, length: int) -> bytes:
-            stored.seek(place)
-            return stored.read(length)
+            bytes_of.seek(place)
+            return bytes_of.read(length)
 
         begins, major, minor, magic = _MANIFEST.unpack(at(size - _MANIFEST.size, _MANIFEST.size))
         if magic != MAGIC:
             return False
-        if file.suffix == ".manifest":
+        if file.path.suffix == ".manifest":
             if begins + 4 > size - _MANIFEST.size:
                 return False
             (length,) = struct.unpack("<I", at(begins, 4))
@@ -129,6 +128,12 @@ def guarded_lance(path: Path, work: Callable[[], T]) -> T:
 
 
 def _unreadable(path: Path, reason: str) -> UserError:
+    if isinstance(path, Address):
+        return UserError(
+            f"{path} cannot be read as a Lance table ({reason}). Check the address, the variables "
+            "in which its store looks for credentials and region, and the network; or fetch the "
+            "table, which may be damaged."
+        )
     return UserError(
         f"{path} cannot be read as a Lance table ({reason}): it is truncated, damaged, or "
         "something else. Fetch or convert it again."
