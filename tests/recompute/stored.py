@@ -28,6 +28,11 @@ KEYS += ["horizon", "stride", "axis"]
 """What rows of one array share; ``horizon`` not in rows of surprise, where frames differ by it."""
 
 
+def version(folder: Path) -> int:
+    """Of the schema that a result was written in."""
+    return int(json.loads((folder / "results.json").read_text())["schema_version"])
+
+
 class Stored:
     """``results.json`` and the rows beside it."""
 
@@ -42,6 +47,8 @@ class Stored:
                 self.metrics.append(dict(zip(table["columns"], row, strict=True)))
         parts = sorted(folder.glob("rows*.parquet"), key=lambda p: int(p.stem[5:] or 1))
         self.rows = pd.concat(map(pd.read_parquet, parts), ignore_index=True)
+        # Numbers in the order of the ids: text is slow to sort and to look up.
+        self.rows["trajectory_id"] = pd.factorize(self.rows["trajectory_id"], sort=True)[0]
         self._series: dict[tuple[Any, ...], pd.Series | None] = {}
 
     def suite(self, world: str) -> dict[str, Any]:
@@ -142,7 +149,7 @@ class Stored:
 def plain_series(part: pd.DataFrame) -> pd.Series:
     """Values by trajectory, in the order of their ids."""
     values = part["value"].to_numpy(np.float64)
-    return pd.Series(values, index=part["trajectory_id"].to_numpy(object)).sort_index()
+    return pd.Series(values, index=part["trajectory_id"].to_numpy()).sort_index()
 
 
 def keys_of(metric: Metric, *names: str) -> dict[str, Any]:

@@ -260,15 +260,18 @@ class Surprise:
 
     def _chance(self, m: Metric) -> Answer:
         """Over 2 tr Cov z / D, of the clean disjoint latents: that trace has no rows."""
+        width = self.stored.config(self.who)["latent_width"]
+        values = self._at(m["subject"], 0) / (2 * self._trace / width)
+        return numbers.student(values, self.confidence)
+
+    @cached_property
+    def _trace(self) -> float:
         keys = {"metric": "trace_cov", "analysis": "voe", "subject": "reference"}
-        trace = next(
+        return next(
             one["value"]
             for one in self.stored.metrics
             if all(one.get(k) == v for k, v in (keys | self.who._asdict()).items())
         )
-        width = self.stored.config(self.who)["latent_width"]
-        values = self._at(m["subject"], 0) / (2 * trace / width)
-        return numbers.student(values, self.confidence)
 
     def _pixels(self, m: Metric) -> Answer:
         change = self.stored.series(

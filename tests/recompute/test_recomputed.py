@@ -19,7 +19,7 @@ from tests.recompute import numbers
 from tests.recompute.methods import DIFFERENCES, Methods
 from tests.recompute.numbers import Answer
 from tests.recompute.readouts import Readouts
-from tests.recompute.stored import Metric, Stored, Who
+from tests.recompute.stored import Metric, Stored, Who, version
 from tests.recompute.surprise import Surprise
 
 REPORTS = sorted(p.parent for p in (Path(__file__).parents[2] / "reports").glob("*/results.json"))
@@ -206,7 +206,7 @@ def test_a_number_that_does_not_follow_from_rows_is_told(
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", REPORTS, ids=lambda folder: folder.name)
 def test_a_published_report(folder: Path) -> None:
-    if Stored(folder).version < 3:
+    if version(folder) < 3:
         pytest.skip("published before rows held everything")
     check(folder, share=0.3)
 
