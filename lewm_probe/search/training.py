@@ -8,6 +8,7 @@ and end with the very weights of an uninterrupted run, as each computes with one
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def train_all(
             check_data(run.recipe, file)
         watch.begin(run)
     waiting, failures = list(runs), []
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
+    context = _context()
     begun: list[Any] = []
     going: dict[Connection, tuple[Run, Any]] = {}
     with ExitStack() as stack:
@@ -155,6 +156,18 @@ def train_all(
                 connection.close()
                 del going[connection]
     return failures
+
+
+def _context() -> Any:
+    """How processes are begun: by one that has read the libraries, once for all runs, if it can be.
+
+    That one has no thread whose locks a fork would copy; a fork of this process might.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lewm_probe.training.loop"])
+    return context
 
 
 def _message(connection: Connection) -> tuple[str, Any]:
