@@ -59,6 +59,8 @@ def write_tiny_suite(path: Path) -> None:
         "mlp": {"hidden": [4], "max_epochs": 1, "seeds": 1},
     }
     suite["voe"] |= {"trajectories": 6, "disjoint": 6, "frames": 12}
+    for sweep in suite["voe"]["dose_response"]:
+        sweep["doses"] = sweep["doses"][:2]
     suite["rollout"] = {"horizons": [1, 2]}
     suite["random_encoder"] = {"steps": 2, "batch": 8}
     suite["statistics"]["bootstrap"] = 100

@@ -92,7 +92,12 @@ _UNMOVED = ("cli", "reports")
 
 def packages() -> dict[str, str]:
     """Versions of Python and of the libraries that can move a number."""
-    return {"python": platform.python_version()} | {n: metadata.version(n) for n in PACKAGES}
+    return {"python": platform.python_version()} | _versions()
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in PACKAGES}
 
 
 def hardware() -> str:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from lewm_probe.analyses.engine.asked.checkpoint import Checkpoint
 from lewm_probe.analyses.engine.asked.suite import Suite
+from lewm_probe.analyses.engine.stack import Stack
 from lewm_probe.results.cards import Cards
 from lewm_probe.results.family import corrected
 from lewm_probe.results.result import Result, as_rows
-from lewm_probe.results.schema import Metric, Provenance
+from lewm_probe.results.schema import ROW_COLUMNS, Metric, Provenance
 from lewm_probe.stats.bootstrap import Estimate
 
 HIGHER_IS_BETTER = {
@@ -42,7 +43,8 @@ class ResultRecorder:
         self.metrics: list[Metric] = []
         self.notes: dict[str, None] = {}
         self.images: dict[str, np.ndarray] = {}
-        self._rows: list[pd.DataFrame] = []
+        self._taken: list[pd.DataFrame] = []
+        self._rows = Stack(ROW_COLUMNS)
 
     def metric(
         self, checkpoint: Checkpoint, metric: str, estimate: Estimate | float | None, /, **keys: Any
@@ -70,24 +72,25 @@ class ResultRecorder:
         checkpoint: Checkpoint,
         metric: str,
         values: np.ndarray,
-        ids: Sequence[str | None],
+        ids: Sequence[str | None] | np.ndarray,
         /,
         frames: np.ndarray | None = None,
         **keys: Any,
     ) -> None:
         """Write down a raw value for each of ``ids`` (trajectories), with frame numbers if given.
 
-        An id is null for a value of all trajectories together.
+        An id is null for a value of all trajectories together. ``keys`` are other columns of raw
+        rows: a value for all, or one for each of ``ids``.
 
         Values that are not finite are left out: a row that is missing says as much.
         """
         there = np.isfinite(values)
-        table = pd.DataFrame({"value": values, "trajectory_id": list(ids)})
-        if frames is not None:
-            table["frame"] = frames
+        by_row = {"value": values, "trajectory_id": np.asarray(ids, object), "frame": frames}
+        for key, value in (by_row | keys).items():
+            keys[key] = value[there] if isinstance(value, np.ndarray) else value
         identity = {key: checkpoint.identity[key] for key in ("model", "train_seed", "step")}
         shared = {"world": self.suite.world, "analysis": self.analysis, "metric": metric}
-        self._rows.append(table[there].assign(**identity, **shared, **keys))
+        self._rows.add(int(there.sum()), **identity, **shared, **keys)
 
     def note(self, text: str) -> None:
         """A warning that a reader of the numbers must see; said once."""
@@ -102,7 +105,8 @@ class ResultRecorder:
 
     def table(self) -> pd.DataFrame | None:
         """All raw rows written down so far; None where there are none."""
-        return pd.concat([as_rows(r) for r in self._rows]) if self._rows else None
+        tables = [table for table in (*self._taken, self._rows.table()) if len(table)]
+        return pd.concat(tables, ignore_index=True) if tables else None
 
     def take(
         self, metrics: Sequence[Metric], rows: pd.DataFrame | None, notes: Sequence[str]
@@ -110,7 +114,7 @@ class ResultRecorder:
         """Write down what another recorder of the same analysis and suite held."""
         self.metrics += metrics
         if rows is not None:
-            self._rows.append(rows)
+            self._taken.append(as_rows(rows))
         for text in notes:
             self.note(text)
 

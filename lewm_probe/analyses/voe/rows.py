@@ -13,19 +13,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.voe.scores import SEED, OnsetScores, SurpriseScores
 from lewm_probe.analyses.voe.surprise import MODEL, WHITENED, onset_values
 
-COLUMNS = ("subject", "control", "method", "horizon", "dose")
-"""Keys that rows of surprise differ by."""
-
 
 def write_rows(recorder: ResultRecorder, scores: SurpriseScores) -> None:
     """Surprise by trajectory and frame."""
-    table = _Rows(np.asarray(scores.ids), np.asarray(scores.disjoint_ids))
+    table = _Rows(recorder, scores)
     scorers = list(scores.clean)
     cases, frames = _grid(scores.clean[MODEL])
     swept = [found for by_dose in scores.doses.values() for found in by_dose.values()]
@@ -52,11 +48,6 @@ def write_rows(recorder: ResultRecorder, scores: SurpriseScores) -> None:
     swapped = onset_values(scores.swapped, scores.onset)
     everyone = OnsetScores(np.arange(len(swapped)), scores.onset, {})
     table.at_onset(swapped, everyone, MODEL, subject="preflight", method="swapped actions")
-    rows = table.whole()
-    columns = {name: rows[name].to_numpy() for name in COLUMNS}
-    ids = rows["trajectory_id"].tolist()
-    values, frames = rows["value"].to_numpy(np.float64), rows["frame"].to_numpy()
-    recorder.rows(scores.checkpoint, "surprise", values, ids, frames, features="z", **columns)
     for name, change in scores.pixel_changes.items():
         there = np.flatnonzero(scores.kept[name])
         names = [scores.ids[i] for i in there]
@@ -90,11 +81,11 @@ def _disjoint(table: _Rows, scores: SurpriseScores, scorers: Sequence[str]) -> N
 
 
 class _Rows:
-    """Collects columns."""
+    """Writes cells of surprise down with what they have in common."""
 
-    def __init__(self, ids: np.ndarray, disjoint_ids: np.ndarray) -> None:
-        self._ids = {False: ids, True: disjoint_ids}
-        self._parts: list[pd.DataFrame] = []
+    def __init__(self, recorder: ResultRecorder, scores: SurpriseScores) -> None:
+        self._recorder, self._checkpoint = recorder, scores.checkpoint
+        self._ids = {False: np.asarray(scores.ids), True: np.asarray(scores.disjoint_ids)}
 
     def add(
         self,
@@ -105,30 +96,26 @@ class _Rows:
         onset: np.ndarray,
         *,
         apart: bool = False,
+        method: str | None = None,
         **keys: str | float | None,
     ) -> None:
         """Some cells of surprise (N, T); ``horizon`` counts from ``onset``."""
         control, _, seed = scorer.partition(SEED)
         if seed:
-            told = keys.get("method")
-            keys["method"] = f"{told}, seed {seed}" if told else f"seed {seed}"
-        part = {
-            "value": values[case, frame],
-            "trajectory_id": self._ids[apart][case],
-            "frame": frame,
-            "horizon": pd.array(frame - onset[case], "Int32"),
-        }
-        same = {
-            "method": None,
-            "dose": None,
-            "control": None if scorer == MODEL else control,
-        } | keys
-        table = pd.DataFrame(part)
-        if same["method"] is not None and apart:
-            table["horizon"] = pd.array([pd.NA] * len(table), "Int32")
-        for name, value in same.items():
-            table[name] = value
-        self._parts.append(table)
+            method = f"{method}, seed {seed}" if method else f"seed {seed}"
+        horizon = None if method is not None and apart else frame - onset[case]
+        self._recorder.rows(
+            self._checkpoint,
+            "surprise",
+            values[case, frame],
+            self._ids[apart][case],
+            frame,
+            features="z",
+            control=None if scorer == MODEL else control,
+            method=method,
+            horizon=horizon,
+            **keys,
+        )
 
     def at_onset(
         self,
@@ -137,6 +124,7 @@ class _Rows:
         scorer: str,
         *,
         apart: bool = False,
+        method: str | None = None,
         **keys: str | float | None,
     ) -> None:
         """Values (n,) at t0."""
@@ -144,15 +132,8 @@ class _Rows:
         where[found.case, found.frame] = values
         onset = np.zeros(len(where), np.int64)
         onset[found.case] = found.frame
-        self.add(where, found.case, found.frame, scorer, onset, apart=apart, **keys)
-
-    def whole(self) -> pd.DataFrame:
-        """All rows that have a value."""
-        names = ("subject", "control", "method")
-        parts = [part.astype(dict.fromkeys(names, "string")) for part in self._parts if len(part)]
-        parts = [part.astype({"dose": "Float32"}) for part in parts]
-        table = pd.concat(parts, ignore_index=True)
-        return table[np.isfinite(table["value"].to_numpy(np.float64))]
+        case, frame = found.case, found.frame
+        self.add(where, case, frame, scorer, onset, apart=apart, method=method, **keys)
 
 
 def _grid(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
