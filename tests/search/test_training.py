@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,9 @@ class Ending(Unwatched):
 
 def worker() -> int:
     """The process that trains."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    )
-    (found,) = [line.split()[0] for line in listed.stdout.splitlines() if "spawn_main" in line]
-    return int(found)
+    (found,) = multiprocessing.active_children()
+    assert found.pid is not None
+    return found.pid
 
 
 @pytest.fixture
