@@ -53,7 +53,8 @@ torture: $(VENV)/.installed-dev
 
 # Some ten minutes; nothing else should run.
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.benchmarks.bench $(if $(PIECES),--pieces $(PIECES)) $(if $(THREADS),--threads $(THREADS))
+	$(BIN)/python -m tests.benchmarks.bench $(if $(PIECES),--pieces $(PIECES)) $(if $(THREADS),--threads $(THREADS)) \
+	  $(if $(DEVICE),--device $(DEVICE))
 
 environment: $(VENV)/.installed-dev
 

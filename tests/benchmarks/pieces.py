@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache
 from lewm_probe.data.formats.hdf5 import episodes
 from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
@@ -39,6 +40,7 @@ from tests.benchmarks.window_reads import (
 )
 
 Work = Callable[[], object]
+Make = Callable[[torch.device], Work]
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,26 @@ class Piece:
 
     Attributes:
         name: of it, for readers.
-        goal: how many times faster ours is meant to be.
-        unit: what is counted a second, and how many a call does.
-        plain, ours: make the work of either way.
+        goal: how many times faster ours is meant to be on a CPU; None where it is for GPUs alone.
+        unit: what is counted a second.
+        counts: how many of them a call of the plain way does, and one of ours.
+        plain, ours: make the work of either way, on a device.
+        gpu_goal: the same on a GPU; None where it is not measured there.
         flops: whether the share of the matrix-product peak says something.
     """
 
     name: str
-    goal: float
-    unit: tuple[str, float]
-    plain: Callable[[], Work]
-    ours: Callable[[], Work]
+    goal: float | None
+    unit: str
+    counts: tuple[float, float]
+    plain: Make
+    ours: Make
+    gpu_goal: float | None = None
     flops: bool = False
+
+    def goal_on(self, device: torch.device) -> float | None:
+        """How many times faster ours is meant to be there."""
+        return self.goal if device.type == "cpu" else self.gpu_goal
 
 
 STATISTICS = ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0))
@@ -76,10 +86,17 @@ CPU = ModelConfig(
 """That of two-room/lewm-cpu."""
 
 
-def _regulariser(width: int, count: int, function: Callable[..., torch.Tensor]) -> Work:
+def _reduced(device: torch.device) -> torch.autocast:
+    """As models are trained there: bf16 on a GPU (the released recipes), float32 on a CPU."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def _regulariser(
+    width: int, count: int, function: Callable[..., torch.Tensor], device: torch.device
+) -> Work:
     generator = torch.Generator().manual_seed(0)
-    latents = torch.randn(128, 4, width, generator=generator, requires_grad=True)
-    directions = unit_directions(width, count, generator)
+    latents = torch.randn(128, 4, width, generator=generator).to(device).requires_grad_()
+    directions = unit_directions(width, count, generator, str(device))
 
     def once() -> None:
         latents.grad = None
@@ -95,37 +112,42 @@ def _compiled(latents: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
     return value.requires_grad_()
 
 
-def _batch(config: ModelConfig, windows: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _batch(
+    config: ModelConfig, windows: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     shape = (windows, 4, config.image_size, config.image_size, 3)
     pixels = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-    return pixels, torch.randn(windows, 4, config.action_width, generator=generator)
+    actions = torch.randn(windows, 4, config.action_width, generator=generator)
+    return pixels.to(device), actions.to(device)
 
 
-def _plain_step(config: ModelConfig, windows: int, count: int) -> Work:
-    model = JEPA(config, STATISTICS, train_seed=0).train()
+def _plain_step(config: ModelConfig, windows: int, count: int, device: torch.device) -> Work:
+    model = JEPA(config, STATISTICS, train_seed=0).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=1e-3)
-    pixels, actions = _batch(config, windows)
+    pixels, actions = _batch(config, windows, device)
     generator = torch.Generator().manual_seed(0)
 
     def once() -> float:
-        directions = unit_directions(config.latent_width, count, generator)
-        return plain.train_step(model, optimizer, pixels, actions, directions)
+        directions = unit_directions(config.latent_width, count, generator, str(device))
+        with _reduced(device):
+            loss = plain.loss(model, pixels, actions, directions)
+        return plain.optimise(model, optimizer, loss)
 
     return once
 
 
-def _our_step(config: ModelConfig, windows: int, count: int) -> Work:
-    trainee = LEWM.trainee(
-        JEPA(config, STATISTICS, train_seed=0), LeWMObjectiveConfig(directions=count)
-    ).train()
+def _our_step(config: ModelConfig, windows: int, count: int, device: torch.device) -> Work:
+    model = JEPA(config, STATISTICS, train_seed=0)
+    trainee = LEWM.trainee(model, LeWMObjectiveConfig(directions=count)).to(device).train()
     optimizer = make_optimizer(trainee, weight_decay=1e-3)
     optimizer.param_groups[0]["lr"] = 5e-5
-    pixels, actions = _batch(config, windows)
+    pixels, actions = _batch(config, windows, device)
     generator = torch.Generator().manual_seed(0)
 
     def once() -> float:
-        terms, _ = trainee({"pixels": pixels, "action": actions}, generator)
+        with _reduced(device):
+            terms, _ = trainee({"pixels": pixels, "action": actions}, generator)
         terms["loss"].backward()
         torch.nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
         optimizer.step()
@@ -135,16 +157,23 @@ def _our_step(config: ModelConfig, windows: int, count: int) -> Work:
     return once
 
 
-def _plain_encoding() -> Work:
-    model = JEPA(TINY, STATISTICS, train_seed=0).eval()
-    pixels = _batch(TINY, 4)[0].flatten(0, 1)
+def _plain_encoding(device: torch.device) -> Work:
+    model = JEPA(TINY, STATISTICS, train_seed=0).to(device).eval()
+    pixels = _batch(TINY, 4, device)[0].flatten(0, 1)
     return torch.no_grad()(lambda: plain.encode(model, pixels))
 
 
-def _our_encoding() -> Work:
-    model = JEPA(TINY, STATISTICS, train_seed=0).eval()
-    pixels = _batch(TINY, 4)[0]
+def _our_encoding(device: torch.device) -> Work:
+    model = JEPA(TINY, STATISTICS, train_seed=0).to(device).eval()
+    pixels = _batch(TINY, 4, device)[0]
     return lambda: model.encode(pixels)
+
+
+def _audit_encoding(device: torch.device) -> Work:
+    """What an audit does with images of trajectories, nothing remembered."""
+    model = JEPA(TINY, STATISTICS, train_seed=0).to(device).eval()
+    pixels = _batch(TINY, 4, torch.device("cpu"))[0].numpy()
+    return lambda: LatentCache().encode(model, pixels)
 
 
 def _released() -> Path:
@@ -153,7 +182,7 @@ def _released() -> Path:
     return path
 
 
-def _plain_windows() -> Work:
+def _plain_windows(device: torch.device) -> Work:
     # Real files have thousands of chunks, so that two windows hardly ever share one that is still
     # held: here, windows one by one and a cache of one chunk of the twenty.
     episodes._CHUNK_CACHE_BYTES = 2**24
@@ -162,7 +191,7 @@ def _plain_windows() -> Work:
     return lambda: reader.batch(next(order))
 
 
-def _our_windows() -> Work:
+def _our_windows(device: torch.device) -> Work:
     data = open_episodes(_released()).__enter__()
     ordered = Windows(data, range(EPISODES), FRAMES, FRAME_SKIP, memory_limit=0)
     # Most chunks are decoded anew every epoch.
@@ -175,61 +204,83 @@ def _our_windows() -> Work:
     return once
 
 
+def _sigreg_piece(
+    name: str, width: int, count: int, function: Callable[..., torch.Tensor], **goals: float | None
+) -> Piece:
+    def plainly(device: torch.device) -> Work:
+        return _regulariser(width, count, plain_sigreg, device)
+
+    def ours(device: torch.device) -> Work:
+        return _regulariser(width, count, function, device)
+
+    return Piece(name, unit="calls", counts=(1, 1), plain=plainly, ours=ours, **goals)
+
+
+def _step_piece(
+    name: str, config: ModelConfig, windows: int, count: int, **goals: float | None
+) -> Piece:
+    def plainly(device: torch.device) -> Work:
+        return _plain_step(config, windows, count, device)
+
+    def ours(device: torch.device) -> Work:
+        return _our_step(config, windows, count, device)
+
+    counts = (4.0 * windows, 4.0 * windows)
+    return Piece(name, unit="frames", counts=counts, plain=plainly, ours=ours, flops=True, **goals)
+
+
 PIECES: dict[str, Piece] = {
-    "sigreg": Piece(
-        "SIGReg forward and backward, (4, 128, 192), M 1024, 17 knots",
-        15.0,
-        ("calls", 1),
-        lambda: _regulariser(192, 1024, plain_sigreg),
-        lambda: _regulariser(192, 1024, sigreg),
+    "sigreg": _sigreg_piece(
+        *("SIGReg forward and backward, (4, 128, 192), M 1024, 17 knots", 192, 1024, sigreg),
+        goal=15.0,
+        gpu_goal=40.0,
     ),
-    "sigreg-compiled": Piece(
-        "the same by the kernels that GPUs get, compiled for this CPU",
-        40.0,
-        ("calls", 1),
-        lambda: _regulariser(192, 1024, plain_sigreg),
-        lambda: _regulariser(192, 1024, _compiled),
+    "sigreg-compiled": _sigreg_piece(
+        *("the same by the kernels that GPUs get, compiled for this CPU", 192, 1024, _compiled),
+        goal=40.0,
     ),
-    "sigreg-cpu": Piece(
-        "SIGReg at the CPU recipes' size, D 128, M 256",
-        9.0,
-        ("calls", 1),
-        lambda: _regulariser(128, 256, plain_sigreg),
-        lambda: _regulariser(128, 256, sigreg),
+    "sigreg-cpu": _sigreg_piece(
+        *("SIGReg at the CPU recipes' size, D 128, M 256", 128, 256, sigreg), goal=9.0
     ),
-    "step": Piece(
-        "LeWM training step, 4 × 4 frames of 224 px, ViT-tiny",
-        1.3,
-        ("frames", 16),
-        lambda: _plain_step(TINY, 4, 1024),
-        lambda: _our_step(TINY, 4, 1024),
-        flops=True,
+    "step": _step_piece(
+        *("LeWM training step, 4 × 4 frames of 224 px, ViT-tiny", TINY, 4, 1024), goal=1.3
     ),
-    "step-cpu": Piece(
-        "training step of the CPU recipes, 128 × 4 frames of 64 px, CNN",
-        1.15,
-        ("frames", 512),
-        lambda: _plain_step(CPU, 128, 256),
-        lambda: _our_step(CPU, 128, 256),
-        flops=True,
+    "step-paper": _step_piece(
+        *("LeWM training step, 128 × 4 frames of 224 px, ViT-tiny", TINY, 128, 1024),
+        goal=None,
+        gpu_goal=3.0,
+    ),
+    "step-cpu": _step_piece(
+        *("training step of the CPU recipes, 128 × 4 frames of 64 px, CNN", CPU, 128, 256),
+        goal=1.15,
     ),
     "encode": Piece(
         "encode 224 px frames, ViT-tiny",
         1.35,
-        ("frames", 16),
+        "frames",
+        (16, 16),
         _plain_encoding,
         _our_encoding,
+        gpu_goal=1.35,
+        flops=True,
+    ),
+    "pipeline": Piece(
+        "the audit's pipeline around that encoder, against the bare encoder",
+        0.9,
+        "frames",
+        (16, 16),
+        _our_encoding,
+        _audit_encoding,
+        gpu_goal=0.9,
         flops=True,
     ),
     "windows": Piece(
         "random 4-frame windows of 100-frame Blosc chunks",
         5.0,
-        ("windows", 1),
+        "windows",
+        (1, 8 * BATCH),
         _plain_windows,
         _our_windows,
     ),
 }
 """By the name that ``--pieces`` takes."""
-
-CALLS = {"windows": (1, 8 * BATCH)}
-"""Units of one call of either way, where they differ."""

@@ -19,8 +19,11 @@ from lewm_probe.core.processes import ranks
 from lewm_probe.training.sigreg.formula import Quadrature
 
 SLICE = 2**15
-"""Numbers of an array that is worked on at a time: with its five companions they fit a core's
+"""Numbers of an array that a thread works on at a time: with its five companions they fit a core's
 second-level cache (reports/benchmarks)."""
+
+LARGE_SLICE = 2**22
+"""The same for what is no CPU: 16 MB, enough for its kernels to be worth starting."""
 
 LEAST_DIRECTIONS = 256
 """Directions of a slice at the least: narrower products of matrices are slow."""
@@ -54,8 +57,10 @@ def statistic(
     spacing = upper / (knots - 1)
     by_frame = latents.transpose(0, 1).contiguous()  # (T, B, D)
     scaled = directions * spacing
-    columns = min(count, max(LEAST_DIRECTIONS, SLICE // batch))
-    rows = min(frames, max(1, SLICE // (batch * columns)))
+    on_cpu = latents.device.type == "cpu"
+    at_once = SLICE * torch.get_num_threads() if on_cpu else LARGE_SLICE
+    columns = min(count, max(LEAST_DIRECTIONS, at_once // batch))
+    rows = min(frames, max(1, at_once // (batch * columns)))
     total = latents.new_zeros(())
     slopes = torch.zeros_like(by_frame) if gradient else None
     for first in range(0, frames, rows):

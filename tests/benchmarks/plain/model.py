@@ -51,19 +51,18 @@ def encode(model: JEPA, pixels: Tensor) -> Tensor:
     return latents
 
 
-def train_step(
-    model: JEPA,
-    optimizer: torch.optim.Optimizer,
-    pixels: Tensor,
-    actions: Tensor,
-    directions: Tensor,
-    weight: float = 0.09,
-) -> float:
-    """One optimiser step on uint8 (B, T, H, W, 3) and raw blocks (B, T, A); the loss."""
+def loss(
+    model: JEPA, pixels: Tensor, actions: Tensor, directions: Tensor, weight: float = 0.09
+) -> Tensor:
+    """Of uint8 (B, T, H, W, 3) and raw blocks (B, T, A)."""
     latents = encode(model, pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
     scaled = model.scale_actions(actions)
     predicted = model.predict_scaled(latents[:, :-1], scaled[:, :-1])
-    loss = (predicted - latents[:, 1:]).square().mean() + weight * sigreg(latents, directions)
+    return (predicted - latents[:, 1:]).square().mean() + weight * sigreg(latents, directions)
+
+
+def optimise(model: JEPA, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+    """One step down; the loss."""
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
