@@ -6,7 +6,8 @@
 
 Within a piece the two ways take turns, so that a machine that slows down slows both. Each piece has
 a process of its own. Times are the least and the median of several rounds, memory the most that a
-process of either way alone held above what it held before. The log of what was tried is ``reports/benchmarks/README.md``.
+process of either way alone held above what it held before. The log of what was tried is
+``reports/benchmarks/README.md``.
 """
 
 from __future__ import annotations
