@@ -12,7 +12,7 @@ from lewm_probe.cli.options import LARGEST_SEED, Debug, Json, Quiet
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
-from lewm_probe.core.addresses.address import place
+from lewm_probe.core.addresses.address import Address, place
 from lewm_probe.core.errors import UsageError, UserError
 
 app = typer.Typer(
@@ -141,7 +141,9 @@ def preview(
     file: DataSet,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where to write (default: beside FILE, .png or .gif)."),
+        typer.Option(
+            "--out", "-o", help="Where to write (default: beside FILE, or here; .png or .gif)."
+        ),
     ] = None,
     gif: Annotated[bool, typer.Option("--gif", help="An animation of one episode.")] = False,
     episode: Annotated[
@@ -157,11 +159,12 @@ def preview(
 
     console = Console(json=json, quiet=quiet)
     with open_episodes(file) as data:
+        beside = Path(file.name) if isinstance(file, Address) else file
         if gif:
             shown = episode or 0
-            target = animate(data, out or file.with_suffix(".gif"), episode=shown)
+            target = animate(data, out or beside.with_suffix(".gif"), episode=shown)
         else:
-            target = contact_sheet(data, out or file.with_suffix(".png"), episode=episode)
+            target = contact_sheet(data, out or beside.with_suffix(".png"), episode=episode)
     console.finish(None, {"episode": episode}, target)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lewm_probe.core.addresses.address import Address
+from lewm_probe.core.addresses.address import Address, writable
 from lewm_probe.core.disk import is_full
 from lewm_probe.core.errors import NotWritten, UserError
 from lewm_probe.core.processes.leftovers import writing_in
@@ -35,7 +35,7 @@ def atomic_path(path: Path, option: str = "--out") -> Iterator[Path]:
     Raises:
         NotWritten: the disk is full, or the folder may not be written.
     """
-    path = Path(path)
+    path = writable(path, option)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +72,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the disk is full, or the folder may not be written.
     """
+    path = writable(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path, PosixPath
 from typing import Any
 
-from lewm_probe.core.errors import UserError, brief
+from lewm_probe.core.errors import UsageError, UserError, brief
 
 _ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+]+):/{1,2}(?P<rest>[^/].*)", re.DOTALL)
 """One slash or two: paths keep one."""
@@ -72,6 +72,20 @@ def place(path: Path | str) -> Path:
     if found is None:
         return Path(path)
     return Address(f"{found['protocol']}:/{found['rest']}")
+
+
+def writable(path: Path | str, option: str | None = "--out") -> Path:
+    """The path again, if it is one: addresses are only read. ``option`` is what a user says it by.
+
+    Raises:
+        UsageError: it is an address.
+    """
+    if isinstance(found := place(path), Address):
+        raise UsageError(
+            f"{found} cannot be written: addresses are only read. Give a path"
+            f"{f' with {option}' if option else ''}, and copy what comes out of it."
+        )
+    return found
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lewm_probe.core.addresses.address import writable
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import write_error
 from lewm_probe.core.processes.stopping import deferred
@@ -42,7 +43,7 @@ def alone(place: Path, option: str | None = "--out", *, beside: bool = False) ->
     """
     import filelock  # not above: most commands need none
 
-    place = Path(place)
+    place = writable(place, option)
     folder = place.parent if beside else place
     path = folder / (f".{place.name}{LOCK}" if beside else LOCK)
     lock = filelock.FileLock(path)

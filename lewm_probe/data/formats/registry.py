@@ -15,7 +15,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from lewm_probe.core.addresses.address import Address, place
+from lewm_probe.core.addresses.address import place
+from lewm_probe.core.addresses.address import writable as path_written
 from lewm_probe.core.errors import UsageError, UserError
 from lewm_probe.core.registry import Registry
 from lewm_probe.data.episodes import Episodes
@@ -125,11 +126,7 @@ def writable(path: Path) -> WritableFormat:
         UsageError: no format has such names.
         UserError: it can only be read.
     """
-    if isinstance(path, Address):
-        raise UserError(
-            f"{path} cannot be written: addresses are only read. Write to a path, and copy what "
-            "comes out of it."
-        )
+    path_written(path, None)
     name, kind = format_of(path)
     if name == "hdf5" and path.suffix not in HDF5_SUFFIXES:
         raise UsageError(

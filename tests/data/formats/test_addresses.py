@@ -15,6 +15,7 @@ from lewm_probe.data.convert import convert
 from lewm_probe.data.formats.hdf5.episodes import EpisodeFile
 from lewm_probe.data.formats.lance import guard
 from lewm_probe.data.formats.registry import open_episodes
+from lewm_probe.results.result import Result
 from tests.fixtures.stores import Put
 
 
@@ -65,7 +66,9 @@ def test_a_table_broken_off_is_refused(s3: Put, collected: Path, tmp_path: Path)
     )
 
 
-def test_what_the_command_line_makes_of_it(memory: Put, collected: Path, tmp_path: Path) -> None:
+def test_what_the_command_line_makes_of_it(
+    memory: Put, collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     address = memory(collected, "two-room.h5")
 
     def run(*words: str) -> str:
@@ -77,10 +80,40 @@ def test_what_the_command_line_makes_of_it(memory: Put, collected: Path, tmp_pat
     assert run("data", "convert", address, str(copy), "-q") == "0: "
     with open_episodes(copy) as data, open_episodes(collected) as local:
         assert data.fingerprint == local.fingerprint
-    assert " ".join(run("data", "convert", str(copy), "s3://bucket/a.h5").split()) == (
-        "1: Error: s3://bucket/a.h5 cannot be written: addresses are only read. Write to a path, "
-        "and copy what comes out of it."
+    monkeypatch.chdir(tmp_path)
+    assert run("data", "preview", address, "-q") == "0: "
+    assert (tmp_path / "two-room.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("data", "convert", "copy.h5", "s3://bucket/a"), ""),
+        (("data", "collect", "two-room", "-n", "1", "--out", "s3://bucket/a"), " with --out"),
+        (("data", "preview", "copy.h5", "--out", "s3://bucket/a.png"), " with --out"),
+        (("train", "two-room/lewm-cpu", "--data", "copy.h5", "--out", "s3://bucket/a"), None),
+        (("study", "two-room", "--families", "lewm", "--out", "s3://bucket/a"), " with --out"),
+        (("report", "results", "--out", "s3://bucket/a"), " with --out"),
+    ],
+)
+def test_addresses_are_not_written(
+    collected: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    option: str | None,
+) -> None:
+    (tmp_path / "copy.h5").symlink_to(collected)
+    monkeypatch.chdir(tmp_path)
+    Result([], [], []).save(tmp_path / "results")
+    answer = CliRunner().invoke(app, list(words), prog_name="lewm-probe")
+    told = " ".join(answer.stderr.split())
+    assert answer.exit_code == 2, told
+    how = "" if option is None else f"{option}, and copy what comes out of it."
+    assert (
+        f"Error: {words[-1]} cannot be written: addresses are only read. Give a path{how}" in told
     )
+    assert not list(tmp_path.glob("s3*"))
 
 
 def said(address: str) -> str:
