@@ -113,7 +113,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_stopped_and_resumed_it_gives_the_same_weights(run: Run, number: int) -> None:
     Path("driver.py").write_text(DRIVER)
-    words = [sys.executable, "driver.py", *WORDS, "--set", "optimizer.epochs=40"]
+    words = [sys.executable, "driver.py", *WORDS, "--set", "optimizer.epochs=20"]
     words = ["lewm" if word == "lewm,pldm" else word for word in words]
     stopped = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + PATIENCE
@@ -134,7 +134,7 @@ def test_stopped_and_resumed_it_gives_the_same_weights(run: Run, number: int) ->
     from lewm_probe.training.recipe import load_recipe
 
     torch.set_num_threads(1)
-    recipe = load_recipe("two-room/lewm-cpu", [*TINY, "optimizer.epochs=40", "seed=1"])
+    recipe = load_recipe("two-room/lewm-cpu", [*TINY, "optimizer.epochs=20", "seed=1"])
     uninterrupted = train(recipe, Path("s/data.h5"), Path("one"), device="cpu")
     resumed = Path("s/training/lewm-1/model.safetensors")
     assert uninterrupted.read_bytes() == resumed.read_bytes()

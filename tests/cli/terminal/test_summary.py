@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import io
 import re
 from pathlib import Path
@@ -180,10 +181,17 @@ def test_names_too_long_for_a_table_stay_two() -> None:
     assert [row[0] for row in cells(text)[1:]] == ["m" * 26 + "…1", "m" * 26 + "…2"]
 
 
+@functools.cache
+def published(name: str) -> tuple[Result, frozenset[str]]:
+    """A report, and the words of its tables where nothing bounds them."""
+    result = Result.load(REPORTS / name)
+    return result, frozenset(re.split(r"[\s┃│]+", printed(result, UNBOUNDED)))
+
+
 @pytest.mark.parametrize("name", ["two-room-cpu", "push-t-cpu", "audit-example"])
 @pytest.mark.parametrize("width", [80, 100])
 def test_published_results_fit_the_terminal_and_no_word_is_cut(name: str, width: int) -> None:
-    result = Result.load(REPORTS / name)
+    result, whole = published(name)
     text = printed(result, width)
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines
@@ -191,7 +199,6 @@ def test_published_results_fit_the_terminal_and_no_word_is_cut(name: str, width:
     assert "…" not in text
     # Every word of the narrow tables is one of the unbounded ones, whose cells are never wrapped,
     # or a mean over seeds.
-    whole = set(re.split(r"[\s┃│]+", printed(result, UNBOUNDED)))
     words = set(re.split(r"[\s┃│]+", text))
     numbers = re.compile(r"[−<]?[\d.]+|seeds,?|[┏┡├└━╇┳─┼┴┓┩┤┘]+")
     known = {"Not", "shown:", "(--wide)", *SEEDS.split(" ")}
