@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ from typer.testing import CliRunner
 from lewm_probe.cli.main import app
 from lewm_probe.core import resources
 from lewm_probe.core.resources import find_suite
-from lewm_probe.reports.figures.style import Drawn
 from lewm_probe.results.result import Result
 from lewm_probe.results.schema import Metric, ModelEntry, Provenance
+from tests.fixtures.reports import blank_figures
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -67,15 +68,6 @@ def write_tiny_suite(path: Path) -> None:
     path.write_text(yaml.safe_dump(suite), encoding="utf-8")
 
 
-def draw_figures_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One report is drawn whole; the figures of the others, most of their time, are left blank."""
-    blank = "<svg xmlns='http://www.w3.org/2000/svg'/>"
-    monkeypatch.setattr(
-        "lewm_probe.reports.page.write.render",
-        lambda plot, folder, names: Drawn(plot, {"full": blank, "column": blank}, ()),
-    )
-
-
 def publish_something(folder: Path) -> None:
     metric = {"family": "lewm", "world": "two-room", "analysis": "geometry", "features": "z"}
     rank = Metric(model="lewm", metric="effective_rank", value=3.0, **metric)
@@ -118,9 +110,10 @@ def test_every_command_and_the_python_run(tmp_path: Path, monkeypatch: pytest.Mo
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("lewm-probe ")]
     assert {words[0] for words in commands} >= {"recipes", "data", "train", "voe", "audit"}
     for words in commands:
-        if Path("runs/audit/report.html").is_file():
-            draw_figures_once(monkeypatch)
-        answer = CliRunner().invoke(app, [*words, *SMALLER.get(words[0], [])])
+        # One report is drawn whole.
+        drawn_already = Path("runs/audit/report.html").is_file()
+        with blank_figures() if drawn_already else nullcontext():
+            answer = CliRunner().invoke(app, [*words, *SMALLER.get(words[0], [])])
         assert answer.exit_code == 0, f"{words}: {answer.stderr}"
         for line in answer.stdout.splitlines():
             if line.startswith("Wrote "):
@@ -133,8 +126,9 @@ def test_every_command_and_the_python_run(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(resources, "find_suite", lambda typed: tmp_path / "tiny.yaml")
     monkeypatch.setattr(resources, "suite_of", lambda world, says: tmp_path / "tiny.yaml")
-    for code in blocks(README, "python"):
-        exec(compile(code, "README.md", "exec"), {})
+    with blank_figures():
+        for code in blocks(README, "python"):
+            exec(compile(code, "README.md", "exec"), {})
 
 
 def test_the_demos_report_is_where_it_says() -> None:

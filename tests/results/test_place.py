@@ -10,6 +10,7 @@ from lewm_probe.reports.page.write import write_report
 from lewm_probe.results.place import check_place
 from lewm_probe.results.result import Result
 from tests.cli.conftest import Run, run  # noqa: F401 a fixture
+from tests.fixtures.reports import blank_figures
 
 
 def refusal(path: Path) -> str:
@@ -43,7 +44,8 @@ def test_an_analysis_does_not_take_the_place_of_others_results(
 
 
 def test_our_own_pages_are_known_without_their_results(tmp_path: Path, small: Result) -> None:
-    write_report(small, tmp_path)
+    with blank_figures():
+        write_report(small, tmp_path)
     assert write_cards(small, tmp_path, command="lewm-probe audit")
     check_place(tmp_path)
     (tmp_path / "results.json").unlink()  # as while they are being written

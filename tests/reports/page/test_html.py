@@ -11,6 +11,7 @@ from lewm_probe.reports.page.html import reach
 from lewm_probe.reports.page.write import write_report
 from lewm_probe.reports.tables.table import Column, Row, Table, text
 from lewm_probe.results.result import Result
+from tests.fixtures.reports import blank_figures
 
 CSS = Path(__file__).parents[3] / "lewm_probe/reports/page/report.css"
 
@@ -19,7 +20,9 @@ CSS = Path(__file__).parents[3] / "lewm_probe/reports/page/report.css"
 def page(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("page")
     result: Result = request.getfixturevalue("result")
-    yield write_report(result, folder).html.read_text(encoding="utf-8")
+    with blank_figures():
+        written = write_report(result, folder)
+    yield written.html.read_text(encoding="utf-8")
 
 
 class Tables(HTMLParser):
