@@ -32,7 +32,7 @@ class ViT(nn.Module):
         self.embeddings = Embeddings(shape, image_size)
         self.encoder = Layers(shape)
         self.layernorm = nn.LayerNorm(shape.width, eps=NORM_EPS)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) → (N, width)."""
@@ -48,7 +48,7 @@ class Embeddings(nn.Module):
         side = image_size // shape.patch_size
         self.cls_token = nn.Parameter(torch.empty(1, 1, shape.width))
         self.position_embeddings = nn.Parameter(torch.empty(1, side * side + 1, shape.width))
-        self.patch_embeddings = PatchEmbeddings(shape)
+        self.patch_embeddings = PatchEmbeddings(shape.width, shape.patch_size)
         for parameter in (self.cls_token, self.position_embeddings):
             nn.init.trunc_normal_(parameter, std=INITIAL_STD)
 
@@ -73,10 +73,9 @@ class Embeddings(nn.Module):
 class PatchEmbeddings(nn.Module):
     """A linear map of every patch, as a convolution."""
 
-    def __init__(self, shape: VitShape) -> None:
+    def __init__(self, width: int, patch: int) -> None:
         super().__init__()
-        patch = shape.patch_size
-        self.projection = nn.Conv2d(3, shape.width, kernel_size=patch, stride=patch)
+        self.projection = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, width, H / patch, W / patch)."""
@@ -123,7 +122,7 @@ class Attention(nn.Module):
 
     def __init__(self, shape: VitShape) -> None:
         super().__init__()
-        self.attention = QueryKeyValue(shape)
+        self.attention = QueryKeyValue(shape.width, shape.heads)
         self.output = Dense(shape.width, shape.width)
 
     def forward(self, tokens: Tensor, queries: int) -> Tensor:
@@ -135,12 +134,12 @@ class Attention(nn.Module):
 class QueryKeyValue(nn.Module):
     """Attention of the first ``queries`` tokens to all."""
 
-    def __init__(self, shape: VitShape) -> None:
+    def __init__(self, width: int, heads: int, *, bias: bool = True) -> None:
         super().__init__()
-        self.heads = shape.heads
-        self.query = nn.Linear(shape.width, shape.width)
-        self.key = nn.Linear(shape.width, shape.width)
-        self.value = nn.Linear(shape.width, shape.width)
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=bias)
+        self.key = nn.Linear(width, width, bias=bias)
+        self.value = nn.Linear(width, width, bias=bias)
 
     def forward(self, tokens: Tensor, queries: int) -> Tensor:
         """(N, K, width) → (N, queries, width)."""
@@ -165,7 +164,8 @@ class Dense(nn.Module):
         return out
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
+    """Give a linear map or convolution the released encoders' random weights."""
     if isinstance(module, (nn.Linear, nn.Conv2d)):
         nn.init.trunc_normal_(module.weight, std=INITIAL_STD)
         if module.bias is not None:

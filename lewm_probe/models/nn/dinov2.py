@@ -1,0 +1,238 @@
+"""DINOv2's image encoder, with or without registers: every token of the last layer.
+
+Oquab et al., arXiv 2304.07193; registers: Darcet et al., arXiv 2309.16588. A pre-norm ViT whose
+branches are scaled by learned numbers (layer scale). Tensors are named as Hugging Face's
+transformers 4.x stores them; ``spelled`` knows the names of 5.x too.
+
+Features equal transformers'. The models on torch.hub interpolate positions with an offset of 0.1,
+so that their features differ slightly for images of another size than they were trained on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lewm_probe.core.config import Config, Count
+from lewm_probe.models.nn.vit import (
+    INITIAL_STD,
+    Dense,
+    PatchEmbeddings,
+    QueryKeyValue,
+    initialise,
+)
+
+
+class Dinov2Shape(Config):
+    """Sizes; the defaults are those of ViT-S/14 as released.
+
+    Attributes:
+        width: of a token.
+        layers, heads: of the transformer.
+        mlp_width: hidden width of an MLP; of the two halves together where it is gated.
+        gated: SwiGLU in place of GELU (the giant model).
+        patch_size: side of a patch in pixels.
+        image_size: side of the images that positions were learned for.
+        registers: tokens without a place, behind the CLS token.
+        qkv_bias: whether queries, keys and values have biases.
+        eps: of the layer norms.
+    """
+
+    width: Count = 384
+    layers: Count = 12
+    heads: Count = 6
+    mlp_width: Count = 1536
+    gated: bool = False
+    patch_size: Count = 14
+    image_size: Count = 518
+    registers: int = Field(0, ge=0, le=64)
+    qkv_bias: bool = True
+    eps: float = Field(1e-6, gt=0)
+
+
+class Dinov2(nn.Module):
+    """Normalised images (N, 3, H, W) → tokens (N, 1 + R + P, width), CLS first, then registers.
+
+    H and W may be any multiples of the patch: positions are interpolated.
+    """
+
+    def __init__(self, shape: Dinov2Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embeddings = Embeddings(shape)
+        self.encoder = Layers(shape)
+        self.layernorm = nn.LayerNorm(shape.width, eps=shape.eps)
+        self.apply(initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """All tokens after the last layer norm."""
+        tokens = self.embeddings(images)
+        for layer in self.encoder.layer:
+            tokens = layer(tokens)
+        out: Tensor = self.layernorm(tokens)
+        return out
+
+    def patches(self, images: Tensor) -> Tensor:
+        """The patch tokens alone, (N, P, width), row by row."""
+        tokens: Tensor = self(images)
+        return tokens[:, 1 + self.shape.registers :]
+
+
+class Embeddings(nn.Module):
+    """Patches with positions, behind the CLS token and the registers, which have no position."""
+
+    def __init__(self, shape: Dinov2Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        side = shape.image_size // shape.patch_size
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
+        self.mask_token = nn.Parameter(torch.zeros(1, shape.width))  # of pre-training; unused
+        if shape.registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, shape.registers, shape.width))
+        self.position_embeddings = nn.Parameter(torch.zeros(1, side * side + 1, shape.width))
+        self.patch_embeddings = PatchEmbeddings(shape.width, shape.patch_size)
+        for parameter in (self.cls_token, self.position_embeddings):
+            nn.init.trunc_normal_(parameter, std=INITIAL_STD)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, 1 + R + P, width)."""
+        patches = self.patch_embeddings(images)  # (N, width, h, w)
+        cls = self.cls_token.expand(len(patches), -1, -1)
+        tokens = torch.cat([cls, patches.flatten(2).mT], dim=1)
+        tokens = tokens + self.positions(patches.shape[2], patches.shape[3])
+        if not self.shape.registers:
+            return tokens
+        registers = self.register_tokens.expand(len(patches), -1, -1)
+        return torch.cat([tokens[:, :1], registers, tokens[:, 1:]], dim=1)
+
+    def positions(self, rows: int, columns: int) -> Tensor:
+        """(1, 1 + rows·columns, width); with registers the filter is antialiased, as released."""
+        learned = self.position_embeddings
+        side = round((learned.shape[1] - 1) ** 0.5)
+        if rows == columns == side:
+            return learned
+        grid = learned[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        grid = F.interpolate(
+            grid.float(),
+            size=(rows, columns),
+            mode="bicubic",
+            align_corners=False,
+            antialias=self.shape.registers > 0,
+        )
+        return torch.cat([learned[:, :1], grid.to(learned).flatten(2).mT], dim=1)
+
+
+class Layers(nn.Module):
+    """The transformer's layers, under the name that checkpoints give them."""
+
+    def __init__(self, shape: Dinov2Shape) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+
+
+class Layer(nn.Module):
+    """x + λ₁·attention(norm x), then x + λ₂·MLP(norm x)."""
+
+    def __init__(self, shape: Dinov2Shape) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(shape.width, eps=shape.eps)
+        self.attention = Attention(shape)
+        self.layer_scale1 = LayerScale(shape.width)
+        self.norm2 = nn.LayerNorm(shape.width, eps=shape.eps)
+        self.mlp: nn.Module = Gated(shape) if shape.gated else MLP(shape)
+        self.layer_scale2 = LayerScale(shape.width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, K, width) → the same."""
+        tokens = tokens + self.layer_scale1(self.attention(self.norm1(tokens)))
+        out: Tensor = tokens + self.layer_scale2(self.mlp(self.norm2(tokens)))
+        return out
+
+
+class LayerScale(nn.Module):
+    """A learned number for each channel."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.lambda1 = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, width) → the same."""
+        return x * self.lambda1
+
+
+class Attention(nn.Module):
+    """Multi-head attention and its output map."""
+
+    def __init__(self, shape: Dinov2Shape) -> None:
+        super().__init__()
+        self.attention = QueryKeyValue(shape.width, shape.heads, bias=shape.qkv_bias)
+        self.output = Dense(shape.width, shape.width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, K, width) → the same."""
+        out: Tensor = self.output(self.attention(tokens, tokens.shape[1]))
+        return out
+
+
+class MLP(nn.Module):
+    """Linear, exact GELU, linear."""
+
+    def __init__(self, shape: Dinov2Shape) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(shape.width, shape.mlp_width)
+        self.fc2 = nn.Linear(shape.mlp_width, shape.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, width) → the same."""
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
+
+
+class Gated(nn.Module):
+    """SwiGLU: the first half of a linear map, through SiLU, times the second half."""
+
+    def __init__(self, shape: Dinov2Shape) -> None:
+        super().__init__()
+        self.weights_in = nn.Linear(shape.width, shape.mlp_width)
+        self.weights_out = nn.Linear(shape.mlp_width // 2, shape.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, width) → the same."""
+        gate, up = self.weights_in(x).chunk(2, dim=-1)
+        out: Tensor = self.weights_out(F.silu(gate) * up)
+        return out
+
+
+_NEWER = (
+    (r"attention\.q_proj\.", "attention.attention.query."),
+    (r"attention\.k_proj\.", "attention.attention.key."),
+    (r"attention\.v_proj\.", "attention.attention.value."),
+    (r"attention\.o_proj\.", "attention.output.dense."),
+    (r"mlp\.down_proj\.", "mlp.weights_out."),
+)
+"""Names of transformers 5.x → those of 4.x, within a layer."""
+
+
+def spelled(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the names of transformers 4.x, whichever version wrote them.
+
+    >>> list(spelled({"encoder.layer.0.attention.o_proj.bias": torch.zeros(2)}))
+    ['encoder.layer.0.attention.output.dense.bias']
+    """
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        for newer, older in _NEWER:
+            name = re.sub(rf"(\.layer\.\d+\.){newer}", rf"\g<1>{older}", name)
+        found[name] = tensor
+    for name in [n for n in found if ".mlp.gate_proj." in n]:
+        up = name.replace(".mlp.gate_proj.", ".mlp.up_proj.")
+        if up in found:
+            whole = name.replace(".mlp.gate_proj.", ".mlp.weights_in.")
+            found[whole] = torch.cat([found.pop(name), found.pop(up)])
+    return found
