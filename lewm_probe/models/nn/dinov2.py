@@ -25,6 +25,7 @@ from lewm_probe.models.nn.vit import (
     PatchEmbeddings,
     QueryKeyValue,
     initialise,
+    positions_for,
 )
 
 
@@ -104,27 +105,13 @@ class Embeddings(nn.Module):
         patches = self.patch_embeddings(images)  # (N, width, h, w)
         cls = self.cls_token.expand(len(patches), -1, -1)
         tokens = torch.cat([cls, patches.flatten(2).mT], dim=1)
-        tokens = tokens + self.positions(patches.shape[2], patches.shape[3])
+        antialias = self.shape.registers > 0  # as either was released
+        learned = self.position_embeddings
+        tokens = tokens + positions_for(learned, *patches.shape[2:], antialias=antialias)
         if not self.shape.registers:
             return tokens
         registers = self.register_tokens.expand(len(patches), -1, -1)
         return torch.cat([tokens[:, :1], registers, tokens[:, 1:]], dim=1)
-
-    def positions(self, rows: int, columns: int) -> Tensor:
-        """(1, 1 + rows·columns, width); with registers the filter is antialiased, as released."""
-        learned = self.position_embeddings
-        side = round((learned.shape[1] - 1) ** 0.5)
-        if rows == columns == side:
-            return learned
-        grid = learned[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
-        grid = F.interpolate(
-            grid.float(),
-            size=(rows, columns),
-            mode="bicubic",
-            align_corners=False,
-            antialias=self.shape.registers > 0,
-        )
-        return torch.cat([learned[:, :1], grid.to(learned).flatten(2).mT], dim=1)
 
 
 class Layers(nn.Module):

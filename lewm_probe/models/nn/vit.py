@@ -55,19 +55,23 @@ class Embeddings(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) → tokens (N, 1 + P, width), CLS first."""
         patches = self.patch_embeddings(images)  # (N, width, h, w)
-        positions = self.positions(patches.shape[2], patches.shape[3])
+        positions = positions_for(self.position_embeddings, *patches.shape[2:])
         cls = self.cls_token.expand(len(patches), -1, -1)
         return torch.cat([cls, patches.flatten(2).mT], dim=1) + positions
 
-    def positions(self, rows: int, columns: int) -> Tensor:
-        """Position embeddings (1, 1 + rows·columns, width), interpolated for another grid."""
-        learned = self.position_embeddings
-        side = round((learned.shape[1] - 1) ** 0.5)
-        if (rows, columns) == (side, side):
-            return learned
-        grid = learned[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)  # (1, width, s, s)
-        grid = F.interpolate(grid, size=(rows, columns), mode="bicubic", align_corners=False)
-        return torch.cat([learned[:, :1], grid.flatten(2).mT], dim=1)
+
+def positions_for(learned: Tensor, rows: int, columns: int, *, antialias: bool = False) -> Tensor:
+    """Position embeddings (1, 1 + P, width) for another grid: (1, 1 + rows·columns, width).
+
+    That of the CLS token, the first, stays; the others are interpolated bicubically.
+    """
+    side = round((learned.shape[1] - 1) ** 0.5)
+    if (rows, columns) == (side, side):
+        return learned
+    grid = learned[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2).float()  # (1, width, s, s)
+    size = (rows, columns)
+    grid = F.interpolate(grid, size, mode="bicubic", align_corners=False, antialias=antialias)
+    return torch.cat([learned[:, :1], grid.to(learned).flatten(2).mT], dim=1)
 
 
 class PatchEmbeddings(nn.Module):

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from lewm_probe.models.config import VitShape
-from lewm_probe.models.nn.vit import Layers, ViT
+from lewm_probe.models.nn.vit import Layers, ViT, positions_for
 
 SHAPE = VitShape(patch_size=4, width=12, layers=2, heads=3, mlp_width=20)
 
@@ -48,19 +48,19 @@ def test_start_is_truncated_normal() -> None:
 def test_positions_of_another_size_are_interpolated() -> None:
     vit = ViT(SHAPE, image_size=16)
     table = vit.embeddings.position_embeddings
-    assert vit.embeddings.positions(4, 4) is table
+    assert positions_for(table, 4, 4) is table
     # A bicubic kernel reproduces constants everywhere.
     with torch.no_grad():
         table[:, 1:] = 3.0
         table[:, :1] = 7.0
-    stretched = vit.embeddings.positions(6, 9)
+    stretched = positions_for(table, 6, 9)
     assert stretched.shape == (1, 55, 12)
     torch.testing.assert_close(stretched[:, 1:], torch.full((1, 54, 12), 3.0))
     assert bool((stretched[:, :1] == 7.0).all())
     # Rows of the grid stay rows: a table that grows along columns only stays constant down them.
     with torch.no_grad():
         table[:, 1:] = torch.arange(4.0).repeat(4)[None, :, None]
-    grid = vit.embeddings.positions(8, 8)[0, 1:, 0].view(8, 8)
+    grid = positions_for(table, 8, 8)[0, 1:, 0].view(8, 8)
     torch.testing.assert_close(grid, grid[:1].expand(8, 8))
     assert bool((grid[0].diff() > 0).all())
     assert vit(torch.randn(2, 3, 32, 24)).shape == (2, 12)
