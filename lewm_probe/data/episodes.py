@@ -208,7 +208,7 @@ class Episodes(ABC):
 
     def stored_bytes(self) -> int:
         """Bytes on disk."""
-        return sum(file.size for file in stored(self.path))
+        return sum(file.size for file in stored(resolved(self.path)))
 
     def _stamp(self) -> tuple[object, ...]:
         """Something that differs when the stored bytes may have changed."""

@@ -28,6 +28,12 @@ def test_each_kind_is_known_by_what_lies_there(collected: Path, tmp_path: Path) 
     assert format_of(tmp_path / "c.with.dots")[0] == "folder"
 
 
+def test_a_link_to_a_data_set_is_as_large_as_it(collected: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.h5").symlink_to(collected)
+    with open_episodes(tmp_path / "link.h5") as data:
+        assert data.stored_bytes() == collected.stat().st_size
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
