@@ -28,6 +28,8 @@ from lewm_probe.models.checkpoints.swm.export import export_swm
 from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.results.analyses import ANALYSES
 from lewm_probe.results.result import Result
+from lewm_probe.search.tuning.scores import SCORES
+from lewm_probe.search.tuning.scores.trained import trained
 from lewm_probe.training.loop import train
 from lewm_probe.training.recipe import override, read_recipe
 from lewm_probe.worlds import world_names
@@ -85,12 +87,18 @@ def audited(ask: Ask, work: Path) -> Path:
 @pytest.mark.parametrize(
     ("registry", "name"),
     [(FORMATS, "toyset"), (CHECKPOINT_FORMATS, "toy_npz"), (FAMILIES, "toy_patches"),
-     (ANALYSES, "steps")],
+     (ANALYSES, "steps"), (SCORES, "norm")],
 )  # fmt: skip
 def test_they_are_known_by_name(plugin: Path, registry: Registry[object], name: str) -> None:
     assert name in registry.names()
     assert registry.origin(name) == "toy-lewm-probe"
     assert "falling-ball" in world_names()
+
+
+def test_its_score_judges_a_run(work: Path, plugin: Path) -> None:
+    recipe = read_recipe(plugin / "recipe.yaml")
+    with trained(recipe, work / "ball.toyset", work / "patches", "cpu") as told:
+        assert SCORES.get("norm").measure(told) > 0
 
 
 @pytest.mark.parametrize("file", ["checkpoint_format", "family", "model", "report", "data_format"])

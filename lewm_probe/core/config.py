@@ -129,12 +129,27 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.1, which PyYAML speaks, reads 1e-3 and 1.5e3 as words, for want of a point or a sign.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """Quotes the words that ``_Loader`` would read as numbers."""
+
+
+for _of_yaml in (_Loader, _Dumper):
+    # YAML 1.1, which PyYAML speaks, reads 1e-3 and 1.5e3 as words, for want of a point or a sign.
+    _of_yaml.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
+
+
+def as_yaml(data: Any) -> str:
+    r"""Plain data as YAML that ``read_yaml`` reads back as it was, keys in their order.
+
+    >>> as_yaml({"label": "1e30", "set": {"rate": 1e30}})
+    "label: '1e30'\nset:\n  rate: 1.0e+30\n"
+    """
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False)
+    return text
 
 
 def parse(raw: Any, schema: type[C], where: str) -> C:

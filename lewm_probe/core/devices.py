@@ -1,6 +1,9 @@
-"""Which device to compute on."""
+"""Which device to compute on, and on how many threads of it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -26,3 +29,14 @@ def resolve_device(name: str) -> str:
             f"There is no device '{name}' here. Available: {known}. Choose one with --device."
         )
     return name
+
+
+@contextmanager
+def one_thread(wanted: bool) -> Iterator[None]:
+    """One CPU thread inside the block, if that is asked for."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if wanted else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,8 +1,8 @@
-"""Where recipes (what to train) and suites (what to ask) are found, and by which names.
+"""Where recipes (what to train), sweeps and suites (what to ask) are found, and by which names.
 
 In a checkout they stand at the top of the repository, in ``training/`` and ``analyses/``; in an
 installed wheel the same files lie inside the package. A name is a path below that folder without
-its ending: recipe ``two-room/lewm-cpu``, suite ``two-room``.
+its ending: recipe ``two-room/lewm-cpu``, suite ``two-room``. Sweeps stand in ``training/sweeps/``.
 
 What a person types may be a path too (``find_recipe``, ``find_suite``). What stands in a file may
 not: a stranger's checkpoint could have any file of this disk opened (``suite_of``).
@@ -18,9 +18,18 @@ from lewm_probe.core.files import FILE, NOTHING, kind_of
 _PACKAGE = Path(__file__).parent.parent
 
 
+SWEEPS = "sweeps"
+"""The folder among recipes that holds sweeps; no world is called so."""
+
+
 def recipe_names() -> list[str]:
     """Names of all recipes, sorted."""
-    return _names(_recipes())
+    return [name for name in _names(_recipes()) if not name.startswith(f"{SWEEPS}/")]
+
+
+def sweep_names() -> list[str]:
+    """Names of all sweeps, sorted."""
+    return _names(_recipes() / SWEEPS)
 
 
 def suite_names() -> list[str]:
@@ -37,7 +46,16 @@ def find_recipe(typed: str | Path) -> Path:
     Raises:
         UsageError: neither a file nor a known name.
     """
-    return _find("recipe", typed, _recipes(), "training/")
+    return _find("recipe", typed, _recipes(), "training/", recipe_names())
+
+
+def find_sweep(typed: str | Path) -> Path:
+    """The file of a sweep that somebody typed: as for recipes.
+
+    Raises:
+        UsageError: neither a file nor a known name.
+    """
+    return _find("sweep", typed, _recipes() / SWEEPS, f"training/{SWEEPS}/", sweep_names())
 
 
 def find_suite(typed: str | Path) -> Path:
@@ -46,7 +64,7 @@ def find_suite(typed: str | Path) -> Path:
     Raises:
         UsageError: neither a file nor a known name.
     """
-    return _find("suite", typed, _suites(), "analyses/")
+    return _find("suite", typed, _suites(), "analyses/", suite_names())
 
 
 def suite_of(world: str, says: str) -> Path:
@@ -86,11 +104,10 @@ def _names(root: Path) -> list[str]:
     return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
 
 
-def _find(kind: str, typed: str | Path, root: Path, top_level: str) -> Path:
+def _find(kind: str, typed: str | Path, root: Path, top_level: str, known: list[str]) -> Path:
     if kind_of(Path(typed)) == FILE:
         return Path(typed)
     bare = str(typed).removesuffix(".yaml").removeprefix(top_level)
-    known = _names(root)
     if bare in known:
         return root / f"{bare}.yaml"
     if (there := kind_of(Path(typed))) != NOTHING:

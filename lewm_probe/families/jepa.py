@@ -10,14 +10,11 @@ from torch import Tensor
 from lewm_probe.core.config import Config
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.models.family import Family, Origin, Terms, Trainee
+from lewm_probe.models.family import Family, Origin, Terms, Trainee, too_many_layers
 from lewm_probe.models.images import Resize
 from lewm_probe.models.jepa import JEPA
 from lewm_probe.models.sliding import slide
 from lewm_probe.results.cards import Card
-
-LEAST_PER_LAYER = 10
-"""Tensors of a layer at the least: 16 in the encoder, 11 in the predictor."""
 
 
 def prediction_loss(latents: Tensor, predicted: Tensor) -> Tensor:
@@ -47,8 +44,20 @@ class JEPATrainee(Trainee):
         past, acted, history = latents[:, :-1], scaled[:, :-1], self.model.spec.history
         at_once = past.shape[0] * past.shape[1]  # batch norm sees all of them
         predicted = slide(self.model.predict_scaled, past, acted, history, at_once)
-        terms: Terms = self.objective(latents, predicted, scaled, generator)
+        terms = self.terms(batch, latents, predicted, scaled, generator)
         return terms, latents.detach()
+
+    def terms(
+        self,
+        batch: Mapping[str, Tensor],
+        latents: Tensor,
+        predicted: Tensor,
+        scaled: Tensor,
+        generator: torch.Generator,
+    ) -> Terms:
+        """What the objective makes of them; a family that looks at the images again adds to it."""
+        found: Terms = self.objective(latents, predicted, scaled, generator)
+        return found
 
 
 class JEPAFamily(Family):
@@ -80,10 +89,4 @@ class JEPAFamily(Family):
     def check_claims(self, config: ModelConfig, tensors: int) -> str:
         """More layers than the tensors can be of: making a thousand takes seconds."""
         vit = config.encoder.vit.layers if config.encoder.is_vit else 0
-        layers = config.predictor.layers + vit
-        if layers * LEAST_PER_LAYER <= tensors:
-            return ""
-        return (
-            f"has {layers} layers in encoder and predictor, but the file has {tensors} tensors, "
-            "too few for them"
-        )
+        return too_many_layers(config.predictor.layers + vit, tensors)

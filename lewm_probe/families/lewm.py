@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lewm_probe.core.config import Config
 from lewm_probe.families.jepa import JEPAFamily, JEPATrainee, prediction_loss
+from lewm_probe.families.reconstruction import ReconstructingTrainee
 from lewm_probe.models.family import Terms
 from lewm_probe.models.jepa import JEPA
 from lewm_probe.results.cards import Card
@@ -23,12 +24,15 @@ class LeWMObjectiveConfig(Config):
         sigreg_weight: λ. 0.09 as released (the paper's text says 0.1).
         directions: M, random directions a step.
         knots: quadrature points of the Epps–Pulley statistic.
+        reconstruction_weight: ρ of a third term that LeWM does without, for the ablation of it
+            (``reconstruction``).
     """
 
     name: Literal["lewm"] = "lewm"
     sigreg_weight: float = Field(0.09, ge=0)
     directions: int = Field(DIRECTIONS, ge=1)
     knots: int = Field(KNOTS, ge=3)
+    reconstruction_weight: float = Field(0.0, ge=0)
 
 
 class LeWMObjective(nn.Module):
@@ -61,6 +65,9 @@ class LeWMFamily(JEPAFamily):
 
     def trainee(self, model: JEPA, objective: LeWMObjectiveConfig) -> JEPATrainee:
         """Model and objective as one module."""
+        if objective.reconstruction_weight:
+            own = LeWMObjective(objective)
+            return ReconstructingTrainee(model, own, objective.reconstruction_weight)
         return JEPATrainee(model, LeWMObjective(objective))
 
 

@@ -16,22 +16,34 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Per channel, of pixels in 0–1 (LeWM paper: ImageNet normalisation)."""
 
+Colour = tuple[float, float, float]
+
+NORMALISATION: dict[str, tuple[Colour, Colour]] = {
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+}
+"""Mean and SD of pixels in 0–1, by the name that configurations give them."""
+
 Resize = Literal["bilinear", "bicubic", "area", "positions"]
 """How images of another size are made to fit: an antialiased filter, an exact area mean, or
 ``positions``: images stay as they are and a ViT's position embeddings are interpolated."""
 
 
 class Normalise(nn.Module):
-    """uint8 (N, H, W, 3) → float32 (N, 3, H, W), by ImageNet mean and SD.
+    """uint8 (N, H, W, 3) → float32 (N, 3, H, W), by a mean and SD of pixels in 0–1.
 
     The result is channels-last in memory, as the images came, which convolutions on CPUs like.
+
+    Args:
+        by: mean and SD of each channel; ImageNet's where not given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, by: tuple[Colour, Colour] = (IMAGENET_MEAN, IMAGENET_STD)) -> None:
         super().__init__()
+        own_mean, own_std = by
         # On the CPU also while a model is built on the meta device: these are not in checkpoints.
-        mean = torch.tensor(IMAGENET_MEAN, device="cpu")
-        std = torch.tensor(IMAGENET_STD, device="cpu")
+        mean = torch.tensor(own_mean, device="cpu")
+        std = torch.tensor(own_std, device="cpu")
         self.scale: Tensor
         self.shift: Tensor
         self.register_buffer("scale", 1 / (255 * std), persistent=False)

@@ -19,17 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import content_hash
 from lewm_probe.core.seeding import torch_seed
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
-from lewm_probe.models.base import ModelSpec, Observation, WorldModel
+from lewm_probe.models.base import ModelSpec, Observation
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.models.fingerprints import traces
 from lewm_probe.models.images import Normalise, Resize, fit_pixels, take_pixels
 from lewm_probe.models.nn.encoders import make_encoder
 from lewm_probe.models.nn.mlp import MLP, Embedder
 from lewm_probe.models.nn.predictor import Predictor
 from lewm_probe.models.sliding import slide, windows
+from lewm_probe.models.trainable import TrainableModel, check_match
 
 ENCODE_FRAMES = 256
 """Frames encoded at once: bounds memory (a full-size ViT needs about 1 GB for them)."""
@@ -41,7 +40,7 @@ RECALIBRATION_BATCH = 512
 """Frames or windows a batch of fresh batch-norm statistics: 128 windows × 4 frames, as trained."""
 
 
-class JEPA(nn.Module, WorldModel):
+class JEPA(TrainableModel):
     """A latent world model of pixels; trainable as built, frozen when loaded from a checkpoint.
 
     Args:
@@ -75,19 +74,7 @@ class JEPA(nn.Module, WorldModel):
         step: int | None = None,
         resize: Resize | None = None,
     ) -> None:
-        super().__init__()
-        width = config.env_action_width
-        if (len(action_statistics.mean), len(action_statistics.std)) != (width, width):
-            raise UserError(
-                f"The action statistics are of {len(action_statistics.mean)} dimensions, but the "
-                f"model's environment actions have {width} (model.env_action_width). Take the "
-                "statistics from the data set the model is trained on."
-            )
-        self.config = config.resolved()
-        self.action_statistics = action_statistics
-        self.statistics_source: str | None = None
-        """Where the statistics come from, once loaded (``checkpoints/action_source``)."""
-        self.resize = resize
+        super().__init__(config.resolved(), action_statistics, resize)
         self.spec = ModelSpec(
             family=family,
             history=config.history,
@@ -109,41 +96,12 @@ class JEPA(nn.Module, WorldModel):
             self.action_encoder = Embedder(config.action_width, config.latent_width)
             self.pred_proj = MLP(config.predictor_output_width, hidden, config.latent_width)
         self.normalise = Normalise()
-        # Not in the state dict, which is the released one; checkpoints carry them in their header.
-        mean = torch.tensor(action_statistics.mean, device="cpu").float()
-        std = torch.tensor(action_statistics.std, device="cpu").float()
-        self.action_mean: Tensor
-        self.action_std: Tensor
-        self.register_buffer("action_mean", mean.repeat(config.frame_skip), persistent=False)
-        self.register_buffer("action_std", std.repeat(config.frame_skip), persistent=False)
-        self._fingerprint: tuple[object, str] | None = None
 
     # ---- what training calls: gradients flow, batch norm follows the module's mode
 
     def embed(self, pixels: Tensor) -> Tensor:
         """uint8 (B, T, H, W, 3) → latents (B, T, D), float32 also under autocast."""
         return self._project(self._features(pixels.flatten(0, 1))).unflatten(0, pixels.shape[:2])
-
-    def scale_actions(self, actions: Tensor) -> Tensor:
-        """Raw action blocks (B, T, A) → z-scored per environment dimension; NaN → 0 after scaling.
-
-        Raises:
-            UserError: another width, or infinite actions.
-        """
-        if actions.shape[-1] != self.spec.action_width:
-            raise UserError(
-                f"Action blocks of width {actions.shape[-1]} were given to a model that expects "
-                f"{self.spec.action_width} ({self.spec.frame_skip} environment steps of "
-                f"{self.config.env_action_width} numbers). Use data of the world and frame-skip "
-                "this checkpoint was trained on, or another checkpoint."
-            )
-        if bool(torch.isinf(actions).any()):
-            raise UserError(
-                "Some actions are infinite, but finite numbers were expected (NaN marks a missing "
-                "action). Run `lewm-probe data check` on the data set to find them."
-            )
-        actions = actions.to(self.action_mean)
-        return torch.nan_to_num((actions - self.action_mean) / self.action_std, nan=0.0)
 
     def predict_scaled(self, latents: Tensor, scaled: Tensor) -> Tensor:
         """One causal pass: (B, T, D), scaled (B, T, A) → ẑ of the next frame (B, T, D), T ≤ H.
@@ -182,7 +140,7 @@ class JEPA(nn.Module, WorldModel):
         at_once = CACHED_FRAMES if cached else ENCODE_FRAMES
         patch = self.config.encoder.vit.patch_size if self.config.encoder.is_vit else None
         z, cls = [], []
-        with torch.no_grad(), self._evaluating():
+        with torch.no_grad(), self.evaluating():
             for chunk in pixels.flatten(0, 1).split(at_once):
                 chunk = fit_pixels(chunk.to(device), self.spec.image_size, self.resize, patch)
                 cls.append(self._features(chunk))
@@ -204,15 +162,10 @@ class JEPA(nn.Module, WorldModel):
         Raises:
             UserError: another action width, infinite actions, or unequal numbers of frames.
         """
-        if latents.shape[:2] != actions.shape[:2]:
-            raise UserError(
-                f"Latents {tuple(latents.shape)} and action blocks {tuple(actions.shape)} do not "
-                "match: (B, T, D) and (B, T, A) with equal B and T were expected. Give every frame "
-                "the block that follows it."
-            )
+        check_match(latents, actions)
         scaled = self.scale_actions(actions)
         wanted = torch.is_grad_enabled() and (latents.requires_grad or actions.requires_grad)
-        with torch.set_grad_enabled(wanted), self._evaluating():
+        with torch.set_grad_enabled(wanted), self.evaluating():
             return slide(self.predict_scaled, latents, scaled, self.spec.history)  # (B, T, D)
 
     # ---- controls
@@ -242,7 +195,7 @@ class JEPA(nn.Module, WorldModel):
         """
         frames = take_pixels(pixels).flatten(0, 1)
         device = self.action_mean.device
-        with self._evaluating():
+        with self.evaluating():
             with _fresh_statistics(self.encoder, self.projector):
                 for index in _interleaved(len(frames), RECALIBRATION_BATCH):
                     self._project(self._features(frames[index].to(device)))
@@ -255,21 +208,6 @@ class JEPA(nn.Module, WorldModel):
                 for index in _interleaved(len(z), RECALIBRATION_BATCH):
                     self.predict_scaled(z[index], a[index])
 
-    # ---- identity
-
-    @property  # type: ignore[misc]  # read-only here
-    def fingerprint(self) -> str:
-        """Hash of weights, configuration, statistics and resizing; follows the weights."""
-        tensors = dict(self.state_dict(keep_vars=True))
-        key = (self.resize, traces([tensor.detach() for tensor in tensors.values()]))
-        if self._fingerprint is None or self._fingerprint[0] != key:
-            parts: list[object] = [self.config.model_dump_json(), self.resize]
-            parts += [self.action_statistics.mean, self.action_statistics.std]
-            for name, tensor in sorted(tensors.items()):
-                parts += [name, tensor.detach().cpu().numpy()]
-            self._fingerprint = (key, content_hash(*parts))
-        return self._fingerprint[1]
-
     # ---- parts
 
     def _features(self, frames: Tensor) -> Tensor:
@@ -279,21 +217,6 @@ class JEPA(nn.Module, WorldModel):
     def _project(self, features: Tensor) -> Tensor:
         latents: Tensor = self.projector(features)
         return latents.float()  # (N, D)
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        modes = [(module, module.training) for module in self.modules() if module.training]
-        self.eval()
-        try:
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Numbers that training changes (buffers such as running statistics left out)."""
-    return sum(p.numel() for p in module.parameters())
 
 
 def _interleaved(count: int, batch: int) -> Iterator[slice]:

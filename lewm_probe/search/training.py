@@ -48,10 +48,12 @@ class FailedRun:
     Attributes:
         name: the run's.
         why: a paragraph.
+        diverged: whether a loss or gradient was not finite: it would be so again.
     """
 
     name: str
     why: str
+    diverged: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}: {self.why}"
@@ -148,7 +150,9 @@ def train_all(
                 if kind == "record":
                     watch.record(run, content)
                     continue
-                failed = FailedRun(run.name, content) if kind == "failed" else None
+                failed = None
+                if kind != "done":
+                    failed = FailedRun(run.name, content, diverged=kind == "diverged")
                 if failed is not None:
                     failures.append(failed)
                 watch.end(run, failed)
@@ -187,7 +191,7 @@ def _train(run: Run, device: str, parent: Connection) -> None:
     become_worker()
     import torch  # before SIGTERM is heard: while this lasts, there is nothing to save
 
-    import lewm_probe.training.loop  # noqa: F401
+    from lewm_probe.training.loop import Diverged
 
     if device == "cpu":
         torch.set_num_threads(1)  # the runs share the cores already
@@ -198,7 +202,8 @@ def _train(run: Run, device: str, parent: Connection) -> None:
         with suppress(OSError):  # the parent may be gone
             parent.send(("failed", "Its process was stopped from outside; its state is saved."))
     except UserError as error:
-        parent.send(("failed", str(error)))
+        kind = "diverged" if isinstance(error, Diverged) else "failed"
+        parent.send((kind, str(error)))
     except MemoryError:
         parent.send(("failed", "The computer ran out of memory. Close other programs."))
     except Exception as error:  # noqa: BLE001  # one run shall not end the others

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from lewm_probe.data.formats.registry import open_episodes
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.data.sampling.windows import MEMORY_LIMIT, Windows
 from lewm_probe.models.checkpoints.native import save_checkpoint
-from lewm_probe.models.family import FAMILIES, Origin
+from lewm_probe.models.family import FAMILIES, Origin, Trainee
 from lewm_probe.training.ahead import Ahead
 from lewm_probe.training.diagnostics import diagnostics, peak_memory, unbiased_rank
 from lewm_probe.training.fabric import layout, make_fabric
+from lewm_probe.training.kept import KeptFrames, keep_frames
 from lewm_probe.training.optimizer import make_optimizer
 from lewm_probe.training.recipe import Recipe
 from lewm_probe.training.run.claims import check_data, check_finished, split, steps
@@ -37,7 +38,7 @@ from lewm_probe.training.run.tensorboard import TensorBoardLog
 from lewm_probe.training.schedule import learning_rate
 
 Record = dict[str, Any]
-OnLog = Callable[[Record], None]
+OnLog = Callable[[Mapping[str, Any]], None]
 
 
 def train(
@@ -64,7 +65,8 @@ def train(
         folder: run folder to make or to go on with.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         resume: go on with what the folder holds, if anything.
-        on_log: called with each record that goes to ``metrics.jsonl``, plus time left.
+        on_log: called with each record that goes to ``metrics.jsonl``, plus time left; and with
+            those of ``keep_frames`` before, where an encoder is frozen.
 
     Raises:
         UsageError: the folder holds another run.
@@ -80,14 +82,21 @@ def train(
         if run.final.exists():
             check_finished(run.final, recipe, file)
             return run.final
-        _Session(recipe, file, run, fabric).run(on_log if writer else lambda record: None)
+        told = on_log if writer else lambda record: None
+        _Session(recipe, file, run, fabric, told).run(told)
     return run.final
+
+
+class Diverged(UserError):
+    """A loss or gradient that is not finite: what is wrong is the recipe, not the machine."""
 
 
 class _Session:
     """One process's work on a run."""
 
-    def __init__(self, recipe: Recipe, file: Episodes, run: RunFolder, fabric: Fabric) -> None:
+    def __init__(
+        self, recipe: Recipe, file: Episodes, run: RunFolder, fabric: Fabric, on_log: OnLog
+    ) -> None:
         self.recipe, self.folder, self.fabric = recipe, run, fabric
         config, options = recipe.model, recipe.optimizer
         self.fingerprint = file.fingerprint
@@ -102,16 +111,19 @@ class _Session:
             )
         training, validation = split(recipe, file)
         cut = (recipe.data.frames, config.frame_skip)
-        columns = FAMILIES.get(recipe.family).columns
-        memory = MEMORY_LIMIT // layout().on_node
-        self.windows = Windows(file, training, *cut, columns=columns, memory_limit=memory)
-        self.held_out = Windows(file, validation, *cut, columns=columns, memory_limit=memory)
-        self.steps_per_epoch, self.total = steps(recipe, file, len(self.windows))
         torch.manual_seed(torch_seed(recipe.seed, "initialisation"))
         statistics = ActionStatistics.fit(file, training)
         family = FAMILIES.get(recipe.family)
         origin = Origin(family=recipe.family, world=recipe.world, seed=recipe.seed)
         trainee = family.trainee(family.build(config, statistics, origin), recipe.objective)
+        encoded = self.encoded(trainee, file, on_log)
+        columns = family.columns(config)
+        memory = MEMORY_LIMIT // layout().on_node
+        given: Any = {"columns": columns, "memory_limit": memory, "encoded": encoded}
+        self.windows = Windows(file, training, *cut, **given)
+        self.held_out = Windows(file, validation, *cut, **given)
+        self.steps_per_epoch, self.total = steps(recipe, file, len(self.windows))
+        trainee.prepare(self.windows)
         optimizer = make_optimizer(trainee, options.weight_decay)
         self.trainee = trainee
         self.orders: dict[int, np.ndarray] = {}
@@ -120,6 +132,18 @@ class _Session:
         if run.resume.exists():
             known = (self.total, self.fingerprint, self.recipe_hash)
             self.step = load_state(run.resume, trainee, optimizer, *known)
+
+    def encoded(self, trainee: Trainee, file: Episodes, on_log: OnLog) -> KeptFrames | None:
+        """What a frozen encoder makes of the data set's frames, kept on disk, if it has one."""
+        frozen = trainee.frozen()
+        if frozen is None:
+            return None
+        training, _ = split(self.recipe, file)
+        cut = (self.recipe.data.frames, self.recipe.model.frame_skip)
+        steps(self.recipe, file, len(Windows(file, training, *cut, memory_limit=0)))  # or refused
+        trainee.to(self.fabric.device)
+        limit = self.recipe.data.cache_gb
+        return keep_frames(file, frozen, self.fabric.device, limit_gb=limit, tell=on_log)
 
     def run(self, on_log: OnLog) -> None:
         """Train to the end, saving on the way, and when stopped: then ``Stop`` is raised."""
@@ -261,10 +285,10 @@ class _Session:
             **more,
         }
 
-    def diverged(self, values: dict[str, Tensor]) -> UserError:
+    def diverged(self, values: dict[str, Tensor]) -> Diverged:
         """The error for a loss or gradient that is not finite; nothing was changed by it."""
         name = next(name for name, value in values.items() if not torch.isfinite(value))
-        return UserError(
+        return Diverged(
             f"'{name}' is {values[name].item()} at step {self.step}. Training stopped; earlier "
             "checkpoints are kept. Lower optimizer.learning_rate, or check the data with "
             "`lewm-probe data check`."

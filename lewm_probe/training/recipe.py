@@ -10,10 +10,10 @@ import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from lewm_probe.core.config import Config, Name, Seed, parse, read_yaml, read_yaml_file
 from lewm_probe.core.errors import UsageError, short
@@ -41,6 +41,9 @@ class DataConfig(Config):
     predictions whose history it is in: fewer images are encoded for as many predictions."""
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     """Share of episodes held out (the released 0.9 split is over overlapping clips and leaks)."""
+    cache_gb: float = Field(64.0, ge=0)
+    """Most that frames of frozen encoders may take on disk (``training/kept.py``), all data sets
+    together; 0: they are encoded anew at every step. Of no concern to other families."""
 
 
 class OptimizerConfig(Config):
@@ -95,6 +98,44 @@ class Expects(Config):
     """Where the minutes were measured."""
 
 
+class Tune(Config):
+    """How ``lewm-probe tune`` looks for a weight of this recipe. No part of a run.
+
+    The defaults span the published λ, 0.09, by three decades downwards and two upwards.
+    """
+
+    key: str = "objective.sigreg_weight"
+    """The number that is searched for, by its dotted key."""
+    low: float = Field(1e-4, gt=0)
+    """The smallest value tried."""
+    high: float = Field(10.0, gt=0)
+    """The largest value tried."""
+    rank: float | None = Field(None, gt=0)
+    """Bound that the centred effective rank of validation latents has to reach after training;
+    None: half of the latent width."""
+    tolerance: float = Field(1.5, gt=1)
+    """Factor between neighbouring values, beyond which nothing is told apart."""
+    score: Name = "rollout"
+    """What is made best where the rank clears its bound, one of ``lewm_probe.scores``."""
+    trials: int = Field(12, ge=1)
+    """Most values tried."""
+    seeds: int = Field(1, ge=1, le=100)
+    """Trainings of each value, with the recipe's seed and those after it."""
+
+    @model_validator(mode="after")
+    def _a_range(self) -> Tune:
+        if self.low >= self.high:
+            raise ValueError(
+                f"'low' is {self.low:g} and 'high' is {self.high:g}, but the range has to run "
+                "from a smaller value to a larger one"
+            )
+        return self
+
+
+APART: dict[str, type[Config]] = {"expects": Expects, "tune": Tune}
+"""Sections that stand in a recipe's file only: checked with it, and no part of a run."""
+
+
 class Recipe(Config):
     """One training run; ``parse_recipe`` makes one, with the sections of its family."""
 
@@ -142,9 +183,11 @@ def parse_recipe(raw: Any, where: str) -> Recipe:
     Raises:
         UsageError: unknown family, unknown key, wrong type.
     """
-    if isinstance(raw, dict) and "expects" in raw:
-        parse(raw["expects"], Expects, f"{where}, section 'expects'")
-        raw = {key: value for key, value in raw.items() if key != "expects"}
+    if isinstance(raw, dict):
+        for section, schema in APART.items():
+            if section in raw:
+                parse(raw[section], schema, f"{where}, section '{section}'")
+        raw = {key: value for key, value in raw.items() if key not in APART}
     objective = raw.get("objective") if isinstance(raw, dict) else None
     name = objective.get("name") if isinstance(objective, dict) else "lewm"
     if name is None:
@@ -173,10 +216,27 @@ def expectations(name: str | Path) -> Expects | None:
     Raises:
         UsageError: unknown recipe, unknown key, wrong type.
     """
+    return _apart(name, "expects", Expects)
+
+
+def tuning(name: str | Path) -> Tune:
+    """How the file of a recipe says that its weight is looked for; defaults where it does not.
+
+    Raises:
+        UsageError: unknown recipe, unknown key, wrong type.
+    """
+    return _apart(name, "tune", Tune) or Tune()
+
+
+C = TypeVar("C", bound=Config)
+
+
+def _apart(name: str | Path, section: str, schema: type[C]) -> C | None:
     path = find_recipe(name)
     raw = read_yaml_file(path, "recipe")
-    found = raw.get("expects") if isinstance(raw, dict) else None
-    return None if found is None else parse(found, Expects, f"recipe {path}, section 'expects'")
+    found = raw.get(section) if isinstance(raw, dict) else None
+    where = f"recipe {path}, section '{section}'"
+    return None if found is None else parse(found, schema, where)
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:

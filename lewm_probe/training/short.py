@@ -1,11 +1,12 @@
-"""A quick run, ``train --fast``: a recipe's own batch and model, for few steps, and named so.
+"""A quick run (``train --fast``, ``tune --steps``): a recipe's own batch and model for few steps.
 
-The name goes into the run folder and into every checkpoint, so that whatever is measured of such a
-model can say that it was hardly trained.
+It is named so, and the name goes into the run folder and into every checkpoint, so that whatever is
+measured of such a model can say that it was hardly trained.
 """
 
 from __future__ import annotations
 
+from lewm_probe.core.errors import UsageError
 from lewm_probe.training.recipe import Expects, Recipe, override
 
 FAST_MINUTES = 1.5
@@ -39,6 +40,21 @@ def shortened(recipe: Recipe, whole: Recipe, expects: Expects | None) -> Recipe:
     return override(
         asked, [f"optimizer.epochs={epochs}", f"optimizer.steps_per_epoch={most // epochs}"]
     )
+
+
+def with_steps(recipe: Recipe, steps: int) -> Recipe:
+    """``recipe`` for so many steps at the most, by the same name as a quick run if those are fewer.
+
+    Raises:
+        UsageError: fewer than one step.
+    """
+    if steps < 1:
+        raise UsageError(f"--steps is {steps}; expected a whole number from 1 up.")
+    epochs = min(FAST_EPOCHS, recipe.optimizer.epochs, steps)
+    each = [f"optimizer.epochs={epochs}", f"optimizer.steps_per_epoch={steps // epochs}"]
+    if recipe.steps is not None and recipe.steps <= steps:
+        return recipe
+    return override(recipe.model_copy(update={"name": recipe.name + MARK}), each)
 
 
 def is_shortened(name: object) -> bool:

@@ -17,7 +17,8 @@ import lewm_probe
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.checkpoints.swm.export import export_swm
 from lewm_probe.models.config import ModelConfig
-from lewm_probe.models.jepa import JEPA, count_parameters
+from lewm_probe.models.jepa import JEPA
+from lewm_probe.models.trainable import count_parameters
 
 
 def main() -> None:

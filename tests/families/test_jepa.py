@@ -8,6 +8,7 @@ from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.config import EncoderConfig, ModelConfig, PredictorConfig
 from lewm_probe.models.family import FAMILIES, ModelFamily, Origin
 
+KNOWN = ", ".join(FAMILIES.names())
 STATISTICS = ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0))
 TERMS = {
     "lewm": {"prediction", "sigreg", "loss"},
@@ -21,7 +22,12 @@ TERMS = {
         "inverse_dynamics",
         "loss",
     },
+    "straightened": {"prediction", "sigreg", "curvature", "loss"},
+    "sub_jepa": {"prediction", "sigreg", "loss"},
 }
+"""Of every family whose model is the JEPA."""
+OWN = {"sub_jepa": {"subspaces": 2}}
+"""Settings that fit a latent of width 4."""
 
 
 @pytest.fixture(scope="module")
@@ -36,25 +42,36 @@ def config() -> ModelConfig:
 
 
 def test_the_families_that_are_built_in() -> None:
-    assert FAMILIES.names() == ("lewm", "pldm")
-    cards = {name: family.card for name, family in FAMILIES.all().items()}
-    assert {name: card.label for name, card in cards.items()} == {"lewm": "LeWM", "pldm": "PLDM"}
+    labels = {name: family.card.label for name, family in FAMILIES.all().items()}
+    assert labels == {
+        "dino_wm": "DINO-WM",
+        "dino_wm-random": "Frozen ViT, random",
+        "dino_wm-ssl": "Frozen ViT, pre-trained here",
+        "frozen_encoder": "Frozen encoder",
+        "lewm": "LeWM",
+        "masked_patches": "Masked patches, no dynamics",
+        "pldm": "PLDM",
+        "straightened": "LeWM + straightening",
+        "sub_jepa": "Sub-JEPA",
+    }
+    colors = [family.card.color for family in FAMILIES.all().values()]
+    assert len(set(colors)) == len(colors)
 
 
 def test_an_unknown_family_names_the_nearest() -> None:
     with pytest.raises(UsageError) as error:
         FAMILIES.get("plmd")
-    assert str(error.value) == "Unknown family 'plmd'. Did you mean 'pldm'? Known: lewm, pldm."
+    assert str(error.value) == f"Unknown family 'plmd'. Did you mean 'pldm'? Known: {KNOWN}."
 
 
-@pytest.mark.parametrize("name", ["lewm", "pldm"])
+@pytest.mark.parametrize("name", TERMS)
 def test_a_batch_becomes_terms_and_latents(name: str, config: ModelConfig) -> None:
     family = FAMILIES.get(name)
     assert isinstance(family, ModelFamily)
-    assert family.columns == ()
+    assert family.columns(config) == ()
     model = family.build(config, STATISTICS, Origin(family=name, world="two-room", seed=3))
     assert (model.spec.family, model.spec.world, model.spec.train_seed) == (name, "two-room", 3)
-    trainee = family.trainee(model, family.objective_config(name=name))
+    trainee = family.trainee(model, family.objective_config(name=name, **OWN.get(name, {})))
     assert trainee.model is model
     pixels = torch.randint(0, 256, (6, 4, 16, 16, 3), dtype=torch.uint8)
     batch = {"pixels": pixels, "action": torch.randn(6, 4, 10)}
@@ -66,7 +83,7 @@ def test_a_batch_becomes_terms_and_latents(name: str, config: ModelConfig) -> No
     assert all(p.grad is not None for p in model.encoder.parameters())
 
 
-@pytest.mark.parametrize("name", ["lewm", "pldm"])
+@pytest.mark.parametrize("name", TERMS)
 def test_more_layers_than_there_can_be(name: str) -> None:
     family = FAMILIES.get(name)
     assert family.check_claims(ModelConfig(), 303) == ""
@@ -75,13 +92,13 @@ def test_more_layers_than_there_can_be(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["lewm", "pldm"])
+@pytest.mark.parametrize("name", TERMS)
 def test_a_longer_window_is_encoded_once_for_all_its_predictions(
     name: str, config: ModelConfig
 ) -> None:
     family = FAMILIES.get(name)
     model = family.build(config, STATISTICS, Origin(family=name, world="two-room", seed=3))
-    trainee = family.trainee(model, family.objective_config(name=name)).eval()
+    trainee = family.trainee(model, family.objective_config(name=name, **OWN.get(name, {}))).eval()
     encoded: list[int] = []
     model.encoder.register_forward_hook(lambda _, __, out: encoded.append(len(out)))
     frames = model.spec.history + 5

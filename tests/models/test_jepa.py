@@ -15,7 +15,8 @@ from lewm_probe.core.errors import UserError
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models import jepa, sliding
 from lewm_probe.models.config import EncoderConfig, ModelConfig
-from lewm_probe.models.jepa import JEPA, count_parameters
+from lewm_probe.models.jepa import JEPA
+from lewm_probe.models.trainable import count_parameters
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RAW = ActionStatistics(mean=(0.0, 0.0), std=(1.0, 1.0))

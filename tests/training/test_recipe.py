@@ -7,12 +7,19 @@ import yaml
 
 from lewm_probe.core.errors import UsageError
 from lewm_probe.core.resources import find_recipe, recipe_names
-from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.families.lewm import LeWMObjectiveConfig
-from lewm_probe.models.jepa import JEPA, count_parameters
 from lewm_probe.training import sigreg
-from lewm_probe.training.recipe import Expects, Recipe, expectations, load_recipe, override
+from lewm_probe.training.recipe import (
+    Expects,
+    Recipe,
+    Tune,
+    expectations,
+    load_recipe,
+    override,
+    tuning,
+)
 from lewm_probe.training.run.folder import RunFolder
+from lewm_probe.training.size import parameters
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -20,19 +27,19 @@ def test_every_shipped_recipe_parses(name: str) -> None:
     assert load_recipe(name).world == name.split("/")[0]
 
 
+@pytest.mark.parametrize("rival", ["pldm", "straightened", "sub_jepa"])
+@pytest.mark.parametrize("world", ["two-room", "push-t"])
 @pytest.mark.parametrize("scale", ["", "-cpu"])
-def test_within_a_pair_only_the_objective_differs(scale: str) -> None:
-    lewm = load_recipe(f"two-room/lewm{scale}").model_dump()
-    pldm = load_recipe(f"two-room/pldm{scale}").model_dump()
-    different = {key for key in lewm if lewm[key] != pldm[key]}
+def test_of_one_architecture_only_the_objective_differs(rival: str, world: str, scale: str) -> None:
+    lewm = load_recipe(f"{world}/lewm{scale}").model_dump()
+    other = load_recipe(f"{world}/{rival}{scale}").model_dump()
+    different = {key for key in lewm if lewm[key] != other[key]}
     assert different == {"name", "objective"}
 
 
 @pytest.mark.parametrize("name", [n for n in recipe_names() if n.endswith("-cpu")])
 def test_cpu_recipes_are_small(name: str) -> None:
-    config = load_recipe(name).model
-    statistics = ActionStatistics((0.0, 0.0), (1.0, 1.0))
-    assert count_parameters(JEPA(config, statistics)) <= 1_200_000
+    assert parameters(load_recipe(name)) <= 1_200_000
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -243,3 +250,46 @@ def test_an_override_that_is_no_yaml_says_which_key(
         f"The value of '{key}' is {shown}, which is not YAML. Write it as in a recipe, e.g. --set "
         "'model.encoder.channels=[16, 32]'."
     )
+
+
+def test_how_a_weight_is_searched_for_is_no_part_of_a_run(tmp_path: Path) -> None:
+    source = find_recipe("two-room/lewm-cpu").read_text()
+    assert tuning("two-room/lewm-cpu") == Tune(rank=20.0, trials=14)
+    assert tuning("two-room/lewm-vit-cpu") == Tune()
+    without = tmp_path / "without.yaml"
+    without.write_text(source[: source.index("tune:")])
+    assert load_recipe(without) == load_recipe("two-room/lewm-cpu")
+    run = RunFolder(tmp_path / "run")
+    run.begin(load_recipe("two-room/lewm-cpu"), 0)
+    assert "tune" not in run.recipe.read_text()
+    run.check(load_recipe(without), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            "{lowest: 1}",
+            "recipe {path}, section 'tune' has an unknown key 'lowest'. Did you mean 'low'? Known "
+            "keys there: high, key, low, rank, score, seeds, tolerance, trials.",
+        ),
+        (
+            "{low: 2.0, high: 1.0}",
+            "recipe {path}, section 'tune': 'low' is 2 and 'high' is 1, but the range has to run "
+            "from a smaller value to a larger one. Fix this value.",
+        ),
+        (
+            "{trials: 0}",
+            "recipe {path}, section 'tune': 'trials' is 0. Input should be greater than or equal "
+            "to 1. Fix this value.",
+        ),
+    ],
+)
+def test_how_a_weight_is_searched_for_is_closed(tmp_path: Path, section: str, message: str) -> None:
+    source = find_recipe("two-room/lewm-cpu").read_text()
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"{source[: source.index('tune:')]}tune: {section}\n")
+    for read in (load_recipe, tuning):
+        with pytest.raises(UsageError) as caught:
+            read(path)
+        assert str(caught.value) == message.format(path=path)

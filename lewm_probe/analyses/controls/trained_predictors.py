@@ -43,6 +43,7 @@ from lewm_probe.analyses.controls.random_networks import Rebuildable, random_wei
 from lewm_probe.analyses.engine.asked.suite import RandomEncoderSettings
 from lewm_probe.analyses.engine.asked.trajectories import Trajectories
 from lewm_probe.analyses.engine.remembered.latent_cache import LatentCache, encode_code
+from lewm_probe.core.devices import one_thread
 from lewm_probe.core.files import content_hash
 from lewm_probe.core.progress import Task
 from lewm_probe.core.seeding import stream, torch_seed
@@ -254,7 +255,7 @@ def _train(
     )
     drawn = _batches(len(z), settings, seed)
     small = sum(p.numel() for p in predictor.parameters()) < SMALL
-    with _seeded(torch_seed(seed, "random-encoder", "training"), device), _threads(small):
+    with _seeded(torch_seed(seed, "random-encoder", "training"), device), one_thread(small):
         for _ in range(settings.steps):
             chosen = next(drawn).to(device)
             window = z[chosen]
@@ -298,14 +299,3 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-@contextmanager
-def _threads(one: bool) -> Iterator[None]:
-    """One CPU thread inside the block, if that is asked for."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if one else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lewm_probe.core.addresses.address import writable
 from lewm_probe.core.errors import UserError
 from lewm_probe.core.files import write_error
-from lewm_probe.core.processes.stopping import deferred
+from lewm_probe.core.processes.stopping import check_soon, deferred
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -60,6 +60,38 @@ def alone(place: Path, option: str | None = "--out", *, beside: bool = False) ->
             for one in made:
                 with suppress(OSError):  # something has come into it
                     one.rmdir()
+
+
+@contextmanager
+def in_turn(place: Path) -> Iterator[None]:
+    """Hold a file that appears when whole, waiting for whoever is making it.
+
+    For what several processes would make alike: who comes later finds it made. On a file system
+    that keeps no locks the block runs without.
+
+    Raises:
+        NotWritten: its folder cannot be made.
+    """
+    import filelock
+
+    lock = filelock.FileLock(place.parent / f".{place.name}{LOCK}")
+    try:
+        _make(place.parent)
+        while True:
+            check_soon()
+            try:
+                lock.acquire(timeout=1)
+            except filelock.Timeout:
+                continue
+            break
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise write_error(place, error) from error
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            lock.release(force=True)
 
 
 def _acquire(lock: BaseFileLock, place: Path, path: Path, option: str | None) -> None:

@@ -16,6 +16,7 @@ An episode of fewer than T·k rows yields nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,13 @@ MEMORY_LIMIT = 6 * 2**30
 """Bytes of images that are held in memory; more are read from the file as they are asked for."""
 _READ_BYTES = 2**26
 """Images decoded in one go while loading."""
+
+
+class Rows(Protocol):
+    """Something of every row of a file."""
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """That of some rows, (n, …), in the order asked for."""
 
 
 class Windows:
@@ -43,9 +51,12 @@ class Windows:
         frame_skip: k, environment steps between frames.
         columns: further columns to give beside ``pixels`` and ``action``.
         memory_limit: bytes.
+        encoded: what was made of every image of the file, by row: given as ``encoded`` in place of
+            ``pixels``, and no image is read.
 
     Attributes:
         starts: the window's first row in the file, int64 (windows,).
+        columns: the further columns of the episodes' rows, one after the other.
         too_short: how many of the episodes have no room for a window.
         in_memory: whether the images are held in memory.
 
@@ -64,6 +75,7 @@ class Windows:
         *,
         columns: Sequence[str] = (),
         memory_limit: int = MEMORY_LIMIT,
+        encoded: Rows | None = None,
     ) -> None:
         if frames < 1 or frame_skip < 1:
             raise UsageError(
@@ -94,13 +106,14 @@ class Windows:
         self._starts = np.repeat(first, counts) + within
         self.starts = rows[self._starts]
         self._actions = actions[rows]
-        self._columns = {name: file.read(name)[rows] for name in columns}
+        self.columns = {name: file.read(name)[rows] for name in columns}
         self._frame_rows = np.arange(frames) * frame_skip
         self._span_rows = np.arange(span)
         size = len(rows) * int(np.prod(file.frame_shape))
-        self.in_memory = size <= memory_limit
+        self._encoded = encoded
+        self.in_memory = size <= memory_limit and encoded is None
         self._pixels = _load_pixels(file, ids) if self.in_memory else None
-        coarse = not self.in_memory and file.chunk_rows > 1
+        coarse = not self.in_memory and encoded is None and file.chunk_rows > 1
         self._images = ChunkReader(file) if coarse else None
 
     def __len__(self) -> int:
@@ -130,20 +143,26 @@ class Windows:
         which = np.asarray(indices, dtype=np.int64)
         starts = self._starts[which]
         at_frames = starts[:, None] + self._frame_rows  # (B, T)
-        if self._pixels is not None:
-            pixels = np.take(self._pixels, at_frames, axis=0)  # (B, T, H, W, C)
-        else:
-            pixels = self._read_pixels(self.starts[which])
         actions = self._actions[starts[:, None] + self._span_rows]  # (B, T·k, a)
-        batch = {"pixels": pixels, "action": actions.reshape(len(which), self.frames, -1)}
-        for name, values in self._columns.items():
+        batch = self._images_of(self.starts[which], at_frames)
+        batch["action"] = actions.reshape(len(which), self.frames, -1)
+        for name, values in self.columns.items():
             batch[name] = values[at_frames]
         return batch
 
-    def _read_pixels(self, starts: np.ndarray) -> np.ndarray:
+    def _images_of(self, starts: np.ndarray, at_frames: np.ndarray) -> dict[str, np.ndarray]:
+        """``pixels`` (B, T, H, W, C), or ``encoded`` (B, T, …): ``starts`` are the file's rows."""
+        if self._pixels is not None:
+            return {"pixels": np.take(self._pixels, at_frames, axis=0)}
         rows = (starts[:, None] + self._frame_rows).ravel()
+        if self._encoded is not None:
+            encoded = self._encoded.take(rows)
+            return {"encoded": encoded.reshape(*at_frames.shape, *encoded.shape[1:])}
+        return {"pixels": self._read_pixels(rows, len(starts))}
+
+    def _read_pixels(self, rows: np.ndarray, windows: int) -> np.ndarray:
         found = self._images.take(rows) if self._images else self._file.take("pixels", rows)
-        return found.reshape(len(starts), self.frames, *self._file.frame_shape)
+        return found.reshape(windows, self.frames, *self._file.frame_shape)
 
 
 def _load_pixels(file: Episodes, episodes: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lewm_probe.core.config import parse
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import FOLDER, kind_of
+from lewm_probe.core.files import FOLDER, NOTHING, kind_of
 from lewm_probe.core.strict_json import read_json
 from lewm_probe.models.checkpoints.native import read_safetensors
 from lewm_probe.models.checkpoints.places import CONFIG, inside
@@ -43,7 +43,12 @@ def read_dinov2(folder: Path) -> Dinov2:
     """
     folder = Path(folder)
     if (there := kind_of(folder)) != FOLDER:
-        raise UserError(f"{folder} is {there}, not a folder of DINOv2 weights. {WHERE_FROM}.")
+        found = "There is no" if there == NOTHING else f"{there.capitalize()} stands at"
+        raise UserError(
+            f"{found} {folder}, where a folder of DINOv2 weights was expected. {WHERE_FROM}."
+        )
+    if not (folder / CONFIG).exists():
+        raise UserError(f"{folder} holds no {CONFIG}, so no DINOv2 weights. {WHERE_FROM}.")
     shape = shape_of(inside(folder, folder / CONFIG))
     path = next((inside(folder, folder / n) for n in WEIGHTS if (folder / n).exists()), None)
     if path is None:

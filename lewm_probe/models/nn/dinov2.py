@@ -14,11 +14,13 @@ import re
 from collections.abc import Mapping
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lewm_probe.core.config import Config, Count
+from lewm_probe.core.config import Config
+from lewm_probe.core.errors import UsageError
+from lewm_probe.models.config import DEEPEST, LARGEST_IMAGE, WIDEST
 from lewm_probe.models.nn.vit import (
     INITIAL_STD,
     Dense,
@@ -44,16 +46,29 @@ class Dinov2Shape(Config):
         eps: of the layer norms.
     """
 
-    width: Count = 384
-    layers: Count = 12
-    heads: Count = 6
-    mlp_width: Count = 1536
+    width: int = Field(384, ge=1, le=WIDEST)
+    layers: int = Field(12, ge=1, le=DEEPEST)
+    heads: int = Field(6, ge=1, le=DEEPEST)
+    mlp_width: int = Field(1536, ge=1, le=WIDEST)
     gated: bool = False
-    patch_size: Count = 14
-    image_size: Count = 518
+    patch_size: int = Field(14, ge=1, le=WIDEST)
+    image_size: int = Field(518, ge=1, le=LARGEST_IMAGE)
     registers: int = Field(0, ge=0, le=64)
     qkv_bias: bool = True
     eps: float = Field(1e-6, gt=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Dinov2Shape:
+        if self.width % self.heads:
+            raise UsageError(
+                f"Tokens of width {self.width} cannot be shared among {self.heads} attention "
+                "heads: the heads must divide the width."
+            )
+        if self.image_size < self.patch_size:
+            raise UsageError(
+                f"Images of {self.image_size} px hold no patch of {self.patch_size} px."
+            )
+        return self
 
 
 class Dinov2(nn.Module):
@@ -70,17 +85,20 @@ class Dinov2(nn.Module):
         self.layernorm = nn.LayerNorm(shape.width, eps=shape.eps)
         self.apply(initialise)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """All tokens after the last layer norm."""
-        tokens = self.embeddings(images)
+    def forward(self, images: Tensor, masked: Tensor | None = None) -> Tensor:
+        """All tokens after the last layer norm.
+
+        ``masked``, bool (N, P): patches that are hidden, as in pre-training.
+        """
+        tokens = self.embeddings(images, masked)
         for layer in self.encoder.layer:
             tokens = layer(tokens)
         out: Tensor = self.layernorm(tokens)
         return out
 
-    def patches(self, images: Tensor) -> Tensor:
+    def patches(self, images: Tensor, masked: Tensor | None = None) -> Tensor:
         """The patch tokens alone, (N, P, width), row by row."""
-        tokens: Tensor = self(images)
+        tokens: Tensor = self(images, masked)
         return tokens[:, 1 + self.shape.registers :]
 
 
@@ -92,7 +110,7 @@ class Embeddings(nn.Module):
         self.shape = shape
         side = shape.image_size // shape.patch_size
         self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
-        self.mask_token = nn.Parameter(torch.zeros(1, shape.width))  # of pre-training; unused
+        self.mask_token = nn.Parameter(torch.zeros(1, shape.width))  # of pre-training
         if shape.registers:
             self.register_tokens = nn.Parameter(torch.zeros(1, shape.registers, shape.width))
         self.position_embeddings = nn.Parameter(torch.zeros(1, side * side + 1, shape.width))
@@ -100,11 +118,14 @@ class Embeddings(nn.Module):
         for parameter in (self.cls_token, self.position_embeddings):
             nn.init.trunc_normal_(parameter, std=INITIAL_STD)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) → (N, 1 + R + P, width)."""
+    def forward(self, images: Tensor, masked: Tensor | None = None) -> Tensor:
+        """(N, 3, H, W) → (N, 1 + R + P, width); a masked patch is the mask token, in its place."""
         patches = self.patch_embeddings(images)  # (N, width, h, w)
+        seen = patches.flatten(2).mT  # (N, P, width)
+        if masked is not None:
+            seen = torch.where(masked.unsqueeze(-1), self.mask_token.unsqueeze(1), seen)
         cls = self.cls_token.expand(len(patches), -1, -1)
-        tokens = torch.cat([cls, patches.flatten(2).mT], dim=1)
+        tokens = torch.cat([cls, seen], dim=1)
         antialias = self.shape.registers > 0  # as either was released
         learned = self.position_embeddings
         tokens = tokens + positions_for(learned, *patches.shape[2:], antialias=antialias)

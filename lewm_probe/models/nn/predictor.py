@@ -92,7 +92,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal multi-head attention; heads × head width need not equal the token width."""
+    """Multi-head attention; heads × head width need not equal the token width."""
 
     def __init__(self, width: int, heads: int, head_width: int, dropout: float) -> None:
         super().__init__()
@@ -102,13 +102,15 @@ class Attention(nn.Module):
         self.to_qkv = nn.Linear(width, 3 * inner, bias=False)
         self.to_out = nn.Sequential(nn.Linear(inner, width), nn.Dropout(dropout))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, W) → (B, T, W)."""
-        qkv = self.to_qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, T, 3, heads, w)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, w)
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, K, W) → (B, K, W): causal, or as ``mask``, bool (K, K), says: who may see whom."""
+        qkv = self.to_qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, K, 3, heads, w)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, K, w)
         dropout = self.dropout if self.training else 0.0
-        seen = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
-        out: Tensor = self.to_out(seen.transpose(1, 2).flatten(2))  # (B, T, W)
+        seen = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None
+        )
+        out: Tensor = self.to_out(seen.transpose(1, 2).flatten(2))  # (B, K, W)
         return out
 
 

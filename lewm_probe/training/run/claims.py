@@ -46,7 +46,8 @@ def check_data(recipe: Recipe, file: Episodes) -> None:
         UserError: a column missing, another image size or another action width.
     """
     config = recipe.model
-    lacking = [c for c in FAMILIES.get(recipe.family).columns if c not in file.columns]
+    wanted = FAMILIES.get(recipe.family).columns(config)
+    lacking = [c for c in wanted if c not in file.columns]
     if lacking:
         raise UserError(
             f"{file.path} has no column {' and no '.join(lacking)}, which the family "

@@ -130,7 +130,7 @@ FETCH = (
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     assert said(tmp_path / "none") == (
-        f"{tmp_path}/none is nothing, not a folder of DINOv2 weights. {FETCH}"
+        f"There is no {tmp_path}/none, where a folder of DINOv2 weights was expected. {FETCH}"
     )
     theirs(0).config.save_pretrained(tmp_path)
     assert said(tmp_path) == (

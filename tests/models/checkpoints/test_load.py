@@ -19,7 +19,7 @@ from lewm_probe.models.checkpoints.load import Choice, LoadOptions, examine, loa
 from lewm_probe.models.checkpoints.locate import locate
 from lewm_probe.models.checkpoints.native import save_checkpoint
 from lewm_probe.models.checkpoints.swm.export import export_swm
-from lewm_probe.models.family import Origin
+from lewm_probe.models.family import FAMILIES, Origin
 from lewm_probe.models.jepa import JEPA
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -183,7 +183,9 @@ def test_a_family_that_contradicts_the_configuration(released: Path) -> None:
         )
     with pytest.raises(UsageError) as caught:
         load_model(released, action_stats="identity", family="lewn")
-    assert str(caught.value) == ("Unknown family 'lewn'. Did you mean 'lewm'? Known: lewm, pldm.")
+    assert str(caught.value) == (
+        f"Unknown family 'lewn'. Did you mean 'lewm'? Known: {', '.join(FAMILIES.names())}."
+    )
 
 
 # ---- action statistics

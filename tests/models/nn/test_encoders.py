@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lewm_probe.models.config import EncoderConfig, ModelConfig
-from lewm_probe.models.jepa import count_parameters
 from lewm_probe.models.nn.encoders import make_encoder
+from lewm_probe.models.trainable import count_parameters
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
     ("vit-tiny", {"patch_size": 16, "layers": 1}),
