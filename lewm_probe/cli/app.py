@@ -20,12 +20,15 @@ from lewm_probe.cli import (
     inspect,
     recipes,
     report,
-    study,
     train,
 )
+from lewm_probe.cli.searches import study, sweep, tune
 from lewm_probe.cli.terminal.errors import ReadableErrors
 
-OTHERS = ("demo", "study", "data", "train", "inspect", "export", "audit", "report", "recipes")
+OTHERS = (
+    *("demo", "study", "tune", "sweep", "data", "train"),
+    *("inspect", "export", "audit", "report", "recipes"),
+)
 """Commands that no analysis may be called like."""
 
 app = typer.Typer(
@@ -51,6 +54,8 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("study")(study.study)
+app.command("tune")(tune.tune)
+app.command("sweep")(sweep.sweep)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("inspect")(inspect.inspect)

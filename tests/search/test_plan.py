@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lewm_probe.core.errors import UsageError
 from lewm_probe.search.plan import run_megabytes, run_minutes
 from lewm_probe.training.recipe import load_recipe, override
 from lewm_probe.training.run.state import RESUME_NAME
-from lewm_probe.training.short import FAST_STEPS, is_shortened, shortened
+from lewm_probe.training.short import FAST_STEPS, is_shortened, shortened, with_steps
 from lewm_probe.training.size import parameters
 
 CPU = "two-room/lewm-cpu"
@@ -68,3 +69,14 @@ def test_a_run_that_is_short_already_only_gets_the_name() -> None:
     recipe = override(whole, ["optimizer.epochs=2", "optimizer.steps_per_epoch=5"])
     quick = shortened(recipe, whole, None)
     assert quick.model_dump(exclude={"name"}) == recipe.model_dump(exclude={"name"})
+
+
+def test_so_many_steps_at_the_most() -> None:
+    recipe = load_recipe(CPU)
+    short = with_steps(recipe, 100)
+    assert (short.name, short.steps, short.optimizer.epochs) == ("two-room/lewm-cpu (fast)", 99, 3)
+    assert with_steps(recipe, 2).steps == 2
+    assert with_steps(recipe, 900) == recipe
+    with pytest.raises(UsageError) as caught:
+        with_steps(recipe, 0)
+    assert str(caught.value) == "--steps is 0; expected a whole number from 1 up."

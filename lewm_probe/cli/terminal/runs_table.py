@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.live import LiveTable
-from lewm_probe.cli.terminal.training_table import sparkline
+from lewm_probe.cli.terminal.training_table import ENCODING, sparkline
 from lewm_probe.reports.formatting import duration, estimate
 from lewm_probe.search.training import FailedRun, Record, Run
 
@@ -25,6 +25,7 @@ class _Row:
         self.last: dict[str, Any] = {}
         self.losses: list[float] = []
         self.validation: float | None = None
+        self.encoded = "starts"
 
 
 class RunsTable(LiveTable):
@@ -44,6 +45,10 @@ class RunsTable(LiveTable):
         """Take one record of its training loop."""
         row = self._rows[run.name]
         row.state = "trains"
+        if record.get("split") == ENCODING:
+            row.encoded = f"encodes, {record['frames'] / record['of']:.0%}".replace("%", " %")
+            self.tell()
+            return
         loss = record.get("loss")
         if record.get("split") == "validation":
             row.validation = None if loss is None else float(loss)
@@ -97,4 +102,4 @@ class RunsTable(LiveTable):
 
 def _share(row: _Row) -> str:
     total, step = row.last.get("total_steps"), row.last.get("step", 0)
-    return f"{step / total:.0%}".replace("%", " %") if total else "starts"
+    return f"{step / total:.0%}".replace("%", " %") if total else row.encoded

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.live import LiveTable
 from lewm_probe.cli.terminal.tables import FittedTable, table
+from lewm_probe.core.disk import MEGABYTE, megabytes
 from lewm_probe.core.escaping import terminal
 from lewm_probe.reports.formatting import duration, estimate
 from lewm_probe.results.speed import SPEED
@@ -34,6 +35,9 @@ WATCHED = {
 }
 """Collapse shows here: they fall towards zero, the last, which reports give too, towards one."""
 
+ENCODING = "encoding"
+"""What records are of before the first step, where an encoder is frozen (``training/kept.py``)."""
+
 TRAIL = 24
 """Characters of the drawn course of a number."""
 
@@ -54,6 +58,10 @@ class TrainingTable(LiveTable):
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Take one record of the training loop (a line of metrics.jsonl, with time left)."""
+        if record.get("split") == ENCODING:
+            self._last = dict(record)
+            self.tell()
+            return
         values = {k: v for k, v in record.items() if k not in NOT_TERMS or k in WATCHED}
         if record.get("split") == "validation":
             self._validation = values
@@ -141,8 +149,20 @@ def sparkline(course: list[float], width: int = TRAIL) -> str:
     return "".join(blocks[round((value - low) * scale)] for value in course)
 
 
+def encoding(record: Mapping[str, Any]) -> str:
+    """How far the frames of a data set are encoded, and how much disk they take.
+
+    >>> encoding({"frames": 500, "of": 1000, "megabytes": 3.07})
+    'encoding frames once: 500 of 1,000 (3.1 MB on disk)'
+    """
+    size = megabytes(record["megabytes"] * MEGABYTE)
+    return f"encoding frames once: {record['frames']:,} of {record['of']:,} ({size} on disk)"
+
+
 def _progress(record: Mapping[str, Any]) -> str:
     if not record:
         return "starting"
+    if record.get("split") == ENCODING:
+        return encoding(record)
     total = f"/{record['total_steps']}" if "total_steps" in record else ""
     return f"step {record['step']}{total}"

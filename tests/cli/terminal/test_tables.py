@@ -90,6 +90,7 @@ def test_markup_of_names_is_nothing_but_letters():
     "words",
     [
         *(["audit"], ["probe"], ["voe"], ["straightness"], ["rollout"], ["geometry"]),
+        *(["map"], ["decode"]),
         *(["report"], ["demo"], ["study"], ["recipes", "ls"]),
     ],
 )

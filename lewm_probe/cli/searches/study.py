@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lewm_probe.cli import options
+from lewm_probe.cli.searches.plans import drawn, plain
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
-from lewm_probe.cli.terminal.tables import table
 from lewm_probe.core.addresses.address import place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lewm_probe.cli.terminal.tables import FittedTable
-    from lewm_probe.search.plan import Stage
     from lewm_probe.search.request import Study
 
 
@@ -84,9 +80,9 @@ def study(
     chosen = resolve_device(device)
     asked = Asked(
         world=world,
-        recipes=family_recipes(world, _words(families), gpu=chosen != "cpu")
+        recipes=family_recipes(world, words(families), gpu=chosen != "cpu")
         if families is not None
-        else named_recipes(_words(recipes or "")),
+        else named_recipes(words(recipes or "")),
         seeds=parse_seeds(seeds),
         set=tuple(overrides or ()),
         data=None if data is None else str(data),
@@ -124,9 +120,9 @@ def run_study(
     if planned:
         stages = plan(made, device)
         if dry_run:
-            console.finish(_drawn(stages), _plain(stages))
+            console.finish(drawn(stages), plain(stages))
         elif not console.silent:
-            console.errors.print(_drawn(stages))
+            console.errors.print(drawn(stages))
         check_space(made.folder, stages)
         if dry_run:
             return
@@ -150,7 +146,7 @@ def run_study(
     report_failures(done.failures, done.page.parent)
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
     """What stands between commas.
 
     Raises:
@@ -162,31 +158,3 @@ def _words(text: str) -> list[str]:
     if "" in words:
         raise UsageError(f"'{text}' has an empty name. Write names with commas between: lewm,pldm.")
     return words
-
-
-def _drawn(stages: Sequence[Stage]) -> FittedTable:
-    from lewm_probe.reports.formatting import MISSING
-
-    known = [stage.minutes for stage in stages if stage.minutes is not None]
-    rows = [
-        (
-            stage.name,
-            stage.what,
-            MISSING if stage.minutes is None else _minutes(stage.minutes),
-            f"{stage.megabytes:,.0f}",
-        )
-        for stage in stages
-    ]
-    whole = MISSING if len(known) < len(stages) else _minutes(sum(known))
-    rows.append(("all", "", whole, f"{sum(stage.megabytes for stage in stages):,.0f}"))
-    return table("Plan", ("stage", "what", "minutes", "MB"), rows, numbers=False)
-
-
-def _minutes(value: float) -> str:
-    return "0" if value == 0 else "<1" if value < 1 else f"{value:,.0f}"
-
-
-def _plain(stages: Sequence[Stage]) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {"plan": [asdict(stage) for stage in stages]}

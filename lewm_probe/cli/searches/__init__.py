@@ -1,0 +1,1 @@
+"""Commands driven by many trainings: studies, and searches over settings of recipes."""
