@@ -16,7 +16,7 @@ from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.core.errors import UsageError, brief
 from lewm_probe.core.escaping import terminal
-from lewm_probe.results.analyses import ANALYSES, Analysis, in_order
+from lewm_probe.results.analyses import ANALYSES, Analysis, Option, in_order
 
 
 def commands(taken: Collection[str]) -> Iterator[tuple[Analysis, Callable[..., None]]]:
@@ -45,7 +45,10 @@ def _note(text: str) -> None:
 
 def command(analysis: Analysis) -> Callable[..., None]:
     """The command of one analysis: the options of every request, and those of its settings."""
-    keys = {_name(flag): key for flag, key in analysis.options.items()}
+    keys = {
+        _name(flag): of.key if isinstance(of, Option) else of
+        for flag, of in analysis.options.items()
+    }
     if taken := [flag for flag in analysis.options if _name(flag) in options.REQUEST]:
         raise UsageError(f"its flag {taken[0]} is one of every command")
 
@@ -82,7 +85,10 @@ def command(analysis: Analysis) -> Callable[..., None]:
 
 def _option(analysis: Analysis, flag: str) -> tuple[str, Any]:
     """The name of a flag's parameter, and its type: that of the settings' key."""
-    field = analysis.load("settings").model_fields[analysis.options[flag]]
+    asked = analysis.options[flag]
+    if isinstance(asked, Option):
+        return _name(flag), Annotated[asked.kind | None, typer.Option(flag, help=asked.help)]
+    field = analysis.load("settings").model_fields[asked]
     kind: Any = field.annotation
     if get_origin(kind) is tuple:
         kind = list[get_args(kind)[0]]  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lewm_probe.cli import options
-from lewm_probe.cli.study import run_study
+from lewm_probe.cli.searches.study import run_study
 from lewm_probe.cli.terminal.console import Console
 
 
@@ -20,8 +20,9 @@ def demo(
 ) -> None:
     """Collect TwoRoom, train LeWM and PLDM small, audit both, write the report.
 
-    At most eight minutes on two cores without a GPU. Stop it whenever you like: called again, it
-    goes on where it stopped and repeats nothing.
+    At most eight minutes on two cores without a GPU.
+
+    Stop it whenever you like: called again, it goes on where it stopped and repeats nothing.
     """
     from lewm_probe.core.devices import resolve_device
     from lewm_probe.search.demo import demo_study

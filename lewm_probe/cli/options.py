@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from lewm_probe.core import resources
+from lewm_probe.core.addresses.address import place
 from lewm_probe.models.family_names import family_names
 
 if TYPE_CHECKING:
@@ -78,6 +79,19 @@ ActionStats = Annotated[
         help="Action statistics of checkpoints that carry none: a JSON file with mean and std, or "
         "the word identity.",
     ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        parser=place,
+        metavar="PATH",
+        help="Data set (.h5); by default where the recipe's would lie.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key; may be repeated."),
 ]
 Dataset = Annotated[
     list[str] | None,

@@ -11,7 +11,6 @@ from lewm_probe.cli import options
 from lewm_probe.cli.terminal.console import Console
 from lewm_probe.cli.terminal.errors import interruptible
 from lewm_probe.cli.terminal.tables import table
-from lewm_probe.core.addresses.address import place
 from lewm_probe.core.files import safe_folder, safe_name
 
 if TYPE_CHECKING:
@@ -22,19 +21,8 @@ if TYPE_CHECKING:
 
 def train(
     recipe: options.Recipe,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            parser=place,
-            metavar="PATH",
-            help="Data set (.h5); by default where the recipe's would lie.",
-        ),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key; may be repeated."),
-    ] = None,
+    data: options.Data = None,
+    overrides: options.Overrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")
     ] = False,

@@ -1,21 +1,38 @@
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
+import typer
 
 import lewm_probe
+from lewm_probe.cli.app import app
 from lewm_probe.core.resources import recipe_names, suite_names
 
 from .conftest import Run
 
-HEAVY = ("torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "h5py", "gymnasium", "yaml")
+HEAVY = (
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "h5py",
+    "gymnasium",
+    "yaml",
+    "pydantic",
+)
 COMMANDS = (
     "demo",
     "data",
     "study",
+    "tune",
+    "sweep",
     "train",
     "inspect",
     "export",
@@ -24,6 +41,8 @@ COMMANDS = (
     "straightness",
     "rollout",
     "geometry",
+    "map",
+    "decode",
     "audit",
     "report",
     "recipes",
@@ -81,6 +100,21 @@ def test_every_command_is_there_and_has_help(run: Run) -> None:
         more = run(command, "--help")
         assert more.exit_code == 0
         assert f"Usage: lewm-probe {command}" in more.stdout
+
+
+def commands(app: typer.Typer = app) -> Iterator[Callable[..., object]]:
+    for command in app.registered_commands:
+        assert command.callback is not None
+        yield command.callback
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        yield from commands(group.typer_instance)
+
+
+def test_a_paragraph_of_help_is_one_line_that_the_terminal_breaks() -> None:
+    for command in commands():
+        for paragraph in inspect.cleandoc(command.__doc__ or "").split("\n\n"):
+            assert "\n" not in paragraph.strip(), command.__name__
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("data", "recipes")])

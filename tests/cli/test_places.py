@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lewm_probe.core.processes.locks import alone
+from tests.cli.searches.test_study import WORDS
 
 from .conftest import Asked, Run
-from .test_study import WORDS
 from .test_train import SET, data  # noqa: F401  # a fixture
 
 Make = Callable[..., Path]

@@ -106,6 +106,12 @@ class LatentCache:
                 temporary.write_bytes(save(arrays))
         return _locked(arrays)
 
+    def forget(self, key: str) -> None:
+        """Let go of what is stored under ``key``, if there is anything."""
+        self._memory.pop(key, None)
+        if self.folder is not None:
+            self._path(key).unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         assert self.folder is not None
         return self.folder / key[:2] / f"{key}.safetensors"

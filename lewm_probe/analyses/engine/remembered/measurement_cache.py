@@ -33,7 +33,7 @@ from lewm_probe.worlds import make_world
 Samples = Mapping[Key, Sample]
 """What comparisons between checkpoints need of a measurement: numbers of each trajectory."""
 
-_TOLD = "portion"
+_TOLD, _PICTURE = "portion", "picture "
 
 
 class CheckpointFailed(UserError):
@@ -135,11 +135,13 @@ class MeasurementCache:
             arrays = self._cache.keep(key, _packed(own, samples))
         metrics, rows, notes, samples = _unpacked(arrays)
         self._recorder.take(metrics, rows, notes)
+        pictures = {n: a for n, a in arrays.items() if n.startswith(_PICTURE)}
+        self._recorder.images |= {n.removeprefix(_PICTURE): a for n, a in pictures.items()}
         return samples
 
 
 def _packed(recorder: ResultRecorder, samples: Samples) -> dict[str, np.ndarray]:
-    """Everything as arrays, which the cache stores: metrics as JSON, rows as Parquet."""
+    """Everything as arrays, which the cache stores: metrics as JSON, rows as Parquet, pictures."""
     reported = {
         "metrics": [metric.model_dump(exclude_none=True) for metric in recorder.metrics],
         "notes": list(recorder.notes),
@@ -150,6 +152,7 @@ def _packed(recorder: ResultRecorder, samples: Samples) -> dict[str, np.ndarray]
     }
     arrays = {_TOLD: _bytes(json.dumps(reported, allow_nan=False).encode())}
     arrays |= {f"sample {i}": one.values.to_numpy() for i, one in enumerate(samples.values())}
+    arrays |= {f"{_PICTURE}{name}": strip for name, strip in recorder.images.items()}
     rows = recorder.table()
     if rows is not None:
         buffer = io.BytesIO()

@@ -10,6 +10,10 @@ from lewm_probe.reports.figures.style import FULL, Plot
 from lewm_probe.reports.palette import FAINT, INK
 from lewm_probe.reports.results_view import WorldView
 
+OTHERS = ("film-", "decode-")
+"""How names of other pictures begin: other worlds' strips, and drawn ones. Names of earlier
+versions are those of conditions alone."""
+
 FRAME = "#d4006a"
 """The frame around the perturbed image: a colour that no model has."""
 
@@ -20,7 +24,7 @@ def strips(view: WorldView) -> dict[str, np.ndarray]:
     clips = {
         name.removeprefix(prefix): clip
         for name, clip in view.images.items()
-        if name.startswith(prefix) or not name.startswith("film-")
+        if name.startswith(prefix) or not name.startswith(OTHERS)
     }
     known = [c for c in ("reference", *view.conditions()) if c in clips]
     rest = sorted(set(clips) - set(known)) if known else []

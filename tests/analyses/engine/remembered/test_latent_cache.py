@@ -38,6 +38,16 @@ def counted(oracle, monkeypatch):
     return model
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_is_forgotten_is_gone(tmp_path, stored):
+    cache = LatentCache(tmp_path if stored else None)
+    cache.keep("ab", {"x": np.arange(3)})
+    assert cache.recall("ab") is not None
+    cache.forget("ab")
+    cache.forget("ab")
+    assert cache.recall("ab") is None
+
+
 def test_latents_are_those_of_the_model(make_lewm, pixels):
     model = make_lewm().eval()
     found = LatentCache(batch=5).encode(model, pixels)

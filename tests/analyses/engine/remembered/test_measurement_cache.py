@@ -43,6 +43,20 @@ def reported(recorder):
     return [m.model_dump() for m in recorder.metrics], recorder.table(), list(recorder.notes)
 
 
+def test_pictures_come_back(suite, doubles, tmp_path):
+    checkpoint, strip = named("a", doubles), np.arange(48, dtype=np.uint8).reshape(2, 4, 2, 3)
+    for _ in range(2):
+        recorder = ResultRecorder("geometry", suite)
+
+        def compute(own):
+            own.images["strip-a"] = strip
+            return {}
+
+        MeasurementCache(recorder, LatentCache(tmp_path), "cpu").of(checkpoint, compute)
+        assert list(recorder.images) == ["strip-a"]
+        np.testing.assert_array_equal(recorder.images["strip-a"], strip)
+
+
 def test_a_portion_is_computed_once_and_comes_back_whole(suite, doubles, tmp_path):
     checkpoint = named("a", doubles)
     numbers = np.array([0.1, np.nan, 1 / 3])

@@ -1,0 +1,1 @@
+"""How decoded latents are shown."""

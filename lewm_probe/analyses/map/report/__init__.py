@@ -1,0 +1,1 @@
+"""How maps are shown."""
