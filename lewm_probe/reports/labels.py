@@ -38,6 +38,8 @@ CONTROLS = {
     "gaussian": "Gaussian sample",
     "iid_noise": "independent noise",
     "encoded": "encoded latents",
+    "chance": "chance",
+    "true_pictures": "true pictures",
 }
 """Controls and baselines, in order of display."""
 
@@ -48,7 +50,7 @@ FEATURES = {
     "dz": "Δz",
 }
 
-_METHODS = {"linear": "linear", "mlp": "MLP"}
+_METHODS = {"linear": "linear", "mlp": "MLP", "pca": "PCA", "tsne": "t-SNE"}
 
 _ALIASES = {"pixel_noise": "noise"}
 """How suites may name a condition after its kind."""
@@ -78,6 +80,11 @@ METRICS = {
     "cosine": "straightness S",
     "effective_rank": "effective rank",
     "angle_error_deg": "angle error",
+    "neighbourhood_overlap": "neighbours kept",
+    "pca_variance_share": "variance in two components",
+    "refused_places": "refused places",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
     "direction": "direction of a baseline",
     "pixel_change": "mean change of pixels",
     "pixel_change_reached": "share of the change of pixels reached",

@@ -14,7 +14,7 @@ _COUNTED = re.compile(
 )
 _PAIR = re.compile(
     r"(?P<whose>(?:[^:]+: )?)(?P<pair>\S.* \(\d+ training seeds?\) against .+ "
-    r"\(\d+ training seeds?\)): differences (?P<says>[^:;]+)"
+    r"\(\d+ training seeds?\)): (?P<says>(?:differences|methods) [^:;]+)"
 )
 
 
@@ -43,7 +43,7 @@ def folded(notes: Iterable[str], view: WorldView | None = None) -> list[str]:
             key = counted["whose"], f"Cases {counted['says']}"
             found.setdefault(key, {}).update({reported: _together(key, [reported])})
         elif pair := _PAIR.fullmatch(note):
-            key = pair["whose"], f"Differences {pair['says']}"
+            key = pair["whose"], f"{pair['says'][0].upper()}{pair['says'][1:]}"
             found.setdefault(key, {})[pair["pair"]] = note
         else:
             told = note if view is None else worded(note, view)
@@ -83,5 +83,10 @@ def known_conditions(view: WorldView) -> set[str]:
 
 
 def _together(key: tuple[str, str], reported: list[str]) -> str:
+    """One note for several conditions, or pairs of models; of all pairs, the models are named."""
     whose, says = key
+    pairs = [pair.split(" against ") for pair in reported if " against " in pair]
+    sides = list(dict.fromkeys(side for pair in pairs for side in pair))
+    if len(sides) > 2 and len(reported) == len(pairs) == len(sides) * (len(sides) - 1) // 2:
+        reported = [f"each pair of {', '.join(sides[:-1])} and {sides[-1]}"]
     return f"{whose}{says.rstrip('.')}: {'; '.join(reported)}."

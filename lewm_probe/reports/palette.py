@@ -25,7 +25,9 @@ _FAMILY_COLORS = {  # base, then tints for further names
     "dino_wm": ("#009e73", "#5cc9a7", "#00604a"),
     "": ("#b0588c", "#cc79a7", "#7a2f5d"),
 }
-_MARKERS = {"lewm": "oDP", "pldm": "s^X", "dino_wm": "v<p", "": "*>h"}
+_MARKERS = {"lewm": "oDP", "pldm": "s^X", "dino_wm": "v<p"}
+_OTHERS = "*>hdH8"
+"""Markers of families with a colour of their own card, and of unknown ones, in turn."""
 _DASH = {
     "lewm": ((0, ()), (0, (1.2, 1.2)), (0, (6, 1.5, 1, 1.5))),
     "pldm": ((0, (4.5, 1.6)), (0, (2.2, 1.2)), (0, (8, 2))),
@@ -88,6 +90,7 @@ def looks_of(
         said = {name: name for name in said}
     looks: dict[str, Look] = {}
     used: dict[str, int] = {}
+    others = 0  # models of families that have no markers of their own
     for name in sorted(families, key=order):
         family = families[name]
         own = family in cards and cards[family].color
@@ -95,13 +98,20 @@ def looks_of(
         k = used.get(pool, 0)
         used[pool] = k + 1
         round_, lap = k // 3, k // 9
+        if pool in _MARKERS:
+            marker = _MARKERS[pool][(k + round_) % 3]
+            dash = _DASH[pool][(k + 2 * round_ + lap) % 3]
+        else:
+            marker = _OTHERS[others % len(_OTHERS)]
+            dash = _DASH[""][(others + others // len(_OTHERS)) % 3]
+            others += 1
         looks[name] = Look(
             name=name,
             label=said[name],
             family=family,
             color=_colors(pool, family, cards)[k % 3],
-            marker=_MARKERS.get(pool, _MARKERS[""])[(k + round_) % 3],
-            dash=_DASH.get(pool, _DASH[""])[(k + 2 * round_ + lap) % 3],
+            marker=marker,
+            dash=dash,
         )
     return looks
 

@@ -186,11 +186,16 @@ class WorldView:
     def setting(self, *path: str, default: Any) -> Any:
         """A setting of the suite as provenance recorded it, whatever it is nested in.
 
+        Where results of several calls were put together, that of the analysis whose section it is
+        comes first: the others' suites have the section too, with what they were not asked.
+
         Raises:
             UserError: results may be a stranger's, and hold something of another kind than
                 ``default``, where that is a number or a tuple.
         """
-        for record in self.provenance:
+        for record in sorted(
+            self.provenance, key=lambda one: one.settings.get("analysis") != path[0]
+        ):
             found = _search(record.settings, path)
             if found is not None:
                 wanted = _unlike(found, default)

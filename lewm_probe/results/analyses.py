@@ -18,6 +18,21 @@ from lewm_probe.results.cards import Card, Cards, joined
 
 
 @dataclass(frozen=True)
+class Option:
+    """A flag of a command, said without the schema of the settings, which takes long to import.
+
+    Attributes:
+        key: of the settings.
+        kind: what it takes, e.g. ``int`` or ``list[str]``.
+        help: as the settings' key is described.
+    """
+
+    key: str
+    kind: Any
+    help: str
+
+
+@dataclass(frozen=True)
 class Analysis:
     """One question put to frozen models; strings are "module:object", loaded when used.
 
@@ -29,7 +44,8 @@ class Analysis:
         report: a ``ReportPart``; without one its metrics are a plain table.
         measure: (checkpoint, context, recorder) → key → sample: what one checkpoint contributes.
         needs: sets of trajectories that it asks for by purpose, and ``simulator`` or ``goals``.
-        options: flag of the command → key of the settings.
+        options: flag of the command → key of the settings; or an ``Option``, whose help asks for no
+            import.
         measure_all: (checkpoints, context, recorder) → checkpoints and samples, instead of
             ``measure``, for an analysis that shows all of them the same in one sweep.
         finish: (checkpoints and samples, context, recorder): writes what compares them, instead of
@@ -51,7 +67,7 @@ class Analysis:
     report: str | None = None
     measure: str | None = None
     needs: frozenset[str] = frozenset()
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | Option] = field(default_factory=dict)
     measure_all: str | None = None
     finish: str | None = None
     samples: str | None = None
@@ -99,6 +115,8 @@ ANALYSES: Registry[Analysis] = Registry(
         "straightness": "lewm_probe.analyses.straightness:STRAIGHTNESS",
         "rollout": "lewm_probe.analyses.rollout:ROLLOUT",
         "geometry": "lewm_probe.analyses.geometry:GEOMETRY",
+        "map": "lewm_probe.analyses.map:MAP",
+        "decode": "lewm_probe.analyses.decode:DECODE",
     },
     what="analysis",
 )

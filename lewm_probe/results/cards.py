@@ -7,18 +7,19 @@ there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+LONGEST = 2000
+"""Characters of a text of a card: results may be untrusted, and a name is no book."""
 
-Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""One line: results may be untrusted, and a name is no book."""
+NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f]")
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True)
 class Card:
     """How readers see a name.
 
@@ -37,20 +38,33 @@ class Card:
         dose_question: of the verdict on doses.
         color: of a family, ``#rrggbb``.
         package: that brings it along and draws more of it; empty for what is built in.
+
+    Raises:
+        ValueError: a text that is no line, or no color.
     """
 
-    label: Text
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    """For results as they are read; a plain dataclass spares every command's start pydantic's."""
+
+    label: str
     order: int = 100
     expects: Literal["violation", "appearance", "action", ""] = ""
-    question: Text = ""
-    rule: Text = ""
+    question: str = ""
+    rule: str = ""
     over: Literal["copy_last", ""] = "copy_last"
     compared: bool = True
-    doses: Text = ""
-    dose_question: Text = ""
-    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
-    package: Text = ""
+    doses: str = ""
+    dose_question: str = ""
+    color: str | None = None
+    package: str = ""
     lasts: bool = False
+
+    def __post_init__(self) -> None:
+        for name, text in vars(self).items():
+            if isinstance(text, str) and (len(text) > LONGEST or NOT_IN_A_LINE.search(text)):
+                raise ValueError(f"{name} must be one line of at most {LONGEST} characters")
+        if self.color is not None and not COLOR.fullmatch(self.color):
+            raise ValueError(f"color must be #rrggbb, got {self.color!r}")
 
     def of(self, who: str = "") -> str:
         """The label with the body concerned, or without one.
@@ -68,9 +82,6 @@ Kind = Literal["family", "world", "condition", "analysis"]
 
 Cards = Mapping[Kind, Mapping[str, Card]]
 """Kind of thing → name → card, as results store them."""
-
-Name = Annotated[str, Field(max_length=200)]
-"""Of what a card is of."""
 
 MOST_CARDS = 1000
 """Of a kind in one result: a report has fewer conditions, and results may be untrusted."""

@@ -1,24 +1,31 @@
-"""Raw rows on disk: ``rows.parquet``, and ``rows-2.parquet``, … where a file would be large."""
+"""What would be a large file, in parts.
+
+Raw rows are ``rows.parquet``, ``rows-2.parquet``, …; metrics are in ``results.json``, and go on in
+``metrics-2.json``, ….
+"""
 
 from __future__ import annotations
 
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lewm_probe.core.errors import UserError
-from lewm_probe.core.files import atomic_path
+from lewm_probe.core.files import atomic_path, write_text
 
 FIRST = "rows.parquet"
 MOST_BYTES = 5_000_000
 """Of one file: many hosts of repositories and of attachments refuse larger ones, or hide them."""
 
-_LATER = re.compile(r"rows-([1-9][0-9]{0,3})\.parquet")
+_FRAME = 2000
+"""Bytes of a file of metrics that are no rows, at most: the names of its columns."""
+
+_LATER = re.compile(r"(?:rows|metrics)-([1-9][0-9]{0,3})\.(?:parquet|json)")
 
 
 def part_name(number: int) -> str:
@@ -40,9 +47,45 @@ def write_parts(rows: pd.DataFrame, folder: Path) -> None:
     for count, content in enumerate(_encoded(rows), 1):
         with atomic_path(folder / part_name(count)) as path:
             path.write_bytes(content)
-    for number, path in _later(folder):
-        if number > count:
-            path.unlink(missing_ok=True)
+    _take_away(folder, "rows-*.parquet", count)
+
+
+def metrics_name(number: int) -> str:
+    """The name of the file in which metrics go on, from 2 on.
+
+    >>> metrics_name(2)
+    'metrics-2.json'
+    """
+    return f"metrics-{number}.json"
+
+
+def split(lines: Iterable[str], head: int) -> list[list[str]]:
+    """Lines in their order, for files of at most ``MOST_BYTES``; the first holds ``head`` more.
+
+    >>> split(["a"], 0)
+    [['a']]
+    """
+    groups: list[list[str]] = [[]]
+    size = head + _FRAME
+    for line in lines:
+        length = len(line.encode()) + 2
+        if size + length > MOST_BYTES and groups[-1]:
+            groups.append([])
+            size = _FRAME
+        groups[-1].append(line)
+        size += length
+    return groups
+
+
+def write_metrics(texts: Sequence[str], folder: Path) -> None:
+    """Write what does not stand in ``results.json``; parts of an earlier result are taken away.
+
+    Raises:
+        UserError: the disk is full, or the folder may not be written.
+    """
+    for number, text in enumerate(texts, 2):
+        write_text(folder / metrics_name(number), text)
+    _take_away(folder, "metrics-*.json", 1 + len(texts))
 
 
 def find_parts(folder: Path) -> list[Path]:
@@ -51,7 +94,7 @@ def find_parts(folder: Path) -> list[Path]:
     Raises:
         UserError: one in between is missing.
     """
-    later = [(number, path) for number, path in _later(folder) if path.is_file()]
+    later = [(n, path) for n, path in _later(folder, "rows-*.parquet") if path.is_file()]
     first = folder / FIRST
     found = [(1, first)] if first.is_file() else []  # a pipe would be waited for
     found += later
@@ -64,8 +107,14 @@ def find_parts(folder: Path) -> list[Path]:
     return [path for _, path in found]
 
 
-def _later(folder: Path) -> list[tuple[int, Path]]:
-    matches = ((_LATER.fullmatch(path.name), path) for path in folder.glob("rows-*.parquet"))
+def _take_away(folder: Path, pattern: str, count: int) -> None:
+    for number, path in _later(folder, pattern):
+        if number > count:
+            path.unlink(missing_ok=True)
+
+
+def _later(folder: Path, pattern: str) -> list[tuple[int, Path]]:
+    matches = ((_LATER.fullmatch(path.name), path) for path in folder.glob(pattern))
     return sorted((int(m[1]), path) for m, path in matches if m)
 
 

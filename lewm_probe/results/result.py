@@ -1,9 +1,9 @@
 """The schema that analyses write and reports read.
 
 A result is one tidy list of metrics, the raw per-trajectory rows behind them, and provenance. On
-disk it is a folder with ``results.json``, ``rows.parquet`` (continued in ``rows-2.parquet``, …)
-and, where there are filmstrips, ``pictures/*.png``. Stored results of any checkpoints can be merged
-and compared later.
+disk it is a folder with ``results.json`` and ``rows.parquet`` (continued in ``metrics-2.json``, …
+and ``rows-2.parquet``, …) and, where there are filmstrips, ``pictures/*.png``. Stored results of
+any checkpoints can be merged and compared later.
 """
 
 from __future__ import annotations
@@ -30,10 +30,17 @@ from lewm_probe.core.files import (
     write_error,
     write_text,
 )
-from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, Name, joined, plain
+from lewm_probe.results.cards import MOST_CARDS, Card, Cards, Kind, joined, plain
 from lewm_probe.results.family import corrected
 from lewm_probe.results.identity import conflict
-from lewm_probe.results.parts import FIRST, find_parts, write_parts
+from lewm_probe.results.parts import (
+    FIRST,
+    find_parts,
+    metrics_name,
+    split,
+    write_metrics,
+    write_parts,
+)
 from lewm_probe.results.place import check_place
 from lewm_probe.results.schema import (
     ROW_COLUMNS,
@@ -44,7 +51,16 @@ from lewm_probe.results.schema import (
     Record,
 )
 from lewm_probe.results.table import as_records, as_table
-from lewm_probe.results.untrusted import MAX_JSON, check_depth, inside, read_clips, read_rows
+from lewm_probe.results.untrusted import (
+    MAX_FILES,
+    MAX_JSON,
+    check_depth,
+    inside,
+    read_clips,
+    read_rows,
+)
+
+_Name = Annotated[str, Field(max_length=200)]
 
 
 class _Stored(Record):
@@ -52,7 +68,7 @@ class _Stored(Record):
     provenance: list[Provenance]
     models: list[ModelEntry]
     metrics: list[Metric]
-    cards: dict[Kind, Annotated[dict[Name, Card], Field(max_length=MOST_CARDS)]] = Field(
+    cards: dict[Kind, Annotated[dict[_Name, Card], Field(max_length=MOST_CARDS)]] = Field(
         default_factory=dict
     )
 
@@ -102,7 +118,7 @@ class Result:
         }
 
     def save(self, folder: Path) -> None:
-        """Write ``results.json``, the parts of ``rows.parquet`` and ``pictures/`` into ``folder``.
+        """Write ``results.json``, ``rows.parquet``, their parts and ``pictures/`` into ``folder``.
 
         An earlier ``results.json`` is taken away first and the new one is written last: where it
         stands, the rest is whole and belongs to it, also where two commands write the same result.
@@ -130,9 +146,14 @@ class Result:
         text = json.dumps(head, indent=1, allow_nan=False)[:-2]
         compact = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
         columns = compact(stored["metrics"]["columns"])
-        lines = ",\n".join(map(compact, stored["metrics"]["rows"]))
-        table = f'{{\n  "columns": {columns},\n  "rows": [\n{lines}\n  ]\n }}'
-        write_text(folder / "results.json", f'{text},\n "metrics": {table}\n}}\n')
+        groups = split(map(compact, stored["metrics"]["rows"]), len(text.encode()))
+        first, *later = (
+            f'  "columns": {columns},\n  "rows": [\n' + ",\n".join(lines) + "\n  ]\n }\n"
+            for lines in groups
+        )
+        write_metrics([f"{{\n{table}" for table in later], folder)
+        files = f'{{\n  "files": {len(groups)},\n'
+        write_text(folder / "results.json", f'{text},\n "metrics": {files}{first}}}\n')
 
     @classmethod
     def load(cls, folder: Path) -> Result:
@@ -155,20 +176,11 @@ class Result:
                 f"{folder} holds no results.json. Give a folder that an analysis wrote with --out, "
                 "for example the one `lewm-probe voe` names at its end."
             )
-        inside(path, folder, MAX_JSON)
+        raw = _read(path, folder)
         try:
-            raw = json.loads(
-                path.read_text(encoding="utf-8"),
-                parse_constant=lambda word: _no_number(path, word),
-                parse_float=lambda digits: _decimal(path, digits),
-                parse_int=lambda digits: _whole(path, digits),
-            )
             version = raw["schema_version"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UserError(
-                f"{path} is not a whole results file ({type(error).__name__}). It was cut short or "
-                "is something else; run the analysis that wrote it again."
-            ) from error
+        except (KeyError, TypeError) as error:
+            raise _cut_short(path, error) from error
         if type(version) is not int or version < 1:
             raise UserError(
                 f"{path} says that its schema version is {str(version)[:40]!r}, and a whole number "
@@ -183,7 +195,7 @@ class Result:
             )
         try:
             if version >= 3:
-                raw = raw | {"metrics": as_records(raw.get("metrics"))}
+                raw = raw | {"metrics": _metrics(raw.get("metrics"), folder, version)}
             stored = _Stored.model_validate(raw)
         except ValueError as error:
             raise UserError(
@@ -237,6 +249,52 @@ def merge(results: Iterable[Result]) -> Result:
     cards = joined(*(r.cards for r in results))
     family = corrected(metrics.values())
     return Result(provenance, list(models.values()), family, table, images, cards)
+
+
+def _metrics(table: Any, folder: Path, version: int) -> list[dict[str, Any]]:
+    """All metrics of a result, those of further files after those of ``results.json``."""
+    files = 1
+    if version >= 4 and isinstance(table, Mapping):
+        files = table.get("files", 0)
+        if type(files) is not int or not 1 <= files <= MAX_FILES:
+            raise ValueError(f"metrics.files: a whole number from 1 to {MAX_FILES} was expected")
+        table = {key: value for key, value in table.items() if key != "files"}
+    records = as_records(table)
+    size = (folder / "results.json").stat().st_size
+    for number in range(2, files + 1):
+        path = folder / metrics_name(number)
+        if not path.is_file():
+            raise UserError(
+                f"{path} is missing, and results.json says that metrics are in {files} files. Get "
+                "the folder again from where it came, or run the analysis that wrote it again."
+            )
+        size += inside(path, folder, MAX_JSON - size).stat().st_size
+        try:
+            records += as_records(_read(path, folder))
+        except ValueError as error:
+            raise ValueError(f"{error} (of {path.name})") from error
+    return records
+
+
+def _read(path: Path, folder: Path) -> Any:
+    """A JSON file of a result folder."""
+    inside(path, folder, MAX_JSON)
+    try:
+        return json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_constant=lambda word: _no_number(path, word),
+            parse_float=lambda digits: _decimal(path, digits),
+            parse_int=lambda digits: _whole(path, digits),
+        )
+    except (ValueError, RecursionError) as error:
+        raise _cut_short(path, error) from error
+
+
+def _cut_short(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path} is not a whole results file ({type(error).__name__}). It was cut short or is "
+        "something else; run the analysis that wrote it again."
+    )
 
 
 def _plain(record: Record) -> dict[str, Any]:

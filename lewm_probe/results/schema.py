@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lewm_probe.core.config import LONGEST_TEXT, Count, Name, Seed, Whole
 
-SCHEMA_VERSION = 3
-"""3: metrics as a table; rows say window and dose. 2: with cards. Both earlier ones are read."""
+SCHEMA_VERSION = 4
+"""4: metrics say how many files hold them. 3: metrics as a table; rows say window and dose. 2: with
+cards. All earlier ones are read."""
 
 ROW_COLUMNS = {
     "model": "string",

@@ -1,6 +1,8 @@
 """Metrics as a table: the keys once, then a row a metric, as ``results.json`` holds them.
 
-With pandas: ``pd.DataFrame(stored["metrics"]["rows"], columns=stored["metrics"]["columns"])``.
+With pandas: ``pd.DataFrame(stored["metrics"]["rows"], columns=stored["metrics"]["columns"])``. Of
+many checkpoints the rows go on in ``metrics-2.json``, …, each ``{"columns": …, "rows": …}``;
+``stored["metrics"]["files"]`` says how many files there are in all.
 """
 
 from __future__ import annotations

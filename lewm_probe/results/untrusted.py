@@ -23,6 +23,8 @@ from lewm_probe.core.files import resolved
 MEBIBYTE = 2**20
 MAX_JSON = 128 * MEBIBYTE
 """Seven checkpoints of TwoRoom take 5 MiB."""
+MAX_FILES = 1000
+"""That hold the metrics of a result: those of 18 checkpoints of TwoRoom are in two."""
 MAX_DEPTH = 40
 """Levels of settings and configurations; suites have 5."""
 MAX_ROWS = 10_000_000

@@ -583,7 +583,7 @@ def test_a_report_s_page_obeys_nothing(hostile_report: Path) -> None:
     uncommented = re.sub(r"<!--.*?-->", "", text)  # matplotlib says in comments what it draws
     tags = re.sub(r">[^<]*<", "><", re.sub(r'aria-label="[^"]*"', "", uncommented))
     assert "javascript:" not in tags and "alert" not in tags
-    own = ("#", "tables/", "figures/", "data:image/png;base64,")
+    own = ("#", "tables/", "figures/", "data:image/webp;base64,")
     assert all(to.startswith(own) for to in re.findall(r'href="([^"]*)"', text))
 
 

@@ -14,7 +14,7 @@ from tests.recompute.numbers import Answer
 from tests.recompute.stored import Metric, Stored, Who, keys_of
 from tests.recompute.surprise import Surprise
 
-DIFFERENCES = ("auroc_difference", "mse", "cosine")
+DIFFERENCES = ("auroc_difference", "mse", "cosine", "psnr", "ssim")
 """Metrics that say with ``versus`` another name how two differ."""
 
 
@@ -48,8 +48,12 @@ class Methods:
 
     def _means(self, m: Metric, sides: list[list[Who]]) -> tuple[list, list, int]:
         keys: dict[str, Any] = keys_of(m, "analysis", "metric", "subject", "features", "method")
-        keys |= keys_of(m, "stride")
-        series = [[self.stored.series(who, **keys) for who in side] for side in sides]
+        keys |= keys_of(m, "stride", "horizon")
+        # Of an analysis that was asked of some training seeds alone, these.
+        series = [
+            [s for who in side if (s := self.stored.series(who, **keys)) is not None]
+            for side in sides
+        ]
         everyone = set.intersection(*(set(s.dropna().index) for side in series for s in side))
         ids = sorted(everyone)
         moves = [[s.loc[ids].to_numpy() for s in side] for side in series]

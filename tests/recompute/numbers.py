@@ -245,3 +245,24 @@ def pooled_se(sides: Sequence[Sequence[float]], variance: float) -> tuple[float,
 
 Source = Callable[[dict], "Answer | None"]
 """A metric → what rows say it is; None where they do not."""
+
+
+def neighbourhoods(true: np.ndarray, view: np.ndarray, k: int) -> dict[str, float]:
+    """Trustworthiness and share of kept neighbours of a view of places, (N, 2) both.
+
+    Venna and Kaski's (2001). On a grid many places are as near: each takes the best of their ranks.
+    """
+    n = len(true)
+    between = [np.hypot(*(p[:, None] - p[None]).transpose(2, 0, 1)) for p in (true, view)]
+    kept, intruded = 0, 0
+    for i in range(n):
+        others = np.arange(n) != i
+        apart, drawn = between[0][i][others], between[1][i][others]
+        nearest = np.argsort(drawn, kind="stable")[:k]
+        ranks = np.array([1 + np.sum(apart < apart[j] * (1 - 1e-5)) for j in nearest])
+        kept += int((ranks <= k).sum())
+        intruded += int(np.maximum(ranks - k, 0).sum())
+    return {
+        "neighbourhood_overlap": kept / (k * n),
+        "trustworthiness": 1 - 2 * intruded / (n * k * (2 * n - 3 * k - 1)),
+    }

@@ -127,6 +127,8 @@ class Readouts:
             "straightness": self._straightness,
             "rollout": self._rollout,
             "geometry": self._geometry,
+            "decode": self._decode,
+            "map": self._map,
         }[m["analysis"]](m)
 
     def _series(self, analysis: str, metric: str, **keys: Any) -> np.ndarray | None:
@@ -232,8 +234,7 @@ class Readouts:
         pseudo = self._series(analysis, f"reciprocal_{m['metric']}", features="z")
         if pseudo is None:
             return None
-        width = self.stored.config(self.who)["latent_width"]
-        return numbers.reciprocal(pseudo, width, self.confidence)
+        return numbers.reciprocal(pseudo, self.stored.width(self.who), self.confidence)
 
     def _rollout(self, m: Metric) -> Answer | None:
         name, k = m["metric"], m["horizon"]
@@ -247,6 +248,36 @@ class Readouts:
             assert copied is not None
             return Answer(float(values.mean() / copied.mean()), n=len(values))
         return self._score("rollout", keys_of(m, *WHAT, "horizon"), name)
+
+    def _decode(self, m: Metric) -> Answer | None:
+        name, keys = m["metric"], keys_of(m, *WHAT, "horizon")
+        if name == "r2":
+            return self._score("decode", keys, name)
+        values = self._series("decode", name, **keys)
+        return None if values is None else numbers.student(values, self.confidence)
+
+    def _map(self, m: Metric) -> Answer | None:
+        """Views alone: rows hold where places lie in them."""
+        points = [self._points(m["subject"], "place", None)]
+        points.append(self._points(m["subject"], m["method"], m.get("control")))
+        if points[0] is None or points[1] is None:
+            return None
+        k = self.stored.suite(self.who.world)["map"]["neighbours"]
+        found = numbers.neighbourhoods(points[0], points[1], k)
+        return Answer(found[m["metric"]], n=len(points[0]))
+
+    def _points(self, subject: str, metric: str, control: str | None) -> np.ndarray | None:
+        """(N, 2), by the number of the place."""
+        features = None if control == "pixel_space" or metric == "place" else "z"
+        axes = ("x", "y") if metric == "place" else ("1", "2")
+        found = []
+        for axis in axes:
+            keys = {"subject": subject, "features": features, "control": control, "axis": axis}
+            part = self.stored.part(self.who, analysis="map", metric=metric, **keys)
+            if part is None:
+                return None
+            found.append(part.sort_values("frame")["value"].to_numpy(np.float64))
+        return np.stack(found, axis=1)
 
     def _geometry(self, m: Metric) -> Answer | None:
         name = m["metric"]

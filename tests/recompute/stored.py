@@ -33,6 +33,14 @@ def version(folder: Path) -> int:
     return int(json.loads((folder / "results.json").read_text())["schema_version"])
 
 
+def further(folder: Path, files: int) -> list[dict[str, Any]]:
+    """The tables in which metrics go on."""
+    return [
+        json.loads((folder / f"metrics-{number}.json").read_text())
+        for number in range(2, files + 1)
+    ]
+
+
 class Stored:
     """``results.json`` and the rows beside it."""
 
@@ -40,11 +48,11 @@ class Stored:
         raw = json.loads((folder / "results.json").read_text())
         self.version = raw["schema_version"]
         self.provenance, self.models = raw["provenance"], raw["models"]
-        table = raw["metrics"]
         self.metrics: list[Metric] = []
         if self.version >= 3:
-            for row in table["rows"]:
-                self.metrics.append(dict(zip(table["columns"], row, strict=True)))
+            for table in (raw["metrics"], *further(folder, raw["metrics"].get("files", 1))):
+                for row in table["rows"]:
+                    self.metrics.append(dict(zip(table["columns"], row, strict=True)))
         parts = sorted(folder.glob("rows*.parquet"), key=lambda p: int(p.stem[5:] or 1))
         self.rows = pd.concat(map(pd.read_parquet, parts), ignore_index=True)
         # Numbers in the order of the ids: text is slow to sort and to look up.
@@ -64,6 +72,20 @@ class Stored:
             if (entry["name"], entry.get("train_seed")) == (who.model, who.train_seed)
             and entry.get("step") == who.step
         )
+
+    def width(self, who: Who) -> int:
+        """D: of how many axes the variance was measured, or else as the model says."""
+        keys = {"analysis": "geometry", "metric": "dimension_variance", "features": "z"}
+        measured = len(self.stacked(who, "axis", **keys))
+        return measured or int(self.config(who)["latent_width"])
+
+    def predicted_width(self, who: Who) -> int:
+        """Of what is predicted: z, or all tokens of a frame one after the other."""
+        config = self.config(who)
+        if "latent_width" in config:
+            return int(config["latent_width"])
+        shape = config["encoder"]["shape"]
+        return int((shape["image_size"] // shape["patch_size"]) ** 2 * shape["width"])
 
     def last_step(self, world: str, model: str, train_seed: int | None) -> int | None:
         """The step of a model's weights: the largest, or none said."""

@@ -260,7 +260,7 @@ class Surprise:
 
     def _chance(self, m: Metric) -> Answer:
         """Over 2 tr Cov z / D, of the clean disjoint latents: that trace has no rows."""
-        width = self.stored.config(self.who)["latent_width"]
+        width = self.stored.predicted_width(self.who)
         values = self._at(m["subject"], 0) / (2 * self._trace / width)
         return numbers.student(values, self.confidence)
 

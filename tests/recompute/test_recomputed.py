@@ -22,7 +22,8 @@ from tests.recompute.readouts import Readouts
 from tests.recompute.stored import Metric, Stored, Who, version
 from tests.recompute.surprise import Surprise
 
-REPORTS = sorted(p.parent for p in (Path(__file__).parents[2] / "reports").glob("*/results.json"))
+REPORTS = Path(__file__).parents[2] / "reports"
+PUBLISHED = sorted(path.parent for path in REPORTS.rglob("results.json"))
 
 EXEMPT: dict[str, Callable[[Metric, Stored], bool]] = {
     "a curve over training, on few trajectories": lambda m, s: earlier(m, s),
@@ -41,6 +42,12 @@ EXEMPT: dict[str, Callable[[Metric, Stored], bool]] = {
     "probes on request, which have no rows": lambda m, s: (
         m["analysis"] == "probe"
         and any(m.get(k) is not None for k in ("window", "horizon", "dose"))
+    ),
+    "neighbours in whole latents and images, which rows do not hold, and by chance": lambda m, s: (
+        m["analysis"] == "map" and (m.get("method") is None or m["metric"] == "pca_variance_share")
+    ),
+    "differences of R² of drawn pictures": lambda m, s: (
+        m["analysis"] == "decode" and m["metric"] == "r2" and m.get("versus") is not None
     ),
     "differences to another result": lambda m, s: m["metric"].endswith(
         ("_difference_paired", "_difference_unpaired", "_difference_stored")
@@ -204,7 +211,7 @@ def test_a_number_that_does_not_follow_from_rows_is_told(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", REPORTS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: str(folder.relative_to(REPORTS)))
 def test_a_published_report(folder: Path) -> None:
     if version(folder) < 3:
         pytest.skip("published before rows held everything")

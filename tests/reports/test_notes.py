@@ -51,6 +51,21 @@ def test_what_pairs_of_models_can_carry_is_told_once() -> None:
     ]
 
 
+def test_all_pairs_of_models_are_told_by_the_models() -> None:
+    says = "methods are compared by a t-test. The other test cannot go below p = 0.3."
+    sides = [f"{name} (3 training seeds)" for name in "abc"]
+    pairs = [f"{sides[i]} against {sides[k]}" for i, k in ((0, 1), (0, 2), (1, 2))]
+    notes = [f"{pair}: {says}" for pair in pairs]
+    assert folded(notes) == [
+        f"M{says[1:-1]}: each pair of {sides[0]}, {sides[1]} and {sides[2]}.",
+    ]
+    assert folded(notes[:2]) == [f"M{says[1:-1]}: {pairs[0]}; {pairs[1]}."]
+    assert folded(notes[:1]) == notes[:1]
+    three = [f"{name}: 1 of 9 cases were left out." for name in ("blur", "frozen_a", "frozen_b")]
+    (told,) = folded(three)
+    assert told == "Cases were left out: blur 1 of 9; frozen a 1 of 9; frozen b 1 of 9."
+
+
 def test_nothing_to_warn_of() -> None:
     assert folded([]) == []
 

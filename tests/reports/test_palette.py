@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lewm_probe.models.family import FAMILIES
 from lewm_probe.reports.palette import looks_of, palette
 
 families = st.sampled_from(["lewm", "pldm", "dino_wm", "mine", "yours"])
@@ -28,6 +29,14 @@ def test_family_decides_colour_and_variants_stay_apart() -> None:
 def test_names_of_one_family_keep_apart_beyond_three() -> None:
     looks = looks_of([(f"lewm{'-x' * k}", "lewm") for k in range(27)])
     assert len({(look.color, look.marker, look.dash) for look in looks.values()}) == 27
+
+
+def test_families_with_colours_of_their_own_keep_apart_in_black_and_white() -> None:
+    names = ("sub_jepa", "straightened", "dino_wm-ssl", "dino_wm-random")
+    cards = {name: FAMILIES.get(name).card for name in names}
+    looks = looks_of([*zip(names, names, strict=True), ("lewm", "lewm")], cards).values()
+    assert len({look.marker for look in looks}) == 5
+    assert len({look.color for look in looks}) == 5
 
 
 def test_palette_has_no_colour_twice() -> None:

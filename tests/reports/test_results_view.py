@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lewm_probe.reports.results_view import ANY, WorldView, views
 from lewm_probe.results.result import Result, merge
-from lewm_probe.results.schema import Metric
+from lewm_probe.results.schema import Metric, Provenance
 
 
 def metric(value: float | None, **keys: object) -> Metric:
@@ -93,3 +93,19 @@ def test_conditions_go_by_what_they_violate_and_the_suite_may_say_so(
     assert view.kind("strange") == "teleport"
     assert view.kind("brightness") == "brightness"
     assert view.setting("voe", "nothing", default=3) == 3
+
+
+def test_a_setting_is_that_of_the_call_that_asked_its_analysis() -> None:
+    """Other calls' suites have the section too, with its defaults."""
+    calls = [
+        Provenance(
+            command=name,
+            version="",
+            settings={"analysis": name, "suite": {"world": "w", "decode": {"steps": steps}}},
+        )
+        for name, steps in (("map", 600), ("decode", 300))
+    ]
+    view = views(Result(calls, [], [metric(1)]))[0]
+    assert view.setting("decode", "steps", default=1) == 300
+    assert view.setting("suite", "world", default="") == "w"
+    assert view.setting("decode", "width", default=64) == 64

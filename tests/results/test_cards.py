@@ -25,7 +25,7 @@ def stored(folder: Path, **cards: dict[str, Card]) -> dict[str, object]:
 
 def test_cards_are_stored_with_what_differs_from_defaults(tmp_path: Path) -> None:
     raw = stored(tmp_path, condition={"gravity_flip": FLIP}, family={"mine": Card("Mine")})
-    assert raw["schema_version"] == 3
+    assert raw["schema_version"] == 4
     assert raw["cards"] == {
         "condition": {
             "gravity_flip": {
@@ -64,11 +64,20 @@ def test_a_later_card_replaces_one_of_the_same_name() -> None:
 @pytest.mark.parametrize(
     ("cards", "where"),
     [
-        ({"condition": {"x": {"label": "a" * 3000}}}, "cards.condition.x.label"),
-        ({"condition": {"x": {"label": "a\n# b"}}}, "cards.condition.x.label"),
+        (
+            {"condition": {"x": {"label": "a" * 3000}}},
+            "cards.condition.x: Value error, label must be one line of at most 2000 characters",
+        ),
+        (
+            {"condition": {"x": {"label": "a\n# b"}}},
+            "cards.condition.x: Value error, label must be one line of at most 2000 characters",
+        ),
         ({"condition": {"x" * 201: {"label": "a"}}}, "cards.condition."),
         ({"condition": {"x": {"label": "a", "mine": 1}}}, "cards.condition.x.mine"),
-        ({"family": {"x": {"label": "a", "color": "red;}"}}}, "cards.family.x.color"),
+        (
+            {"family": {"x": {"label": "a", "color": "red;}"}}},
+            "cards.family.x: Value error, color must be #rrggbb, got 'red;}'",
+        ),
         ({"nothing": {"x": {"label": "a"}}}, "cards.nothing"),
         ({"world": {f"w{i}": {"label": "a"} for i in range(MOST_CARDS + 1)}}, "cards.world"),
     ],
@@ -83,7 +92,7 @@ def test_cards_that_are_none_are_refused(tmp_path: Path, cards: object, where: s
 
 def test_analyses_come_in_the_order_of_their_cards() -> None:
     names = [analysis.name for analysis in in_order()]
-    assert names == ["probe", "voe", "straightness", "rollout", "geometry"]
+    assert names == ["probe", "voe", "straightness", "rollout", "geometry", "map", "decode"]
     assert set(names) == set(ANALYSES.names())
     assert set(known_cards()) == {"analysis", "condition"}
 

@@ -179,14 +179,14 @@ def test_a_schema_that_is_none(tmp_path: Path, version: str) -> None:
     reported = {"0": "0", "true": "True", '"1"': "1", "null": "None"}[version]
     assert broken(tmp_path, f'{{"schema_version": {version}}}') == (
         f"{tmp_path / 'results.json'} says that its schema version is '{reported}', and a whole "
-        "number from 1 to 3 was expected. It is damaged or of another program; run the analysis "
+        "number from 1 to 4 was expected. It is damaged or of another program; run the analysis "
         "that wrote it again."
     )
 
 
 def test_a_newer_schema(tmp_path: Path) -> None:
-    assert broken(tmp_path, '{"schema_version": 4, "anything": 1}') == (
-        f"{tmp_path / 'results.json'} has schema version 4; this lewm-probe reads up to version 3. "
+    assert broken(tmp_path, '{"schema_version": 5, "anything": 1}') == (
+        f"{tmp_path / 'results.json'} has schema version 5; this lewm-probe reads up to version 4. "
         "Upgrade lewm-probe, or run the analysis again with this version."
     )
 
@@ -208,6 +208,9 @@ def test_a_newer_schema(tmp_path: Path) -> None:
         ({"rows": [["m"]]}, "metrics.rows.0: a list of 8 values was expected"),
         ({"columns": ["model"], "rows": [["m"]]}, "metrics.rows.0.family: Field required"),
         ({"more": []}, "metrics: a table of 'columns' and 'rows' was expected"),
+        ({"files": True}, "metrics.files: a whole number from 1 to 1000 was expected"),
+        ({"files": 0}, "metrics.files: a whole number from 1 to 1000 was expected"),
+        ({"files": 1001}, "metrics.files: a whole number from 1 to 1000 was expected"),
     ],
 )
 def test_another_schema(tmp_path: Path, change: dict[str, Any], fault: str) -> None:
@@ -237,6 +240,97 @@ def test_earlier_schemas_are_read(tmp_path: Path, version: int) -> None:
         f"{tmp_path / 'results.json'} does not fit the results schema at metrics.0.surprise: "
         "Extra inputs are not permitted. Run the analysis that wrote it again."
     )
+
+
+def test_the_schema_before_files_is_read(tmp_path: Path) -> None:
+    saved = result(metric())
+    saved.save(tmp_path)
+    raw = json.loads((tmp_path / "results.json").read_text()) | {"schema_version": 3}
+    del raw["metrics"]["files"]
+    (tmp_path / "results.json").write_text(json.dumps(raw))
+    assert Result.load(tmp_path).metrics == saved.metrics
+
+
+MANY = [metric(subject=f"ä{k}", value=float(k)) for k in range(400)]
+
+
+def in_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """A result whose metrics take several files."""
+    monkeypatch.setattr(parts, "MOST_BYTES", 9000)
+    result(*MANY).save(folder)
+    return sorted(folder.glob("metrics-*.json"))
+
+
+def test_many_metrics_go_on_in_further_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = in_files(tmp_path, monkeypatch)
+    stored = json.loads((tmp_path / "results.json").read_text())["metrics"]
+    assert stored["files"] == 1 + len(further) > 2
+    assert max(p.stat().st_size for p in [*further, tmp_path / "results.json"]) <= 9000
+    table = [json.loads(path.read_text()) for path in further]
+    rows = sum((part["rows"] for part in [stored, *table]), start=[])
+    assert {tuple(part["columns"]) for part in table} == {tuple(stored["columns"])}
+    place = stored["columns"].index("subject")
+    assert [row[place] for row in rows] == [m.subject for m in MANY]
+    assert Result.load(tmp_path).metrics == tuple(MANY)
+    monkeypatch.undo()
+    result(*MANY).save(tmp_path)
+    assert not list(tmp_path.glob("metrics-*"))
+
+
+@pytest.mark.parametrize("place", ["nothing", "pipe"])
+def test_a_file_of_metrics_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    further = in_files(tmp_path, monkeypatch)
+    further[0].unlink()
+    if place == "pipe":
+        os.mkfifo(further[0])  # would be waited for
+    with pytest.raises(UserError) as caught:
+        Result.load(tmp_path)
+    assert str(caught.value) == (
+        f"{further[0]} is missing, and results.json says that metrics are in {1 + len(further)} "
+        "files. Get the folder again from where it came, or run the analysis that wrote it again."
+    )
+
+
+def test_a_file_of_metrics_that_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    further = in_files(tmp_path, monkeypatch)
+    whole = further[0].read_text()
+    further[0].write_text(whole[:300])
+    with pytest.raises(UserError) as caught:
+        Result.load(tmp_path)
+    assert str(caught.value) == (
+        f"{further[0]} is not a whole results file (JSONDecodeError). It was cut short or is "
+        "something else; run the analysis that wrote it again."
+    )
+    further[0].write_text('{"columns": []}')
+    with pytest.raises(UserError) as caught:
+        Result.load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'results.json'} does not fit the results schema at metrics: a table of "
+        "'columns' and 'rows' was expected (of metrics-2.json). Run the analysis that wrote it "
+        "again."
+    )
+    further[0].write_text(whole.replace('"lewm"', "NaN", 1))
+    with pytest.raises(UserError, match="holds NaN, which is no number"):
+        Result.load(tmp_path)
+    outside = tmp_path.parent / "outside.json"
+    further[0].rename(outside)
+    further[0].symlink_to(outside)
+    with pytest.raises(UserError, match="is a link that leaves its folder"):
+        Result.load(tmp_path)
+
+
+def test_files_of_metrics_are_bounded_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = in_files(tmp_path, monkeypatch)
+    monkeypatch.setattr("lewm_probe.results.result.MAX_JSON", 20_000)
+    with pytest.raises(UserError) as caught:
+        Result.load(tmp_path)
+    assert str(caught.value).startswith(f"{further[1]} has 0 MiB; such a file of a result has at")
 
 
 def test_the_table_of_metrics_is_read_by_pandas_alone(tmp_path: Path) -> None:

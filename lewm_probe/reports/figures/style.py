@@ -7,7 +7,6 @@ a two-column paper (and a phone). No pyplot state is touched.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,7 +26,7 @@ from lewm_probe.core.files import atomic_path, safe_name
 from lewm_probe.reports.figures.literal import literal
 from lewm_probe.reports.figures.names import FONT, LETTER, LONGEST, mend
 from lewm_probe.reports.means import Mean
-from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER, Look, palette
+from lewm_probe.reports.palette import FAINT, INK, MUTED, PAPER, Look
 
 FULL, COLUMN = 6.9, 3.3
 """Widths in inches: two columns and one column of the usual paper."""
@@ -84,7 +83,7 @@ class Plot:
         name: file name without ending.
         title: heading, a few words.
         caption: what is drawn, with n and what the intervals are.
-        draw: width in inches → figure, drawn inside ``styled``.
+        draw: width in inches → figure, drawn inside ``render``.
         column: whether it is also drawn a column wide.
         themed: whether its colours may follow a page's dark scheme (images may not).
     """
@@ -152,45 +151,6 @@ def _save(figure: Figure, path: Path, suffix: str) -> None:
         figure.savefig(path, format="pdf", metadata=metadata)
     else:
         figure.savefig(path, format="png", dpi=PNG_DPI, metadata={"Software": None})
-
-
-_HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
-_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
-_ID = re.compile(r'\s+\bid="([^"]*)"')
-_USE = re.compile(r'(xlink:href="#|url\(#)')
-
-
-def inline(svg: str, key: str, label: str, *, themed: bool) -> str:
-    """An SVG to stand inside a page: ids made unique by ``key``, sized by the page, described.
-
-    ``themed`` turns the style's colours into CSS variables, so that the page's dark scheme can
-    turn them.
-    """
-    text = _METADATA.sub("", _HEAD.sub("", svg, count=1))
-    text = _USE.sub(rf"\g<1>{key}-", text)
-    seen: set[str] = set()
-
-    def once(found: re.Match[str]) -> str:
-        """Equal images get equal ids from matplotlib; a page may hold each id once."""
-        name = found.group(1)
-        if name in seen:
-            return ""
-        seen.add(name)
-        return f' id="{key}-{name}"'
-
-    text = _ID.sub(once, text)
-    text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
-    if themed:
-        for name, color in theme_colors().items():
-            text = text.replace(f": {color}", f": var(--{name}, {color})")
-    described = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{described}" ', 1).strip()
-
-
-def theme_colors() -> dict[str, str]:
-    """CSS variable → colour, of everything that the dark scheme turns."""
-    named = {"ink": INK, "muted": MUTED, "faint": FAINT, "paper": PAPER}
-    return named | {f"c{color[1:]}": color for color in palette()}
 
 
 def grid(

@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from lewm_probe.core.escaping import terminal
 from lewm_probe.reports import labels
-from lewm_probe.reports.figures.style import inline, theme_colors
+from lewm_probe.reports.figures.inline import Inlined, theme_colors
+from lewm_probe.reports.figures.style import Drawn
 from lewm_probe.reports.page.sections import Content, Figures
 from lewm_probe.reports.palette import Look, palette
 from lewm_probe.reports.tables.table import Row, Table
@@ -32,8 +33,10 @@ def html(content: Content, figures: Figures, looks: dict[str, Look]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    inlined = Inlined()
+    drawn = {name: _figure(inlined, figure) for name, figure in figures.items()}
     environment.globals |= {
-        "figure": lambda name: _figure(figures, name),
+        "figure": drawn.__getitem__,
         "groups": _groups,
         "reach": reach,
         "chips": CHIPS,
@@ -41,9 +44,11 @@ def html(content: Content, figures: Figures, looks: dict[str, Look]) -> str:
         "sentence": labels.sentence,
         "mark": MARK,
     }
-    css = Markup(_HERE.joinpath("report.css").read_text(encoding="utf-8"))
+    css = _HERE.joinpath("report.css").read_text(encoding="utf-8") + inlined.css()
     page = environment.get_template("template.html.j2")
-    return page.render(content=content, css=css, light=_light(), dark=_dark()) + "\n"
+    shared = Markup(inlined.definitions())
+    colors = {"light": theme_colors(), "dark": _dark()}
+    return page.render(content=content, css=Markup(css), shared=shared, **colors) + "\n"
 
 
 def _shown(value: object) -> object:
@@ -51,11 +56,10 @@ def _shown(value: object) -> object:
     return terminal(value) if type(value) is str else value
 
 
-def _figure(figures: Figures, name: str) -> dict[str, Markup]:
-    drawn = figures[name]
+def _figure(inlined: Inlined, drawn: Drawn) -> dict[str, Markup]:
     label = f"{drawn.plot.title}. {drawn.plot.caption}"
     return {
-        width: Markup(inline(svg, f"{name}-{width}", label, themed=drawn.plot.themed))
+        width: Markup(inlined.add(svg, label, themed=drawn.plot.themed))
         for width, svg in drawn.svg.items()
     }
 
@@ -76,10 +80,6 @@ def reach(table: Table) -> str:
         title = max(map(len, column.title.split(" ")))
         wide += max(6, title, *cells) + 2
     return "beyond-phone beyond-page" if wide > PAGE else "beyond-phone" if wide > PHONE else ""
-
-
-def _light() -> dict[str, str]:
-    return theme_colors()
 
 
 def _dark() -> dict[str, str]:

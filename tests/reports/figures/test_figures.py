@@ -143,6 +143,14 @@ def test_clips_of_another_world_are_not_shown(make: Callable[..., Result]) -> No
     assert strips(views(mixed)[0]) == {}
 
 
+def test_pictures_that_were_drawn_are_no_filmstrip(make: Callable[..., Result]) -> None:
+    made = make(models=(("lewm", "lewm", (0,)),), analyses=("voe",))
+    strip = next(iter(made.images.values()))
+    images = {**made.images, "decode-two-room-frames-lewm-0-x-0": strip}
+    mixed = Result(made.provenance, made.models, made.metrics, None, images)
+    assert strips(views(mixed)[0]).keys() == strips(views(made)[0]).keys() != set()
+
+
 def test_scatter_pairs_by_trajectory_frame_and_axis(result: Result) -> None:
     rows = result.rows[(result.rows["analysis"] == "probe")]
     shuffled = rows.sample(frac=1, random_state=1)

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from lewm_probe.analyses.rollout.report.figure import rollout_plot
-from lewm_probe.reports.figures.style import inline, render, theme_colors, thousands
+from lewm_probe.reports.figures.style import render, thousands
 from lewm_probe.reports.results_view import views
 from lewm_probe.results.result import Result
 
@@ -39,25 +38,6 @@ def test_files_carry_no_date_and_no_program(drawn: tuple[Path, Path]) -> None:
         data = path.read_bytes()
         for word in (b"CreationDate", b"matplotlib.org", b"dc:date", b"Matplotlib"):
             assert word not in data, (path.name, word)
-
-
-def test_inlined_figures_have_ids_of_their_own_and_follow_the_theme(
-    drawn: tuple[Path, Path],
-) -> None:
-    svg = (drawn[0] / "two-room-rollout.svg").read_text(encoding="utf-8")
-    text = inline(svg, "key", 'A "title" & <more>', themed=True)
-    assert text.startswith('<svg role="img" aria-label="A &quot;title&quot; &amp; &lt;more>"')
-    ids = re.findall(r'\bid="([^"]+)"', text)
-    used = re.findall(r'(?:href="#|url\(#)([^")]+)', text)
-    assert all(name.startswith("key-") for name in [*ids, *used])
-    assert set(used) <= set(ids)
-    assert "var(--c0072b2, #0072b2)" in text
-    assert "var(--ink, #1c1e21)" in text
-    for color in theme_colors().values():
-        assert f": {color}" not in text
-    plain = inline(svg, "key", "A", themed=False)
-    assert "var(" not in plain
-    assert 'width="' not in plain.split(">")[0]
 
 
 def test_steps_are_written_short() -> None:
