@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 WORKERS ?= 2
 
-.PHONY: help demo test lint format types freeze freeze-check calibrate torture bench environment clean
+.PHONY: help demo test test-slow lint format types freeze freeze-check calibrate torture bench environment clean
 help:
 	@echo "make demo    train both models small, audit them, write the report ($(DEMO))"
-	@echo "make test    all tests"
+	@echo "make test    all tests but a few minutes of them, which are make test-slow"
 	@echo "make lint    formatter and linter     make format   format and mend"
 	@echo "make types   type checker             make clean    remove the virtual environment"
 	@echo "make freeze  write all numbers of this tree, or of COMMIT=…, to compare with later"
@@ -25,6 +25,10 @@ demo: $(VENV)/.installed
 # One thread a worker: the workers share the cores already.
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Every number of the published reports out of its rows, and more ways to be stopped.
+test-slow: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff format --check .

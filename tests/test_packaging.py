@@ -14,7 +14,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from lewm_probe import __version__
-from lewm_probe.core.resources import recipe_names, suite_names
+from lewm_probe.core.resources import recipe_names, suite_names, sweep_names
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -45,6 +45,7 @@ def test_the_wheel_carries_recipes_suites_and_package_data(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     wanted = {f"lewm_probe/_recipes/{name}.yaml" for name in recipe_names()}
+    wanted |= {f"lewm_probe/_recipes/sweeps/{name}.yaml" for name in sweep_names()}
     wanted |= {f"lewm_probe/_suites/{name}.yaml" for name in suite_names()}
     wanted |= {
         path.relative_to(REPOSITORY).as_posix()
@@ -61,7 +62,7 @@ def test_an_installed_wheel_finds_its_recipes_and_suites(wheel: Path, tmp_path: 
     code = (
         "import lewm_probe, lewm_probe.core.resources as r;"
         "print(lewm_probe.__file__); print(*r.recipe_names()); print(*r.suite_names());"
-        "print(r.find_recipe('training/two-room/lewm.yaml'))"
+        "print(r.find_recipe('training/two-room/lewm.yaml')); print(*r.sweep_names())"
     )
     reported = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r}); {code}"],
@@ -75,6 +76,7 @@ def test_an_installed_wheel_finds_its_recipes_and_suites(wheel: Path, tmp_path: 
         " ".join(recipe_names()),
         " ".join(suite_names()),
         str(site / "lewm_probe" / "_recipes" / "two-room" / "lewm.yaml"),
+        " ".join(sweep_names()),
     ]
 
 
@@ -117,18 +119,14 @@ def test_constraints_pin_every_dependency_exactly() -> None:
 
 def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = requirement_names(
-        [
-            *project["dependencies"],
-            *project["optional-dependencies"]["tensorboard"],
-            *project["optional-dependencies"]["lance"],
-            *project["optional-dependencies"]["cluster"],
-        ]
-    )
+    extras = project["optional-dependencies"]
+    asked = [one for name, extra in extras.items() if name != "dev" for one in extra]
+    declared = requirement_names([*project["dependencies"], *asked])
     called = {
         "PIL": "pillow",
         "cv2": "opencv-python",
         "lance": "pylance",
+        "skimage": "scikit-image",
         "sklearn": "scikit-learn",
         "yaml": "pyyaml",
     }

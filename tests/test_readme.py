@@ -36,13 +36,33 @@ TINY_MODEL = (
     "optimizer.epochs=1",
     "optimizer.steps_per_epoch=4",
 )
+TINY_RUN = TINY_MODEL[-3:]
+TINY_VIT = ("width=8", "layers=1", "heads=1", "mlp_width=8", "patch_size=8", "image_size=16")
+TINY = {
+    "masked_patches": ("model.image_size=16", *(f"model.shape.{size}" for size in TINY_VIT)),
+    "dino_wm-ssl": (
+        "model.image_size=16",
+        "model.encoder_size=16",
+        *(f"model.encoder.shape.{size}" for size in TINY_VIT),
+    ),
+}
+"""Sizes of the recipes that are not LeWM's, by what their names begin with."""
+
 SMALLER = {
     "data": ["--episodes", "8", "--size", "16", "--workers", "1"],
-    "train": [word for item in TINY_MODEL for word in ("--set", item)],
     "voe": ["--suite", "tiny.yaml", "--no-curve"],
     "audit": ["--suite", "tiny.yaml", "--no-curve"],
 }
 """What is added to a command of README so that it takes a second instead of minutes."""
+
+
+def smaller(words: list[str]) -> list[str]:
+    """What is added to a command, for its recipe where it has one."""
+    if words[0] != "train":
+        return SMALLER.get(words[0], [])
+    name = words[1].partition("/")[2]
+    own = next((TINY[start] + TINY_RUN for start in TINY if name.startswith(start)), TINY_MODEL)
+    return [word for item in own for word in ("--set", item)]
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -113,7 +133,7 @@ def test_every_command_and_the_python_run(tmp_path: Path, monkeypatch: pytest.Mo
         # One report is drawn whole.
         drawn_already = Path("runs/audit/report.html").is_file()
         with blank_figures() if drawn_already else nullcontext():
-            answer = CliRunner().invoke(app, [*words, *SMALLER.get(words[0], [])])
+            answer = CliRunner().invoke(app, [*words, *smaller(words)])
         assert answer.exit_code == 0, f"{words}: {answer.stderr}"
         for line in answer.stdout.splitlines():
             if line.startswith("Wrote "):

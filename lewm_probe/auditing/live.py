@@ -66,8 +66,9 @@ def audit(
         suite: file or name of a suite (default: the world's).
         trajectories: trajectories a condition, instead of the suite's number.
         seed: evaluation seed, instead of the suite's.
-        analyses: one or some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry`` and
-            those that packages bring along (default: all that the command asks).
+        analyses: one or some of ``probe``, ``voe``, ``straightness``, ``rollout``, ``geometry``,
+            ``map``, ``decode`` and those that packages bring along (default: all that the command
+            asks, which leaves out ``map`` and ``decode``).
         step: optimiser steps that the models in memory have taken, for curves over training.
         out: folder for results and report (default: none is written).
         cache: folder of latents (default: in memory, for this call).

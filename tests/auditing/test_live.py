@@ -146,8 +146,8 @@ def test_what_cannot_be_audited(model):
     with pytest.raises(UsageError) as unknown:
         lewm_probe.audit(model, analyses=("probing",))
     assert str(unknown.value) == (
-        "Unknown analysis 'probing'. Did you mean 'probe'? Known: geometry, probe, rollout, "
-        "straightness, voe."
+        "Unknown analysis 'probing'. Did you mean 'probe'? Known: decode, geometry, map, "
+        "probe, rollout, straightness, voe."
     )
     with pytest.raises(UsageError) as nothing:
         lewm_probe.audit({})
@@ -166,7 +166,8 @@ def test_what_cannot_be_audited(model):
         ({"step": -1}, "step is -1; expected a whole number from 0 up."),
         (
             {"analyses": []},
-            "No analysis was named. Choose some of probe, voe, straightness, rollout, geometry.",
+            "No analysis was named. Choose some of probe, voe, straightness, rollout, geometry, "
+            "map, decode.",
         ),
         (
             {"world": "nowhere", "suite": None},

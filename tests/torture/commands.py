@@ -44,6 +44,7 @@ class Command:
         again: further words of the call that goes on.
         under_way: whether it has begun to write, seen from its folder.
         moments: at which each signal is sent.
+        timed: whether the timed tests send each signal once; else only ``make torture`` does.
     """
 
     name: str
@@ -51,12 +52,40 @@ class Command:
     under_way: Marker
     again: tuple[str, ...] = ()
     moments: int = 10
+    timed: bool = True
 
 
 def _there(*patterns: str) -> Marker:
     """Whether anything matches one of the patterns."""
     return lambda folder: any(any(folder.glob(pattern)) for pattern in patterns)
 
+
+FROZEN = (
+    "train",
+    "two-room/dino_wm-random-cpu",
+    *(word for item in TRAIN if "=" in item for word in ("--set", item)),
+    *("--set", "model.encoder_size=16"),
+    *("--set", "model.encoder.shape.patch_size=8"),
+    *("--set", "model.encoder.shape.image_size=16"),
+    *("--device", "cpu"),
+)
+
+SWEEP = {
+    "name": "small",
+    "base": "two-room/lewm-cpu",
+    "set": dict(item.split("=") for item in TRAIN if "=" in item),
+    "seeds": [1],
+    "trajectories": 4,
+    "axes": [
+        {
+            "name": "lambda",
+            "label": "λ",
+            "paper": "Fig 16",
+            "says": "bad at 0.5",
+            "cells": [{"label": "a"}, {"label": "b", "set": {"objective.sigreg_weight": 0.5}}],
+        }
+    ],
+}
 
 COMMANDS = (
     Command(
@@ -92,6 +121,43 @@ COMMANDS = (
         ),
         _there("out/training/*/metrics.jsonl"),
         moments=4,  # a minute each, and its stages are the commands above
+        timed=False,
+    ),
+    Command(
+        "train on a frozen encoder",
+        (*FROZEN, "--data", "{things}/data.h5", "--out", "out"),
+        _there("runs/.cache/tokens/*.f16", "out/metrics.jsonl"),
+        ("--resume",),
+        timed=False,
+    ),
+    Command(
+        "tune",
+        (
+            *("tune", *TRAIN[1:], "--data", "{things}/data.h5", "--steps", "8"),
+            *("--trials", "4", "--tolerance", "10", "--rank", "2", "--out", "out"),
+        ),
+        _there("out/trials.jsonl"),
+        moments=4,
+        timed=False,
+    ),
+    Command(
+        "sweep",
+        (
+            *("sweep", "{things}/sweep.yaml", "--data", "{things}/data.h5", "--device", "cpu"),
+            *("--jobs", "1", "--out", "out"),
+        ),
+        _there("out/*/*/metrics.jsonl"),
+        moments=4,
+        timed=False,
+    ),
+    Command(
+        "decode",
+        (
+            *("decode", "a={things}/run", "--suite", "{things}/suite.yaml", "--no-curve"),
+            *("--steps", "40", "--device", "cpu", "--cache", "cache", "--out", "out"),
+        ),
+        _there("cache/*/*"),
+        timed=False,
     ),
     Command("export", ("export", "{things}/vit.safetensors", "--out", "out"), _there("out")),
     Command("report", ("report", "{things}/result", "--out", "out"), _there("out/results.json")),
@@ -108,6 +174,8 @@ def prepare(things: Path) -> None:
 
     make(things)
     (things / "suite.yaml").write_text(yaml.safe_dump(SUITE), encoding="utf-8")
+    sizes = {key: yaml.safe_load(str(value)) for key, value in SWEEP["set"].items()}
+    (things / "sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "set": sizes}), encoding="utf-8")
     config = ModelConfig(
         image_size=28,
         latent_width=192,
@@ -136,6 +204,16 @@ def _content(path: Path) -> object:
     if path.name == "metrics.jsonl":
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return _without_speed(records)
+    if path.name == "cells.csv":
+        return pd.read_csv(path).drop(columns="seconds").to_csv()
+    if path.name == "trials.jsonl":
+        return [
+            {key: value for key, value in json.loads(line).items() if key != "seconds"}
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ]
+    if path.name in ("tune.json", "sweep.json"):
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return sorted(whole)  # what stands in them of a search stands in the files beside it
     if path.name == "results.json":
         whole = json.loads(path.read_text(encoding="utf-8"))
         return _without_speed({k: v for k, v in whole.items() if k != "provenance"})

@@ -37,11 +37,19 @@ def undisturbed(
     return make
 
 
+MINUTES = (("audit", "SIGINT"), ("audit", "SIGKILL"))
+"""Those that take a minute each, and stop where SIGTERM does."""
+
 TRIED = [
-    pytest.param(command, name, id=f"{command.name}-{name}")
+    pytest.param(
+        command,
+        name,
+        id=f"{command.name}-{name}",
+        marks=pytest.mark.slow if (command.name, name) in MINUTES else (),
+    )
     for command in COMMANDS
     for name in ("SIGINT", "SIGTERM", "SIGKILL")
-    if command.name != "study"  # a minute each, by make torture
+    if command.timed
 ]
 
 
