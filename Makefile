@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 WORKERS ?= 2
 
-.PHONY: help demo test test-slow lint format types freeze freeze-check calibrate torture bench environment clean
+.PHONY: help demo test test-slow compiled lint format types freeze freeze-check calibrate torture bench environment clean
 help:
 	@echo "make demo    train both models small, audit them, write the report ($(DEMO))"
 	@echo "make test    all tests but a few minutes of them, which are make test-slow"
@@ -23,11 +23,15 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m lewm_probe.cli.main demo --out $(DEMO)
 
 # One thread a worker: the workers share the cores already.
-test: $(VENV)/.installed-dev
+test: compiled
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
+# Tests start hundreds of processes; where PYTHONDONTWRITEBYTECODE is set, each would compile all of it.
+compiled: $(VENV)/.installed-dev
+	@$(BIN)/python -m compileall -q lewm_probe tests
+
 # Every number of the published reports out of its rows, and more ways to be stopped.
-test-slow: $(VENV)/.installed-dev
+test-slow: compiled
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 lint: $(VENV)/.installed-dev

@@ -23,6 +23,7 @@ from lewm_probe.cli import (
     train,
 )
 from lewm_probe.cli.searches import study, sweep, tune
+from lewm_probe.cli.terminal.deferred import add_command
 from lewm_probe.cli.terminal.errors import ReadableErrors
 
 OTHERS = (
@@ -52,16 +53,16 @@ def _root(
         typer.echo(context.get_help())
 
 
-app.command("demo")(demo.demo)
-app.command("study")(study.study)
-app.command("tune")(tune.tune)
-app.command("sweep")(sweep.sweep)
+add_command(app, "demo", demo.demo)
+add_command(app, "study", study.study)
+add_command(app, "tune", tune.tune)
+add_command(app, "sweep", sweep.sweep)
 app.add_typer(data.app, name="data")
-app.command("train")(train.train)
-app.command("inspect")(inspect.inspect)
-app.command("export")(export.export)
+add_command(app, "train", train.train)
+add_command(app, "inspect", inspect.inspect)
+add_command(app, "export", export.export)
 for analysis, run in analyses.commands(taken=OTHERS):
-    app.command(analysis.name, help=analysis.help)(run)
-app.command("audit")(audit.audit)
-app.command("report")(report.report)
+    add_command(app, analysis.name, run, help=analysis.help)
+add_command(app, "audit", audit.audit)
+add_command(app, "report", report.report)
 app.add_typer(recipes.app, name="recipes")
