@@ -19,8 +19,8 @@ MOST_DIGITS = 18
 """Of a whole number: what 64 bits hold."""
 
 
-def read_json(path: Path) -> Any:
-    """The plain data in a small JSON file.
+def read_json(path: Path, largest: int = LARGEST_JSON) -> Any:
+    """The plain data in a JSON file of at most ``largest`` bytes.
 
     Raises:
         UserError: not there, no ordinary file, too large or too deep, not JSON, a key that stands
@@ -30,15 +30,15 @@ def read_json(path: Path) -> Any:
     regular_file(path)
     try:
         with open(path, "rb") as raw:
-            data = raw.read(LARGEST_JSON + 1)
+            data = raw.read(largest + 1)
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror}). Check the path and its permissions."
         ) from error
-    if len(data) > LARGEST_JSON:
+    if len(data) > largest:
         raise UserError(
             f"{path} has {path.stat().st_size:,} bytes, but such a file has under "
-            f"{LARGEST_JSON:,}. It is something else; give the original."
+            f"{largest:,}. It is something else; give the original."
         )
     try:
         return parse_json(data.decode("utf-8"), str(path))

@@ -117,6 +117,7 @@ ANALYSES: Registry[Analysis] = Registry(
         "geometry": "lewm_probe.analyses.geometry:GEOMETRY",
         "map": "lewm_probe.analyses.map:MAP",
         "decode": "lewm_probe.analyses.decode:DECODE",
+        "plan": "lewm_probe.analyses.plan:PLAN",
     },
     what="analysis",
 )

@@ -97,6 +97,9 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     replays: ClassVar[bool] = False
     """Whether episodes were recorded, not simulated: ``reset`` then takes the option
     ``trajectory``, (seed, purpose, number, steps); two purposes never share an episode."""
+    rules: ClassVar[Mapping[str, int]] = {"released": 1}
+    """Success rules that planners are judged by: name → successive steps that one has to hold for.
+    ``released`` is that of ``success``."""
     arena: ClassVar[float] = 1.0
     """Width of the reachable area in position units: the scale of teleport doses."""
 
@@ -314,6 +317,28 @@ class World(gym.Env[np.ndarray, np.ndarray], ABC):
     def success(self) -> bool:
         """Whether the goal is reached now, by the released success rule; never, by default."""
         return False
+
+    def aim_at(self, snapshot: Snapshot) -> None:
+        """Make the state in a snapshot the goal; all else stays as it is.
+
+        Raises:
+            NotOffered: by default.
+            UserError: the snapshot is another world's, or no state to be reached.
+        """
+        raise NotOffered(
+            f"{self.name} does not offer goals that are states: planning needs them. Give the "
+            "world's class a method aim_at()."
+        )
+
+    def reached(self, rule: str = "released") -> bool:
+        """Whether one of ``rules`` holds now; for how long it has to is not looked at.
+
+        Raises:
+            UsageError: no such rule.
+        """
+        if rule not in self.rules:
+            raise unknown_name("success rule", rule, self.rules)
+        return self.success()
 
     def expert(self, rng: np.random.Generator) -> Policy:
         """The scripted policy that data is collected with; by default uniform random actions.

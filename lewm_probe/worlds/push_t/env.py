@@ -31,11 +31,14 @@ from lewm_probe.worlds.push_t import shapes
 from lewm_probe.worlds.push_t.image import NATIVE, PAINT, SCREEN, Drawing, default_colors
 from lewm_probe.worlds.push_t.physics import Scene, Space, moved, scene
 from lewm_probe.worlds.push_t.policies import BiasedWalk, Pusher
+from lewm_probe.worlds.push_t.stored import fault
 
 REACH = 100.0
 """Units between agent and target at full action, as published."""
 SUCCESS_DISTANCE, SUCCESS_ANGLE = 20.0, np.deg2rad(20.0)
 """Units of the four-vector (agent, block), and rad: the published rule."""
+STRICT_DISTANCE, STRICT_ANGLE, STRICT_STEPS = 10.0, np.deg2rad(10.0), 3
+"""Units and rad of the block alone, held for so many steps (CLEAR-LeWM v0.5)."""
 SUCCESS_COVERAGE = 0.95
 """gym-pusht's own rule."""
 DRAWN_GOAL = (np.array([256.0, 256.0]), np.pi / 4)
@@ -63,6 +66,7 @@ class PushT(World):
         "contact": Quantity("0 or 1", ("touching",)),
     }
     native_size: ClassVar[int] = NATIVE
+    rules: ClassVar[Mapping[str, int]] = {"released": 1, "strict": STRICT_STEPS}
     arena: ClassVar[float] = shapes.SIZE
     picture_sizes: ClassVar[tuple[int, int]] = (8, SCREEN)
     reset_options: ClassVar[tuple[str, ...]] = ("state", "goal")
@@ -135,10 +139,13 @@ class PushT(World):
 
     def _judge(self) -> tuple[bool, float]:
         state = self._state()
-        apart = abs((state[4] - self._goal[4] + np.pi) % (2 * np.pi) - np.pi)
         near = np.linalg.norm(state[:4] - self._goal[:4]) < SUCCESS_DISTANCE
         reward = -float(np.linalg.norm(state - self._goal))
-        return bool(near and apart < SUCCESS_ANGLE), reward
+        return bool(near and self._turned_from_goal() < SUCCESS_ANGLE), reward
+
+    def _turned_from_goal(self) -> float:
+        """Angle between the block and the goal's, rad in [0, π]."""
+        return float(abs((self._state()[4] - self._goal[4] + np.pi) % (2 * np.pi) - np.pi))
 
     # asking --------------------------------------------------------------------------------------
 
@@ -195,15 +202,18 @@ class PushT(World):
         Raises:
             UserError: the snapshot is another world's.
         """
+        self._check_own(snapshot)
+        self._scene = _scene_of(snapshot)
+        self._goal = snapshot["goal"].copy()
+        self._colors = snapshot["colors"].copy()
+
+    def _check_own(self, snapshot: Snapshot) -> None:
         if snapshot.keys() != self.snapshot().keys():
             raise UserError(
                 f"This snapshot holds {', '.join(sorted(snapshot)) or 'nothing'}; one of "
                 f"{self.name} holds {', '.join(sorted(self.snapshot()))}. Restore it in the world "
                 "it came from."
             )
-        self._scene = _scene_of(snapshot)
-        self._goal = snapshot["goal"].copy()
-        self._colors = snapshot["colors"].copy()
 
     # images ------------------------------------------------------------------------------------
 
@@ -302,6 +312,35 @@ class PushT(World):
         """Whether (agent, block) is within 20 units of the goal's and the angle within 20°."""
         return self._judge()[0]
 
+    def aim_at(self, snapshot: Snapshot) -> None:
+        """Make the state in a snapshot the goal state.
+
+        Everything in it is looked at first: the library beneath trusts what it is given.
+
+        Raises:
+            UserError: the snapshot is another world's, or no state that push-t can be in.
+        """
+        self._check_own(snapshot)
+        if (why := fault(snapshot)) is not None:
+            raise UserError(
+                f"This snapshot is no state that {self.name} can be in: {why}. Take one that the "
+                "world itself gave."
+            )
+        at = _scene_of(snapshot)
+        angle = at.block_angle % (2 * np.pi)
+        self._goal = np.r_[at.agent_position, at.block_position, angle, at.agent_velocity]
+
+    def reached(self, rule: str = "released") -> bool:
+        """``released``, or ``strict``: the block alone within 10 units and 10° (CLEAR-LeWM).
+
+        Raises:
+            UsageError: no such rule.
+        """
+        if rule == "strict" and rule in self.rules:
+            off = np.linalg.norm(self._scene.block_position - self._goal[2:4])
+            return bool(off < STRICT_DISTANCE and self._turned_from_goal() < STRICT_ANGLE)
+        return super().reached(rule)
+
     def policy(self, name: str, rng: np.random.Generator) -> Policy:
         """``expert``, ``random``, or ``mixed``: one of the two for a whole episode.
 
@@ -342,6 +381,7 @@ class GymPushT(PushT):
     card: ClassVar[Card | None] = None  # a name of ours, which no paper writes in another way
     native_size: ClassVar[int] = 96
     reset_options: ClassVar[tuple[str, ...]] = ("state",)
+    rules: ClassVar[Mapping[str, int]] = {"released": 1}
 
     def __init__(self, draw_goal: bool = True) -> None:
         super().__init__(draw_goal)
@@ -358,6 +398,10 @@ class GymPushT(PushT):
     def success(self) -> bool:
         """Whether the block covers more than 95 % of the green T."""
         return self._judge()[0]
+
+    def aim_at(self, snapshot: Snapshot) -> None:
+        """Not offered: the green T stays where it is."""
+        World.aim_at(self, snapshot)
 
     def _target(self, action: np.ndarray) -> np.ndarray:
         return action

@@ -35,6 +35,8 @@ SPEED = 5.0
 """px a step at full action."""
 SUCCESS_RADIUS = 16.0
 """px; closer than this to the target is success."""
+STRICT_RADIUS = 8.0
+"""px, of the strict rule (CLEAR-LeWM v0.5)."""
 _DEFAULT_COLORS = ((255, 0, 0), (255, 255, 255), (0, 0, 0))
 
 
@@ -59,6 +61,7 @@ class TwoRoom(World):
         "goal_position": Quantity("px", ("x", "y")),
     }
     picture_sizes: ClassVar[tuple[int, int]] = (1, IMAGE)
+    rules: ClassVar[Mapping[str, int]] = {"released": 1, "strict": 1}
     arena: ClassVar[float] = HIGH - LOW
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}  # type: ignore[misc]
 
@@ -189,17 +192,20 @@ class TwoRoom(World):
         Raises:
             UserError: the snapshot is another world's.
         """
-        if snapshot.keys() != self.snapshot().keys():
-            raise UserError(
-                f"This snapshot holds {', '.join(sorted(snapshot)) or 'nothing'}; one of two-room "
-                f"holds {', '.join(sorted(self.snapshot()))}. Restore it in the world it came from."
-            )
+        self._check_own(snapshot)
         self._agent = snapshot["agent"].copy()
         self._goal = snapshot["goal"].copy()
         self._moves = snapshot["moves"].copy()
         self._colors = snapshot["colors"].copy()
         self._frozen = snapshot["frozen"].copy()
         self._ghost = snapshot["ghost"].copy()
+
+    def _check_own(self, snapshot: Snapshot) -> None:
+        if snapshot.keys() != self.snapshot().keys():
+            raise UserError(
+                f"This snapshot holds {', '.join(sorted(snapshot)) or 'nothing'}; one of two-room "
+                f"holds {', '.join(sorted(self.snapshot()))}. Restore it in the world it came from."
+            )
 
     # images ------------------------------------------------------------------------------------
 
@@ -303,6 +309,28 @@ class TwoRoom(World):
     def success(self) -> bool:
         """Whether the agent is closer than 16 px to the target, walls not regarded."""
         return self._distance() < SUCCESS_RADIUS
+
+    def aim_at(self, snapshot: Snapshot) -> None:
+        """Make the agent's place in a snapshot the target.
+
+        Raises:
+            UserError: the snapshot is another world's, or its place is beyond the arena.
+        """
+        self._check_own(snapshot)
+        self._goal = places.given("agent", snapshot["agent"])
+
+    def reached(self, rule: str = "released") -> bool:
+        """``released``, or ``strict``: closer than 8 px (CLEAR-LeWM).
+
+        That every crossing be legal, which the strict rule asks as well, is the world's own doing:
+        here no step passes a wall.
+
+        Raises:
+            UsageError: no such rule.
+        """
+        if rule == "strict":
+            return self._distance() < STRICT_RADIUS
+        return super().reached(rule)
 
     def expert(self, rng: np.random.Generator) -> Policy:
         """The scripted policy of the released data (``two_room_expert``)."""

@@ -1,0 +1,1 @@
+"""How planning is shown: figures, tables and a verdict, from results alone."""
