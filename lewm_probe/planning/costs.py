@@ -108,13 +108,12 @@ class Imagined:
         flat = [one for row in moments for one in row]
         pixels = self.world.render_batch(flat, size)
         pixels = pixels.reshape(len(moments), -1, *pixels.shape[1:])
+        seen = torch.as_tensor(pixels)
         with torch.no_grad():
-            return self.model.encode(
-                {
-                    "pixels": torch.as_tensor(pixels),
-                    "action": torch.as_tensor(actions, device=self.device),
-                }
-            )
+            if not self.model.spec.recurrent:
+                return self.model.encode(seen)
+            blocks = torch.as_tensor(actions, device=self.device)
+            return self.model.encode({"pixels": seen, "action": blocks})
 
 
 class TrueDynamics:
@@ -171,9 +170,7 @@ class TrueState:
         return cost
 
 
-def ends_of(
-    world: World, attempts: Sequence[Attempt], plans: np.ndarray
-) -> list[list[Snapshot]]:
+def ends_of(world: World, attempts: Sequence[Attempt], plans: np.ndarray) -> list[list[Snapshot]]:
     """Where raw plans (B, S, K, A) lead in the simulator, B × S states."""
     width = int(np.prod(world.action_space.shape))
     low, high = world.action_space.low, world.action_space.high

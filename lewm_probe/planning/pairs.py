@@ -6,7 +6,7 @@ hash every result names, so that later models solve the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -80,6 +80,17 @@ class Pairs:
     def first(self, count: int) -> Pairs:
         """Only so many of them."""
         return replace(self, pairs=self.pairs[:count])
+
+
+def hash_of(ids: Iterable[str]) -> str:
+    """By which a set of pairs is known: of their ids, in whatever order."""
+    return content_hash("pairs", *sorted(ids))[:16]
+
+
+def unit_of(world: World) -> str | None:
+    """The unit of ``distances``, if the world says."""
+    names = (f"{who}_position" for who in world.bodies)
+    return next((world.quantities[n].unit for n in names if n in world.quantities), None)
 
 
 def begin(world: World, pair: Pair) -> None:

@@ -16,7 +16,7 @@ from lewm_probe.core.config import Config, Count, Name, Seed, parse
 from lewm_probe.core.errors import UserError, brief
 from lewm_probe.core.files import write_text
 from lewm_probe.core.strict_json import read_json
-from lewm_probe.planning.pairs import Pair, Pairs, begin
+from lewm_probe.planning.pairs import Pair, Pairs, begin, hash_of
 from lewm_probe.worlds.base import Snapshot, World
 
 LARGEST = 32 * 2**20
@@ -53,6 +53,7 @@ class _File(Config):
     world: Name
     policy: Name
     steps: Count
+    pairs: Name
     evaluations: tuple[_Evaluation, ...]
 
 
@@ -64,6 +65,7 @@ def write_pairs(path: Path, evaluations: Sequence[Pairs]) -> None:
         "world": first.world,
         "policy": first.policy,
         "steps": first.steps,
+        "pairs": hash_of(one for each in evaluations for one in each.ids),
         "evaluations": [
             {
                 "seed": one.seed,

@@ -60,8 +60,11 @@ class PlanSpace:
         low, high = (np.asarray(b, np.float64).ravel() for b in (space.low, space.high))
         if are_choices(space):
             mean, std = np.zeros(width), np.ones(width)
-        tiled = [np.tile(v, frame_skip) for v in (mean, std, (low - mean) / std, (high - mean) / std)]
-        return cls(*(torch.from_numpy(v.astype(np.float64)) for v in tiled), are_choices(space))
+        made = [
+            torch.from_numpy(np.tile(v, frame_skip).astype(np.float64))
+            for v in (mean, std, (low - mean) / std, (high - mean) / std)
+        ]
+        return cls(made[0], made[1], made[2], made[3], are_choices(space))
 
     @property
     def width(self) -> int:
@@ -70,8 +73,9 @@ class PlanSpace:
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> PlanSpace:
         """The same on another device, in another precision."""
-        parts = (self.mean, self.std, self.low, self.high)
-        return PlanSpace(*(part.to(device, dtype) for part in parts), self.discrete)
+        mean, std = self.mean.to(device, dtype), self.std.to(device, dtype)
+        low, high = self.low.to(device, dtype), self.high.to(device, dtype)
+        return PlanSpace(mean, std, low, high, self.discrete)
 
     def clip(self, plans: Tensor) -> Tensor:
         """Plans (…, A) within the bounds."""

@@ -40,6 +40,13 @@ CONTROLS = {
     "encoded": "encoded latents",
     "chance": "chance",
     "true_pictures": "true pictures",
+    "random_policy": "random policy",
+    "do_nothing": "do nothing",
+    "copy_action": "copy action",
+    "other_goal": "other goal",
+    "recorded_actions": "recorded actions",
+    "same_setting": "model, small setting",
+    "true_dynamics": "true dynamics",
 }
 """Controls and baselines, in order of display."""
 
@@ -86,6 +93,9 @@ METRICS = {
     "psnr": "PSNR",
     "ssim": "SSIM",
     "direction": "direction of a baseline",
+    "success_rate": "pairs solved",
+    "success_rate_over_floor": "pairs solved over the best floor",
+    "cost_distance_spearman": "rank correlation of cost and distance",
     "pixel_change": "mean change of pixels",
     "pixel_change_reached": "share of the change of pixels reached",
     "first_dose": "first dose beyond every baseline",

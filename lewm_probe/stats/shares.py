@@ -13,9 +13,7 @@ from lewm_probe.stats.bootstrap import Estimate
 from lewm_probe.stats.ranks import wilson
 
 
-def matched_difference(
-    ours: np.ndarray, theirs: np.ndarray, confidence: float = 0.95
-) -> Estimate:
+def matched_difference(ours: np.ndarray, theirs: np.ndarray, confidence: float = 0.95) -> Estimate:
     """Difference of two shares over the same cases, with Newcombe's interval for paired data.
 
     Wilson's intervals of both joined by their correlation (Newcombe 1998, Stat. Med. 17:2635,

@@ -43,6 +43,7 @@ COMMANDS = (
     "geometry",
     "map",
     "decode",
+    "plan",
     "audit",
     "report",
     "recipes",

@@ -92,7 +92,7 @@ def test_cards_that_are_none_are_refused(tmp_path: Path, cards: object, where: s
 
 def test_analyses_come_in_the_order_of_their_cards() -> None:
     names = [analysis.name for analysis in in_order()]
-    assert names == ["probe", "voe", "straightness", "rollout", "geometry", "map", "decode"]
+    assert names == ["probe", "voe", "straightness", "rollout", "geometry", "map", "decode", "plan"]
     assert set(names) == set(ANALYSES.names())
     assert set(known_cards()) == {"analysis", "condition"}
 

@@ -30,6 +30,12 @@ HIGHER_IS_BETTER = {
     "rmse": False,
     "angle_error_deg": False,
     "selectivity": True,
+    "success_rate": True,
+    "success_rate_over_floor": True,
+    "final_distance": False,
+    "plan_seconds": False,
+    "plan_seconds_p95": False,
+    "cost_distance_spearman": True,
 }
 """Metrics with a better end; the others describe."""
 

@@ -17,7 +17,9 @@ PLAN = Analysis(
         "--iterations": Option("iterations", int, "Iterations of a plan (default: the solver's)."),
         "--elites": Option("elites", int, "Best samples kept (default: the solver's)."),
         "--horizon": Option("horizon", int, "Blocks that a plan reaches ahead."),
-        "--pairs": Option("pairs_file", str, "File of start-goal pairs; written where there is none."),
+        "--pairs": Option(
+            "pairs_file", str, "File of start-goal pairs; written where there is none."
+        ),
         "--episodes": Option("pairs", int, "Start-goal pairs of each evaluation seed."),
         "--history": Option("history", int, "Frames that a plan begins from; 1 as published."),
         "--oracle-pairs": Option(
@@ -40,6 +42,8 @@ PLAN = Analysis(
             "solved_at_start",
             "p_noticed",
             "p_noticed_holm",
+            "p_beyond",
+            "p_beyond_holm",
             "success_rate_over_floor",
         ]
     ),

@@ -1,4 +1,4 @@
-"""Who tries the pairs: the model, the floors it has to beat, and oracles that say what limits it."""
+"""Who tries the pairs: the model, floors that it has to beat, oracles that say what limits it."""
 
 from __future__ import annotations
 
@@ -195,4 +195,3 @@ class Team:
 def others(pairs: list[Pair]) -> dict[str, Pair]:
     """Pair → the next one, whose goal is shown in place of its own."""
     return {one.id: pairs[(k + 1) % len(pairs)] for k, one in enumerate(pairs)}
-

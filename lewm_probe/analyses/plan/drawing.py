@@ -33,7 +33,9 @@ def all_pairs(world: World, suite: Suite, settings: PlanSettings) -> list[Pairs]
     path = Path(settings.pairs_file) if settings.pairs_file is not None else None
     if path is not None and path.exists():
         return _read(path, world, suite, settings)
-    found = [drawn_pairs(world, suite, settings, suite.seed + k) for k in range(settings.evaluations)]
+    found = [
+        drawn_pairs(world, suite, settings, suite.seed + k) for k in range(settings.evaluations)
+    ]
     if path is not None:
         write_pairs(path, found)
     return found

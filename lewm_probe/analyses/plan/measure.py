@@ -9,7 +9,7 @@ Wilson's interval over all pairs, and ``success_seed_sd``, the SD of the rates o
 ``cost_distance_spearman``, whether the cost grows with the true distance (``features``:
 ``imagined`` and ``encoded``); ``solved_at_start``, the share of drawn pairs that were left out.
 ``success_rate_over_floor`` is the rate minus that of the best floor, with ``versus`` that floor,
-and ``p_noticed`` the one-sided McNemar test of it.
+and ``p_noticed`` (released rule) and ``p_beyond`` (strict) are one-sided McNemar tests of it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ from lewm_probe.analyses.plan.monotone import monotone
 from lewm_probe.analyses.plan.settings import PlanSettings
 from lewm_probe.comparison.difference import Key, Sample
 from lewm_probe.comparison.stored import key_of
-from lewm_probe.core.files import content_hash
 from lewm_probe.core.progress import Task
 from lewm_probe.planning.agents import Planner
 from lewm_probe.planning.control import Agent, Outcome, control
 from lewm_probe.planning.costs import Imagined
-from lewm_probe.planning.pairs import Pairs
+from lewm_probe.planning.pairs import Pairs, unit_of
 from lewm_probe.stats import bootstrap
 from lewm_probe.stats.ranks import wilson
 from lewm_probe.stats.shares import matched_difference, matched_p
@@ -44,6 +43,9 @@ from lewm_probe.worlds.base import are_choices
 
 WINDOWS = ("any", "end")
 """When a rule has to be fulfilled."""
+
+TESTED = {"released": "p_noticed", "strict": "p_beyond"}
+"""Success rule → the test that it has, at any step: two a checkpoint."""
 
 CEILING = "recorded_actions"
 """No floor: it knows what led to the goal."""
@@ -90,7 +92,6 @@ class Tried:
         self.pairs = [one for each in pairs for one in each.pairs]
         self.seeds = starts_of(pairs)
         self.ids = [one.id for one in self.pairs]
-        self.hash = content_hash(*(one.hash for one in pairs))[:16]
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -108,12 +109,8 @@ def _measure(
     settings: PlanSettings = context.settings
     world, method = context.world, tried.search.name
     team = Team(checkpoint, context, tried.pairs, tried.search)
-    write = _Writer(recorder, checkpoint, tried, context.suite.statistics.confidence)
-    recorder.note(
-        f"Planning: pairs {tried.hash}, {len(tried)} of evaluation seeds "
-        f"{', '.join(str(one.seed) for one in tried.evaluations)}, {settings.steps} steps apart, "
-        f"{settings.budget} steps to reach them."
-    )
+    confidence = context.suite.statistics.confidence
+    write = _Writer(recorder, checkpoint, tried, confidence, unit_of(world))
     own = team.own()
     outcomes = control(world, tried.pairs, own, settings.budget, bar)
     write.outcomes(outcomes, method=method)
@@ -147,9 +144,7 @@ def _measure(
     return write.samples(outcomes, method)
 
 
-def _floor(
-    name: str, agent: Agent, context: Context, tried: Tried, bar: Task
-) -> list[Outcome]:
+def _floor(name: str, agent: Agent, context: Context, tried: Tried, bar: Task) -> list[Outcome]:
     """What a floor reaches; one that no model has a part in tries only once."""
     settings: PlanSettings = context.settings
 
@@ -179,10 +174,15 @@ class _Writer:
     """Writes down what became of one checkpoint's attempts."""
 
     def __init__(
-        self, recorder: ResultRecorder, checkpoint: Checkpoint, tried: Tried, confidence: float
+        self,
+        recorder: ResultRecorder,
+        checkpoint: Checkpoint,
+        tried: Tried,
+        confidence: float,
+        unit: str | None,
     ) -> None:
         self.recorder, self.checkpoint, self.tried = recorder, checkpoint, tried
-        self.confidence = confidence
+        self.confidence, self.unit = confidence, unit
 
     def outcomes(self, outcomes: Sequence[Outcome], **keys: Any) -> None:
         """Rates, distances and steps of one agent; its ``control`` and ``method`` are keys."""
@@ -207,7 +207,8 @@ class _Writer:
                 **keys,
             )
         ends = np.array([one.distances[-1] for one in outcomes])
-        self.metric("final_distance", bootstrap.mean(ends, self.confidence), **keys)
+        mean = bootstrap.mean(ends, self.confidence)
+        self.metric("final_distance", mean, unit=self.unit, **keys)
         paths = np.stack([one.distances for one in outcomes])  # (N, K + 1)
         for block, far in enumerate(paths.T):
             frames = np.full(len(ids), block)
@@ -216,7 +217,8 @@ class _Writer:
     def start(self, outcomes: Sequence[Outcome]) -> None:
         """What pairs are like, whoever tries them."""
         first = np.array([one.distances[0] for one in outcomes])
-        self.metric("start_distance", bootstrap.mean(first, self.confidence))
+        mean = bootstrap.mean(first, self.confidence)
+        self.metric("start_distance", mean, unit=self.unit)
         self.rows("start_distance", first, self.tried.ids)
         self.rows("pair_seed", self.tried.seeds.astype(float), self.tried.ids)
         for rule, (solved, drawn) in self.tried.left_out().items():
@@ -250,9 +252,10 @@ class _Writer:
                 at = {"subject": rule, "window": window, "method": method, "versus": best}
                 difference = matched_difference(own, rates[best], self.confidence)
                 self.metric("success_rate_over_floor", difference, **at)
-                # Against every floor, as the best one is chosen by the data: the largest p.
-                p = max(matched_p(own, other) for other in rates.values())
-                self.metric("p_noticed", p, **at)
+                if window == "any" and (tested := TESTED.get(rule)) is not None:
+                    # Against every floor, as the best one is chosen by the data: the largest p.
+                    p = max(matched_p(own, other) for other in rates.values())
+                    self.metric(tested, p, **at)
 
     def samples(self, outcomes: Sequence[Outcome], method: str) -> dict[Key, Sample]:
         """What models are compared by, on the same pairs."""

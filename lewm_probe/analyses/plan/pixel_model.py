@@ -1,7 +1,7 @@
 """A world model without learning: principal components of pixels, and linear dynamics.
 
-What planning with it reaches can be reached without a learned encoder: in TwoRoom, where a dot moves
-on a white floor, that is a good deal.
+What planning with it reaches can be reached without a learned encoder: in TwoRoom, where a dot
+moves on a white floor, that is a good deal.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class PixelModel(nn.Module, WorldModel):
     ) -> None:
         super().__init__()
         self.spec, self.pca, self.scale = spec, pca, scale
+        self.mean: Tensor
+        self.std: Tensor
         for name, value in (("mean", mean), ("std", std)):
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
         self.weights = nn.ParameterList(

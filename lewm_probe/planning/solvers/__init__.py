@@ -1,7 +1,7 @@
 """Solvers by name: those of this package, and those that other packages bring along.
 
-    [project.entry-points."lewm_probe.solvers"]
-    my_search = "my_package.search:MY_SEARCH"
+[project.entry-points."lewm_probe.solvers"]
+my_search = "my_package.search:MY_SEARCH"
 """
 
 from lewm_probe.core.registry import Registry

@@ -17,7 +17,7 @@ from lewm_probe.planning.solvers.solver import EliteSettings, Planned, Problem, 
 
 
 class CategoricalSettings(EliteSettings):
-    """What CEM has (``sigma`` has no meaning here), and:"""
+    """What CEM has, where ``sigma`` means nothing, and a share of even chances."""
 
     mixed: float = Field(0.05, ge=0, lt=1)
     """Share of even chances in the next probabilities."""

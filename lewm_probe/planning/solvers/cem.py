@@ -1,9 +1,9 @@
 """The cross-entropy method with the paper's settings.
 
-Samples around a mean; the mean and the (unbiased) standard deviation of the cheapest become the next
-ones (LeWM, arXiv 2603.19312, planning; released in stable-worldmodel). As released, the first sample
-is the mean itself and the last mean is the plan. Unlike there, samples are kept within the actions
-that the environment takes.
+Samples around a mean; the mean and the (unbiased) standard deviation of the cheapest become the
+next ones (LeWM, arXiv 2603.19312, planning; released in stable-worldmodel). As released, the first
+sample is the mean itself and the last mean is the plan. Unlike there, samples are kept within the
+actions that the environment takes.
 """
 
 from __future__ import annotations

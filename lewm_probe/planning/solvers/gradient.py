@@ -1,8 +1,9 @@
 """Descent along the gradient of the cost through the model, from several starts.
 
-Adam, as in the paper's comparison of solvers (arXiv 2603.19312, table 10), with the released settings
-of stable-worldmodel: 100 starts, the first of them the mean, 30 steps at a rate of 0.1. There the
-best start is chosen by its cost before the last step; here by the cost of what is returned.
+Adam, as in the paper's comparison of solvers (arXiv 2603.19312, table 10), with the released
+settings of stable-worldmodel: 100 starts, the first of them the mean, 30 steps at a rate of 0.1.
+There the best start is chosen by its cost before the last step; here by the cost of what is
+returned.
 """
 
 from __future__ import annotations

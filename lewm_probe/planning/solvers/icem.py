@@ -16,7 +16,7 @@ from lewm_probe.planning.solvers.solver import EliteSettings, Planned, Problem, 
 
 
 class ICEMSettings(EliteSettings):
-    """What CEM has, and:"""
+    """What CEM has, and three numbers more."""
 
     exponent: float = Field(2.0, ge=0)
     """Of the noise: power falls with frequency to this exponent; 0 is white."""

@@ -17,7 +17,7 @@ from lewm_probe.planning.solvers.solver import EliteSettings, Planned, Problem, 
 
 
 class MPPISettings(EliteSettings):
-    """What CEM has, and:"""
+    """What CEM has, and a temperature."""
 
     temperature: float = Field(0.5, gt=0)
     """Of the weights, in standard deviations of the elites' costs."""

@@ -1,4 +1,4 @@
-"""What a stored state of Push-T must be like before pymunk, which trusts everything, is given it."""
+"""What a stored state of Push-T must be like before pymunk, which trusts all, is given it."""
 
 from __future__ import annotations
 
