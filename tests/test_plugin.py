@@ -26,6 +26,7 @@ from lewm_probe.models import check_world_model
 from lewm_probe.models.checkpoints.registry import CHECKPOINT_FORMATS
 from lewm_probe.models.checkpoints.swm.export import export_swm
 from lewm_probe.models.family import FAMILIES, Origin
+from lewm_probe.planning.solvers import SOLVERS
 from lewm_probe.results.analyses import ANALYSES
 from lewm_probe.results.result import Result
 from lewm_probe.search.tuning.scores import SCORES
@@ -40,6 +41,7 @@ SMALL = {
     "probe": {"train": 12, "validation": 5, "test": 6, "frames": 8, "mlp": {"max_epochs": 1}},
     "voe": {"trajectories": 8, "disjoint": 8, "frames": 10, "baselines": ["copy_last"]},
     "statistics": {"bootstrap": 100, "confirmatory": ["gravity_flip"]},
+    "plan": {"pairs": 3, "evaluations": 2, "solver": "hill_climb", "samples": 8, "iterations": 2},
 }
 
 
@@ -80,14 +82,14 @@ def audited(ask: Ask, work: Path) -> Path:
     out = work / "audit"
     models = (f"patches={work / 'patches'}", "--model", "pool=toy_pool")
     rest = ("--suite", work / "suite.yaml", "--cache", work / "cache", "--no-curve", "--quiet")
-    ask("audit", *models, *rest, "--out", out)
+    ask("audit", *models, *rest, "--with", "plan", "--out", out)
     return out
 
 
 @pytest.mark.parametrize(
     ("registry", "name"),
     [(FORMATS, "toyset"), (CHECKPOINT_FORMATS, "toy_npz"), (FAMILIES, "toy_patches"),
-     (ANALYSES, "steps"), (SCORES, "norm")],
+     (ANALYSES, "steps"), (SCORES, "norm"), (SOLVERS, "hill_climb")],
 )  # fmt: skip
 def test_they_are_known_by_name(plugin: Path, registry: Registry[object], name: str) -> None:
     assert name in registry.names()
@@ -192,6 +194,9 @@ def test_the_audit_asks_all_of_it(audited: Path) -> None:
         assert (model, "voe", "gravity_flip") in found
         assert (model, "steps", None) in found
         assert (model, "probe", "ball_position") in found
+        assert (model, "plan", "released") in found
+    rates = [m for m in result.metrics if (m.metric, m.control) == ("success_rate", None)]
+    assert {(m.method, m.n) for m in rates} == {("hill_climb", 6)}
     assert any(m.analysis == "steps" and m.versus == "pool" for m in result.metrics)
     assert "random_weights" not in {m.control for m in result.metrics}
     notes = [note for entry in result.provenance for note in entry.notes]

@@ -30,10 +30,20 @@ WORK = {"probe": 16.0, "voe": 12.0}
 """How much longer an analysis takes than those that are not named: measured on a CPU model."""
 
 
-def by_default(suite: Suite) -> list[str]:
-    """The analyses that an audit asks: those of which the suite says what to ask."""
-    asked = [analysis.name for analysis in in_order() if analysis.by_default]
-    return [name for name in asked if getattr(suite, name, None) is not None]
+def by_default(suite: Suite, beside: Sequence[str] = ()) -> list[str]:
+    """The analyses that an audit asks: those of which the suite says what to ask.
+
+    Args:
+        suite: of the audit.
+        beside: others that are asked as well, by name.
+
+    Raises:
+        UsageError: no such analysis.
+    """
+    for name in beside:
+        ANALYSES.get(name)
+    asked = [a.name for a in in_order() if a.by_default or a.name in beside]
+    return [name for name in asked if name in beside or getattr(suite, name, None) is not None]
 
 
 def ask(

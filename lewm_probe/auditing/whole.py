@@ -51,6 +51,7 @@ def audit(
     *,
     title: str | None = None,
     against: Sequence[str] = (),
+    beside: Sequence[str] = (),
     redraw: bool = True,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -65,6 +66,7 @@ def audit(
         command: what was typed.
         title: of the report.
         against: result folders of others to compare with, ``[name=]folder``.
+        beside: analyses asked beside those of every audit, by name, e.g. ``plan``.
         redraw: write the report even if one of these very results is there.
         progress: where to show how far it is.
         say: told at once of a checkpoint that is left out.
@@ -82,12 +84,12 @@ def audit(
     if cluster is not None:
         cluster.check()
     evaluation = prepare(request, say)
+    names = by_default(evaluation.suite, beside)
     _check_comparable(evaluation.suite.world, others)
     settled(evaluation)
     folder = folder or Path("runs") / evaluation.suite.world / "audit"
     check_place(folder)
     with alone(folder):
-        names = by_default(evaluation.suite)
         if cluster is not None:
             evaluation = measure_on(cluster, request, evaluation, names, folder, progress, say)
         results = ask(

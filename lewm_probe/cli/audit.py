@@ -29,6 +29,14 @@ Against = Annotated[
         "same.",
     ),
 ]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="ANALYSIS",
+        help="Ask this one too, which no audit asks by itself: plan, map or decode; repeatable.",
+    ),
+]
 GateFile = Annotated[
     Path | None,
     typer.Option(
@@ -59,6 +67,7 @@ def _audit(
     out: Path | None,
     console: Console,
     against: list[str] | None,
+    beside: list[str] | None,
     gate: Path | None,
     title: str | None,
     cluster: str | None,
@@ -84,9 +93,10 @@ def _audit(
             command_line(),
             title=title,
             against=against or (),
+            beside=beside or (),
             progress=bars,
             say=console.note,
-            settled=lambda evaluation: _foresee(thresholds, evaluation, against or ()),
+            settled=lambda asked: _foresee(thresholds, asked, against or (), beside or ()),
             cluster=where,
         )
     shown: list[RenderableType] = [summarize(done.result)]
@@ -113,6 +123,7 @@ def _audit(
 audit = options.of_a_request(
     _audit,
     options.Own("against", Against, None, "trajectories"),
+    options.Own("beside", Beside, None, "trajectories"),
     options.Own("gate", GateFile, None, "trajectories"),
     options.Own("title", options.Title, None, "curve"),
     options.Own("cluster", ClusterName, None, "curve"),
@@ -152,7 +163,9 @@ def _cluster(name: str | None, settings: Sequence[str]) -> Cluster | None:
     return Cluster(name, found)
 
 
-def _foresee(gate: Gate | None, evaluation: Evaluation, against: Sequence[str]) -> None:
+def _foresee(
+    gate: Gate | None, evaluation: Evaluation, against: Sequence[str], beside: Sequence[str]
+) -> None:
     """Refuse a gate that asks for what this audit will not measure."""
     if gate is None:
         return
@@ -161,7 +174,7 @@ def _foresee(gate: Gate | None, evaluation: Evaluation, against: Sequence[str]) 
 
     models = {checkpoint.name for checkpoint in evaluation.checkpoints}
     suite = evaluation.suite.model_dump(mode="json")
-    check_foreseen(gate, suite, by_default(evaluation.suite), models, against)
+    check_foreseen(gate, suite, by_default(evaluation.suite, beside), models, against)
 
 
 def _group(shown: list[RenderableType]) -> RenderableType:

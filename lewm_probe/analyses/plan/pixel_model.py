@@ -6,6 +6,8 @@ moves on a white floor, that is a good deal.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -42,7 +44,8 @@ class PixelModel(nn.Module, WorldModel):
         std: np.ndarray,
     ) -> None:
         super().__init__()
-        self.spec, self.pca, self.scale = spec, pca, scale
+        self.spec = replace(spec, tokens=1, recurrent=False)
+        self.pca, self.scale = pca, scale
         self.mean: Tensor
         self.std: Tensor
         for name, value in (("mean", mean), ("std", std)):

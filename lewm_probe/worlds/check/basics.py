@@ -14,7 +14,7 @@ import numpy as np
 
 from lewm_probe.core.checks import Fails, kind, refused
 from lewm_probe.core.errors import UsageError
-from lewm_probe.worlds.base import Quantity, are_choices
+from lewm_probe.worlds.base import NotOffered, Quantity, are_choices
 from lewm_probe.worlds.check.bench import (
     Bench,
     changed,
@@ -256,7 +256,24 @@ def goal(bench: Bench) -> str:
     world.restore(here)
     if not same(world.goal, kept):
         raise Fails("restore() does not bring the goal back; put it into snapshot()")
-    return "success() is a bool; " + ("no goal" if before is None else "goals are in snapshots")
+    said = "success() is a bool; " + ("no goal" if before is None else "goals are in snapshots")
+    try:
+        world.aim_at(here)
+    except NotOffered:
+        return said
+    for rule in world.rules:
+        if not isinstance(found := world.reached(rule), bool):
+            raise Fails(f"reached('{rule}') gave {kind(found)}; expected True or False")
+        if not found:
+            raise Fails(
+                f"after aim_at() of the state that the world is in, reached('{rule}') is False; "
+                "whatever is aimed at has to count as reached when it is there"
+            )
+    at = {who: world.position(who) for who in world.bodies}
+    world.restore(here)
+    if who := changed(at, {who: world.position(who) for who in world.bodies}):
+        raise Fails(f"aim_at() moves '{who}'; a goal is something to be reached")
+    return f"{said}, and states can be goals"
 
 
 def render(bench: Bench) -> str:

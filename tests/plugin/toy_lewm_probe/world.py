@@ -22,6 +22,7 @@ class FallingBall(World):
         self._place = self.np_random.uniform(RADIUS, 1 - RADIUS, 2)
         self._speed = self.np_random.uniform(-0.02, 0.02, 2)
         self._gravity = GRAVITY
+        self._goal = np.full(2, 0.5)
         return self._place.copy(), {}
 
     def step(self, action):
@@ -36,16 +37,26 @@ class FallingBall(World):
         """Turn gravity over; it then pulls ``strength`` times as much."""
         self._gravity = -strength * self._gravity
 
+    def aim_at(self, snapshot):
+        """The ball is to be where it is in a snapshot."""
+        self._goal = snapshot["ball_position"].copy()
+
+    def success(self):
+        """Within a radius of its goal."""
+        return bool(np.hypot(*(self._place - self._goal)) < RADIUS)
+
     def physical_state(self):
         return {"ball_position": self._place.copy(), "ball_velocity": self._speed.copy()}
 
     def snapshot(self):
-        return self.physical_state() | {"gravity": np.array(self._gravity)}
+        rest = {"gravity": np.array(self._gravity), "goal": self._goal.copy()}
+        return self.physical_state() | rest
 
     def restore(self, snapshot):
         self._place = snapshot["ball_position"].copy()
         self._speed = snapshot["ball_velocity"].copy()
         self._gravity = float(snapshot["gravity"])
+        self._goal = snapshot["goal"].copy()
 
     def render(self, size=None, camera=None):
         side = self.picture_size(size, camera)
