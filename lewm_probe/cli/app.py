@@ -14,6 +14,7 @@ from lewm_probe._version import __version__
 from lewm_probe.cli import (
     analyses,
     audit,
+    correlate,
     data,
     demo,
     export,
@@ -28,7 +29,7 @@ from lewm_probe.cli.terminal.errors import ReadableErrors
 
 OTHERS = (
     *("demo", "study", "tune", "sweep", "data", "train"),
-    *("inspect", "export", "audit", "report", "recipes"),
+    *("inspect", "export", "audit", "report", "correlate", "recipes"),
 )
 """Commands that no analysis may be called like."""
 
@@ -65,4 +66,5 @@ for analysis, run in analyses.commands(taken=OTHERS):
     add_command(app, analysis.name, run, help=analysis.help)
 add_command(app, "audit", audit.audit)
 add_command(app, "report", report.report)
+add_command(app, "correlate", correlate.correlate)
 app.add_typer(recipes.app, name="recipes")

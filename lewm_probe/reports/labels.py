@@ -57,7 +57,18 @@ FEATURES = {
     "dz": "Δz",
 }
 
-_METHODS = {"linear": "linear", "mlp": "MLP", "pca": "PCA", "tsne": "t-SNE"}
+_METHODS = {
+    "linear": "linear",
+    "mlp": "MLP",
+    "pca": "PCA",
+    "tsne": "t-SNE",
+    "cem": "CEM",
+    "icem": "iCEM",
+    "mppi": "MPPI",
+    "gradient": "gradient (Adam)",
+    "shooting": "random shooting",
+    "categorical_cem": "categorical CEM",
+}
 
 _ALIASES = {"pixel_noise": "noise"}
 """How suites may name a condition after its kind."""

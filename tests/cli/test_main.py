@@ -46,6 +46,7 @@ COMMANDS = (
     "plan",
     "audit",
     "report",
+    "correlate",
     "recipes",
 )
 
@@ -124,6 +125,8 @@ def test_every_command_has_the_common_options(run: Run, command: str) -> None:
     wanted = {"--json", "--quiet", "--debug", "--out", "--seed", "--device"}
     if command == "inspect":  # reads a file: nothing written, computed or random
         wanted -= {"--out", "--seed", "--device"}
+    if command == "correlate":  # computes on stored numbers
+        wanted -= {"--device"}
     if command in ("export", "report"):  # writes what is stored in another form
         wanted -= {"--seed", "--device"}
     assert {option for option in wanted if option not in reported} == set()

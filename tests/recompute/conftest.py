@@ -12,7 +12,7 @@ from lewm_probe.analyses.engine.asked.suite import Suite
 from lewm_probe.analyses.engine.run import run
 from lewm_probe.results.result import merge
 
-ANALYSES = ("probe", "voe", "straightness", "rollout", "geometry")
+ANALYSES = ("probe", "voe", "straightness", "rollout", "geometry", "plan")
 
 MATCHED = {"name": "brightness_matched", "kind": "brightness", "matched_to": "teleport_agent"}
 SWEEPS = [
@@ -31,6 +31,8 @@ def small_result(suite, cache, make_lewm, tmp_path_factory) -> Path:  # type: ig
     asked["probe"]["quantities"] = ["agent_position", "agent_velocity"]
     asked["voe"]["conditions"].append({**MATCHED, "expected": "appearance"})
     asked["voe"]["dose_response"] = SWEEPS
+    few = {"samples": 8, "elites": 3, "iterations": 2, "monotone": 4, "oracle_pairs": 2}
+    asked["plan"] = {"pairs": 6, "oracle_samples": 4, "oracle_iterations": 1, **few}
     whole = Suite.model_validate_json(json.dumps(asked))
     checkpoints = [
         checkpoint_from_model(name, make_lewm(seed=seed, family=name, step=10))

@@ -14,7 +14,7 @@ from tests.recompute.numbers import Answer
 from tests.recompute.stored import Metric, Stored, Who, keys_of
 from tests.recompute.surprise import Surprise
 
-DIFFERENCES = ("auroc_difference", "mse", "cosine", "psnr", "ssim")
+DIFFERENCES = ("auroc_difference", "mse", "cosine", "psnr", "ssim", "success_rate")
 """Metrics that say with ``versus`` another name how two differ."""
 
 
@@ -48,7 +48,8 @@ class Methods:
 
     def _means(self, m: Metric, sides: list[list[Who]]) -> tuple[list, list, int]:
         keys: dict[str, Any] = keys_of(m, "analysis", "metric", "subject", "features", "method")
-        keys |= keys_of(m, "stride", "horizon")
+        keys |= keys_of(m, "stride", "horizon", "window")
+        keys["metric"] = {"success_rate": "success"}.get(m["metric"], m["metric"])
         # Of an analysis that was asked of some training seeds alone, these.
         series = [
             [s for who in side if (s := self.stored.series(who, **keys)) is not None]

@@ -18,6 +18,7 @@ import pytest
 from tests.recompute import numbers
 from tests.recompute.methods import DIFFERENCES, Methods
 from tests.recompute.numbers import Answer
+from tests.recompute.planning import Planning
 from tests.recompute.readouts import Readouts
 from tests.recompute.stored import Metric, Stored, Who, version
 from tests.recompute.surprise import Surprise
@@ -49,6 +50,7 @@ EXEMPT: dict[str, Callable[[Metric, Stored], bool]] = {
     "differences of R² of drawn pictures": lambda m, s: (
         m["analysis"] == "decode" and m["metric"] == "r2" and m.get("versus") is not None
     ),
+    "pairs that were left out, which have no rows": lambda m, s: m["metric"] == "solved_at_start",
     "differences to another result": lambda m, s: m["metric"].endswith(
         ("_difference_paired", "_difference_unpaired", "_difference_stored")
     ),
@@ -86,6 +88,8 @@ class Recomputed:
         if m.get("versus") in self.stored.names and m["metric"] in (*DIFFERENCES, "p_permutation"):
             return self.methods.answer(m)
         who = Who(m["world"], m["model"], m.get("train_seed"), m.get("step"))
+        if m["analysis"] == "plan":
+            return Planning(self.stored, who).answer(m)
         of = self.surprise if m["analysis"] == "voe" else self.readouts
         return of[who].answer(m)
 

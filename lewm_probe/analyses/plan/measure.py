@@ -206,6 +206,7 @@ class _Writer:
                 unit="steps",
                 **keys,
             )
+            self.rows("steps_used", used, ids, subject=rule, **keys)
         ends = np.array([one.distances[-1] for one in outcomes])
         mean = bootstrap.mean(ends, self.confidence)
         self.metric("final_distance", mean, unit=self.unit, **keys)
@@ -227,6 +228,14 @@ class _Writer:
 
     def speed(self, planner: Planner, method: str) -> None:
         """Seconds a plan, each with its share of the batch that it was made in."""
+        replans, n = len(planner.seconds) // len(self.tried), len(self.tried)
+        self.rows(
+            "plan_seconds",
+            np.array(planner.seconds),
+            list(self.tried.ids) * replans,
+            frames=np.repeat(np.arange(replans), n),
+            method=method,
+        )
         median, high = np.quantile(planner.seconds, [0.5, 0.95])
         for name, value in (("plan_seconds", median), ("plan_seconds_p95", high)):
             self.metric(name, float(value), method=method, unit="s")

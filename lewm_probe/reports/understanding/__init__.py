@@ -1,0 +1,1 @@
+"""Does physical understanding predict planning? Measures of checkpoints against their success."""
