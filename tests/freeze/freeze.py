@@ -98,18 +98,24 @@ class Bench:
         shutil.rmtree(self.work)
 
 
+TIMED = "plan_seconds"
+"""What no two runs have in common."""
+
+
 def keep_result(folder: Path, out: Path) -> None:
     """Metrics a line each, rows as they are, notes, and the report's texts without provenance."""
     out.mkdir(parents=True, exist_ok=True)
     stored = json.loads((folder / "results.json").read_text())
-    lines = [json.dumps(metric, sort_keys=True) for metric in metrics_of(stored)]
+    kept = (m for m in metrics_of(stored) if not m["metric"].startswith(TIMED))
+    lines = [json.dumps(metric, sort_keys=True) for metric in kept]
     (out / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
     notes = [note for entry in stored["provenance"] for note in entry["notes"]]
     (out / "notes.txt").write_text("".join(f"{note}\n" for note in dict.fromkeys(notes)))
     models = [{k: v for k, v in m.items() if k != "source"} for m in stored["models"]]
     (out / "models.json").write_text(json.dumps(models, indent=1, sort_keys=True))
     parts = sorted(folder.glob("rows*.parquet"), key=lambda p: int(p.stem[5:] or 1))
-    pd.concat(map(pd.read_parquet, parts)).to_parquet(out / "rows.parquet", index=False)
+    rows = pd.concat(map(pd.read_parquet, parts))
+    rows[rows["metric"] != TIMED].to_parquet(out / "rows.parquet", index=False)
     films = {p.name: hash_of(p) for p in sorted((folder / "pictures").glob("*.png"))}
     (out / "films.json").write_text(json.dumps(films, indent=1))
     report = folder / "report.md"
@@ -169,6 +175,14 @@ def stimuli(bench: Bench, whole: bool) -> None:
 def one(bench: Bench, whole: bool) -> None:
     """One checkpoint, all analyses, n = 12."""
     bench.audit("vit", f"vit={TWO_ROOM / 'lewm-vit-1.safetensors'}", "-n", 12)
+
+
+def planning(bench: Bench, whole: bool) -> None:
+    """Planning with one checkpoint in each world."""
+    few = ("--episodes", 6 if whole else 2, "--samples", 20, "--iterations", 3, "--elites", 5)
+    for world, at in (("two-room", TWO_ROOM), ("push-t", PUSH_T)):
+        asked = (f"lewm={at / 'lewm-1.safetensors'}", "--world", world, *few)
+        bench.audit(world, *asked, "--oracle-pairs", 2, command="plan")
 
 
 def training(world: str) -> Callable[[Bench, bool], None]:
@@ -235,6 +249,7 @@ def whole_suite_released(bench: Bench, whole: bool) -> None:
 FAST: dict[str, Callable[[Bench, bool], None]] = {
     "one": one,
     "stimuli": stimuli,
+    "planning": planning,
     "training-two-room": training("two-room"),
     "training-push-t": training("push-t"),
     "help": helps,

@@ -31,6 +31,10 @@ SUITE = {
         "disjoint": 4,
         "conditions": [{"name": "t", "kind": "teleport", "who": "agent", "expected": "violation"}],
     },
+    "plan": {
+        **{"pairs": 4, "evaluations": 2, "samples": 20, "iterations": 2, "elites": 4},
+        "monotone": 4,
+    },
 }
 
 
@@ -159,6 +163,15 @@ COMMANDS = (
         _there("cache/*/*"),
         timed=False,
     ),
+    Command(
+        "plan",
+        (
+            *("plan", "a={things}/run", "--suite", "{things}/suite.yaml"),
+            *("--device", "cpu", "--cache", "cache", "--pairs", "pairs.json", "--out", "out"),
+        ),
+        _there("pairs.json"),
+        timed=False,
+    ),
     Command("export", ("export", "{things}/vit.safetensors", "--out", "out"), _there("out")),
     Command("report", ("report", "{things}/result", "--out", "out"), _there("out/results.json")),
 )
@@ -185,6 +198,10 @@ def prepare(things: Path) -> None:
     width = config.env_action_width
     model = JEPA(config, ActionStatistics(mean=(0.0,) * width, std=(1.0,) * width), family="lewm")
     save_checkpoint(things / "vit.safetensors", model, meta=Origin(family="lewm", world="two-room"))
+
+
+TIMED = "plan_seconds"
+"""What the name of a timed metric begins with."""
 
 
 def contents(folder: Path) -> Mapping[str, object]:
@@ -216,9 +233,14 @@ def _content(path: Path) -> object:
         return sorted(whole)  # what stands in them of a search stands in the files beside it
     if path.name == "results.json":
         whole = json.loads(path.read_text(encoding="utf-8"))
+        table = whole["metrics"]
+        if "metric" in table["columns"]:  # of what was timed, no two runs have the same
+            name = table["columns"].index("metric")
+            table["rows"] = [r for r in table["rows"] if not str(r[name]).startswith(TIMED)]
         return _without_speed({k: v for k, v in whole.items() if k != "provenance"})
     if path.suffix == ".parquet":
-        return pd.read_parquet(path).to_csv()
+        rows = pd.read_parquet(path)
+        return (rows[rows["metric"] != TIMED] if "metric" in rows else rows).to_csv()
     if path.suffix in (".html", ".md", ".svg", ".pdf") or path.name.startswith("provenance"):
         return "there"
     return path.read_bytes()
