@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from collections.abc import Mapping
 
 from lewm_probe.analyses.decode import names
-from lewm_probe.analyses.decode.report.strips import (
-    Strip,
-    beside_truth,
-    first_entries,
-    steps,
-    strip,
-)
-from lewm_probe.reports import labels
-from lewm_probe.reports.figures.style import FULL, Plot
-from lewm_probe.reports.palette import FAINT, INK
+from lewm_probe.analyses.decode.report.strips import beside_truth, steps, strip
+from lewm_probe.reports.figures.sheet import Strip, first_entries, sheet
+from lewm_probe.reports.figures.style import Plot
 from lewm_probe.reports.results_view import WorldView
-
-FRAME = "#d4006a"
-"""The frame around what came at t₀: a colour that no model has, as in filmstrips."""
-
-NARROW = 7
-"""Letters over a picture of a column's width."""
 
 MOST_CASES = 8
 """That a suite may ask for."""
@@ -60,7 +43,7 @@ def frames_plot(view: WorldView) -> Plot | None:
         "Frames of as many unperturbed trajectories that no decoder was trained on. Random "
         "weights: a decoder trained alike on latents of an untrained encoder. Each model’s first "
         "training seed. At column width, the first four.",
-        lambda width: _sheet([rows], width),
+        lambda width: sheet([rows], width),
         themed=False,
     )
 
@@ -80,7 +63,7 @@ def rollouts_plot(view: WorldView) -> Plot | None:
         "From the frame last seen on, a model imagines latents k blocks ahead from the true "
         "actions alone; the decoder, trained on encoded frames, draws them. Each model’s first "
         "training seed.",
-        lambda width: _sheet(groups, width, heads),
+        lambda width: sheet(groups, width, heads),
         themed=False,
     )
 
@@ -104,7 +87,7 @@ def violations_plot(view: WorldView) -> Plot | None:
         f"{_violation(view)} before t₀, in as many cases. Left to right: the last frame before; "
         "what would have come otherwise; the prediction of t₀, decoded; what came (framed); its "
         "own encoding, decoded. Surprise is the distance of the third and the fifth as latents.",
-        lambda width: _sheet(groups, width, names.VIOLATED, framed=3),
+        lambda width: sheet(groups, width, names.VIOLATED, framed=3),
         themed=False,
     )
 
@@ -143,70 +126,6 @@ def training_plot(view: WorldView) -> Plot | None:
         "Held-out frames over training",
         "Checkpoints of each model’s first training seed, each with a decoder of its own that was "
         "trained alike: what changes from row to row is what the latents say.",
-        lambda width: _sheet(groups, width),
+        lambda width: sheet(groups, width),
         themed=False,
     )
-
-
-def _sheet(
-    groups: Sequence[Sequence[Strip]],
-    width: float,
-    heads: Sequence[str] = (),
-    framed: int | None = None,
-) -> Figure:
-    """Rows of pictures with whose they are beside them; groups with a gap between."""
-    full = width >= FULL
-    most = max(len(row.pictures) for rows in groups for row in rows)
-    columns = most if full or heads else min(most, 4)  # a column is too narrow for eight
-    label, gap = (1.15 if full else 0.98), 0.1
-    head = (0.2 if full else 0.32) if heads else 0.02
-    side = min((width - label - 0.03) / columns, 0.95)
-    count = sum(map(len, groups))
-    height = head + side * count + gap * (len(groups) - 1) + 0.03
-    figure = Figure(figsize=(width, height))
-    top = height - head
-    for number, rows in enumerate(groups):
-        for row in rows:
-            top -= side
-            for column, picture in enumerate(row.pictures[:columns]):
-                box = (label + column * side + 0.015, top + 0.015, side - 0.03, side - 0.03)
-                x, y, w, h = box
-                ax = figure.add_axes((x / width, y / height, w / width, h / height))
-                ax.imshow(_ready(picture), interpolation="none")
-                ax.set(xticks=[], yticks=[])
-                for spine in ax.spines.values():
-                    spine.set(visible=True, color=INK if row.true else FAINT, linewidth=0.5)
-                if column == framed:
-                    ax.add_patch(
-                        Rectangle(
-                            (0, 0),
-                            1,
-                            1,
-                            transform=ax.transAxes,
-                            fill=False,
-                            edgecolor=FRAME,
-                            linewidth=1.4,
-                            clip_on=False,
-                            zorder=5,
-                        )
-                    )
-                if number == 0 and row is rows[0] and column < len(heads):
-                    title = labels.plain(heads[column])
-                    if not full and len(title) > NARROW:
-                        title = title.replace(" ", "\n", 1)
-                    ax.set_title(title, fontsize=7 if full else 6, pad=2)
-            figure.text(
-                (label - 0.05) / width,
-                (top + side / 2) / height,
-                row.title,
-                ha="right",
-                va="center",
-                fontsize=7,
-                color=INK,
-            )
-        top -= gap
-    return figure
-
-
-def _ready(picture: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(picture)

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from lewm_probe.analyses.decode import names
+from lewm_probe.reports.figures.sheet import Strip, first_entries
 from lewm_probe.reports.results_view import WorldView
 from lewm_probe.results.schema import ModelEntry
-
-
-class Strip(NamedTuple):
-    """A row of a figure.
-
-    Attributes:
-        title: whose pictures.
-        pictures: uint8 (T, H, W, 3).
-        true: photographs, drawn by nobody.
-    """
-
-    title: str
-    pictures: np.ndarray
-    true: bool = False
-
-
-def first_entries(view: WorldView) -> dict[str, ModelEntry]:
-    """The checkpoint of each model that is shown: of its first training seed, the last step."""
-    found: dict[str, ModelEntry] = {}
-    for entry in view.entries:
-        held = found.get(entry.name)
-        if held is None or entry.train_seed == held.train_seed:
-            found[entry.name] = entry
-    return found
 
 
 def strip(view: WorldView, kind: str, entry: ModelEntry, case: int = 0) -> np.ndarray | None:
