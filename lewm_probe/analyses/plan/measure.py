@@ -27,7 +27,9 @@ from lewm_probe.analyses.engine.recorder import ResultRecorder
 from lewm_probe.analyses.engine.remembered.measurement_cache import Samples
 from lewm_probe.analyses.plan.controlled import Search, Team
 from lewm_probe.analyses.plan.drawing import all_pairs, starts_of
+from lewm_probe.analyses.plan.films import films
 from lewm_probe.analyses.plan.monotone import monotone
+from lewm_probe.analyses.plan.report.names import CAME, IMAGINED, film_name
 from lewm_probe.analyses.plan.settings import PlanSettings
 from lewm_probe.comparison.difference import Key, Sample
 from lewm_probe.comparison.stored import key_of
@@ -116,6 +118,12 @@ def _measure(
     write.outcomes(outcomes, method=method)
     write.speed(own, method)
     write.start(outcomes)
+    assert isinstance(own.judge, Imagined)
+    clean = context.trajectories(checkpoint, "clean")
+    shown = films(
+        checkpoint, own.judge, tried.pairs, outcomes, clean, context.cache, settings.execute
+    )
+    write.films(shown)
     floors: dict[str, list[Outcome]] = {}
     for name in settings.floors:
         agent = team.floor(name)
@@ -128,7 +136,6 @@ def _measure(
         write.outcomes(floors[name], control=name, method=method if planned else None)
     write.over_floor(outcomes, {n: o for n, o in floors.items() if n != CEILING}, method)
     if settings.monotone:
-        assert isinstance(own.judge, Imagined)
         found = monotone(
             own.judge,
             tried.pairs,
@@ -225,6 +232,14 @@ class _Writer:
         for rule, (solved, drawn) in self.tried.left_out().items():
             found = wilson(solved, drawn, self.confidence)
             self.metric("solved_at_start", found, subject=rule)
+
+    def films(self, shown: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Pictures of what came, and of what had been imagined."""
+        entry = self.checkpoint.entry
+        who = (self.recorder.suite.world, entry.name, entry.train_seed, entry.step)
+        for kind, pair in shown.items():
+            for rows, strip in zip((CAME, IMAGINED), pair, strict=True):
+                self.recorder.images[film_name(kind, rows, *who)] = strip
 
     def speed(self, planner: Planner, method: str) -> None:
         """Seconds a plan, each with its share of the batch that it was made in."""

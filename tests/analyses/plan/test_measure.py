@@ -254,3 +254,17 @@ def test_results_come_back_whole(result, tmp_path):
     again = Result.load(tmp_path / "kept")
     assert again.frame().equals(result.frame())
     assert np.isfinite(again.rows["value"].astype(float)).all()
+
+
+def test_films_show_what_came_and_what_was_imagined(result, asked):
+    came, imagined = (
+        result.images[f"plan-two-room-success-{row}-oracle-x-x"] for row in ("came", "imagined")
+    )
+    assert came.shape == imagined.shape == (12, 64, 64, 3)  # the start, ten blocks, the goal
+    np.testing.assert_array_equal(came[[0, -1]], imagined[[0, -1]])
+    # Who knows the world imagines what comes, up to the nearest frame that there is.
+    red = [np.argwhere(s[..., 0].astype(int) - s[..., 1] > 100) for s in (came, imagined)]
+    middles = [[one[one[:, 0] == k, 1:].mean(0) for k in range(12)] for one in red]
+    far = np.linalg.norm(np.subtract(*middles), axis=1)  # px of a 64 px image
+    assert np.median(far) < 4
+    assert "plan-two-room-failure-came-constant-x-x" in result.images

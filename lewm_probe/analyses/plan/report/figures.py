@@ -8,8 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lewm_probe.analyses.plan.report.names import CEILING, FLOORS, SHARED, rule
+from lewm_probe.analyses.plan.report.names import (
+    CAME,
+    CEILING,
+    FLOORS,
+    IMAGINED,
+    SHARED,
+    film_name,
+    rule,
+)
 from lewm_probe.reports import labels
+from lewm_probe.reports.figures.sheet import Strip, first_entries, sheet
 from lewm_probe.reports.figures.style import FULL, Plot, band, grid, handle, legend
 from lewm_probe.reports.means import Mean, means, sample
 from lewm_probe.reports.palette import MUTED, PAPER, Look
@@ -204,6 +213,45 @@ def _binned(ax: Any, look: Look, rows: pd.DataFrame, start: pd.Series, edges: np
         estimates.append((float(part.mean()), low, high))
     values, lows, highs = zip(*estimates, strict=True)
     band(ax, look, x, values, lows, highs)
+
+
+def films_plot(view: WorldView) -> Plot | None:
+    """A success and a failure of each model: what came, and what it had imagined."""
+    groups, columns = [], 0
+    for model, entry in first_entries(view).items():
+        who = (view.world, entry.name, entry.train_seed, entry.step)
+        for kind in ("success", "failure"):
+            strips = [view.images.get(film_name(kind, row, *who)) for row in (CAME, IMAGINED)]
+            if strips[0] is None or strips[1] is None:
+                continue
+            columns = max(columns, len(strips[0]))
+            title = f"{view.label(model)}, {kind}"
+            groups.append([Strip(title, strips[0], true=True), Strip("imagined", strips[1])])
+    if not groups:
+        return None
+    heads = ["start", *(f"{k}" for k in range(1, columns - 1)), "goal"]
+
+    def draw(width: float) -> Figure:
+        if width >= FULL:
+            return sheet(groups, width, heads)
+        kept = [k for k in range(columns) if k in (0, columns - 1) or k % 3 == 2][-6:]
+        kept = sorted({0, *kept})
+        few = [
+            [Strip(row.title, row.pictures[kept], row.true) for row in rows]
+            for rows in groups
+            if all(len(row.pictures) == columns for row in rows)
+        ]
+        return sheet(few, width, [heads[k] for k in kept])
+
+    return Plot(
+        f"{view.world}-plan-films",
+        "A success and a failure",
+        "The first pair of each that a model’s first training seed solved, and did not: the state "
+        "after each block, beside what the plan was imagined to lead to, shown as the frame of a "
+        "clean trajectory whose latent is nearest.",
+        draw,
+        themed=False,
+    )
 
 
 def _rows(view: WorldView, metric: str) -> pd.DataFrame:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lewm_probe.analyses.plan.report.figures import by_distance_plot, distance_plot, success_plot
+from lewm_probe.analyses.plan.report.figures import (
+    by_distance_plot,
+    distance_plot,
+    films_plot,
+    success_plot,
+)
 from lewm_probe.analyses.plan.report.names import CEILING, FLOORS, rule
 from lewm_probe.analyses.plan.report.questions import questions
 from lewm_probe.analyses.plan.report.tables import limits_table, success_table
@@ -23,7 +28,7 @@ def sections(view: WorldView) -> list[Section]:
             "Planning",
             "The model’s latents are planned with: actions are searched for whose imagined end is "
             "near the goal’s image, done in the real simulator, and searched for anew.",
-            drawn(view, success_plot, distance_plot, by_distance_plot),
+            drawn(view, success_plot, distance_plot, by_distance_plot, films_plot),
             shown(view, success_table(view), limits_table(view)),
             tables_first=True,
         )
