@@ -266,5 +266,5 @@ def test_films_show_what_came_and_what_was_imagined(result, asked):
     red = [np.argwhere(s[..., 0].astype(int) - s[..., 1] > 100) for s in (came, imagined)]
     middles = [[one[one[:, 0] == k, 1:].mean(0) for k in range(12)] for one in red]
     far = np.linalg.norm(np.subtract(*middles), axis=1)  # px of a 64 px image
-    assert np.median(far) < 4
+    assert np.median(far) < 8  # of 120 frames; places at random lie some 20 apart
     assert "plan-two-room-failure-came-constant-x-x" in result.images
