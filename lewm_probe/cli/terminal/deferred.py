@@ -14,21 +14,21 @@ from typer.core import TyperCommand
 
 
 class Deferred(TyperCommand):
-    """A command's name and help; ``whole`` is the command itself."""
+    """A command's name and help; called, asked for its help or completed, it is whole."""
 
     function: Callable[..., Any]
 
-    def whole(self) -> Any:
-        """The command with its options."""
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """That of the command with its options, which are found out now."""
         alone = typer.Typer(add_completion=False, rich_markup_mode=self.rich_markup_mode)
         alone.command(self.name, help=self.help)(self.function)
-        return typer.main.get_command(alone)
+        return typer.main.get_command(alone).make_context(*args, **extra)
 
 
 def add_command(
     app: typer.Typer, name: str, function: Callable[..., Any], help: str | None = None
 ) -> None:
-    """Add a command to an application whose group resolves ``Deferred``."""
+    """Add a command to an application, to be read when it is asked for."""
 
     def described() -> None: ...
 

@@ -15,7 +15,6 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from lewm_probe.cli.terminal.deferred import Deferred
 from lewm_probe.cli.terminal.screen import screen
 from lewm_probe.core.disk import is_full
 from lewm_probe.core.errors import UsageError, UserError
@@ -68,11 +67,6 @@ class ReadableErrors(TyperGroup):
             if getattr(param, "is_bool_flag", False) and param.default is None:
                 param.default = False
         return params
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is named first, with its options."""
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, command.whole() if isinstance(command, Deferred) else command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; Ctrl-C and SIGTERM become an error like others."""
