@@ -24,6 +24,7 @@ from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.models.base import ModelSpec, Observation
 from lewm_probe.models.config import ModelConfig
 from lewm_probe.models.images import Normalise, Resize, fit_pixels, take_pixels
+from lewm_probe.models.imagination import LatentSteps, at_least_single, rollout
 from lewm_probe.models.nn.encoders import make_encoder
 from lewm_probe.models.nn.mlp import MLP, Embedder
 from lewm_probe.models.nn.predictor import Predictor
@@ -117,7 +118,7 @@ class JEPA(TrainableModel):
             )
         predicted: Tensor = self.predictor(latents, self.action_encoder(scaled))
         flat: Tensor = self.pred_proj(predicted.flatten(0, 1))
-        return flat.float().unflatten(0, latents.shape[:2])
+        return at_least_single(flat).unflatten(0, latents.shape[:2])
 
     # ---- what analyses and planners call: eval mode, whatever mode training left
 
@@ -167,6 +168,11 @@ class JEPA(TrainableModel):
         wanted = torch.is_grad_enabled() and (latents.requires_grad or actions.requires_grad)
         with torch.set_grad_enabled(wanted), self.evaluating():
             return slide(self.predict_scaled, latents, scaled, self.spec.history)  # (B, T, D)
+
+    def rollout(self, context: Tensor, past_actions: Tensor, future_actions: Tensor) -> Tensor:
+        """(B, h, D), (B, h − 1, A), (B, S, K, A) → (B, S, K, D), nothing computed twice."""
+        network = LatentSteps(self.predictor, self.action_encoder, self.pred_proj)
+        return rollout(self, network, context, past_actions, future_actions)
 
     # ---- controls
 

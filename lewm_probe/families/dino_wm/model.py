@@ -22,10 +22,12 @@ from lewm_probe.core.seeding import torch_seed
 from lewm_probe.data.sampling.action_statistics import ActionStatistics
 from lewm_probe.families.dino_wm.config import Dinov2Config, TokenModelConfig
 from lewm_probe.families.dino_wm.hugging_face import HuggingFaceEncoder
+from lewm_probe.families.dino_wm.imagination import TokenSteps
 from lewm_probe.families.dino_wm.predictor import TokenPredictor
 from lewm_probe.models.base import ModelSpec, Observation
 from lewm_probe.models.family import Origin
 from lewm_probe.models.images import NORMALISATION, Normalise, Resize, fit_pixels, take_pixels
+from lewm_probe.models.imagination import at_least_single, rollout
 from lewm_probe.models.nn.dinov2 import Dinov2
 from lewm_probe.models.sliding import slide
 from lewm_probe.models.trainable import TrainableModel, check_match
@@ -156,7 +158,7 @@ class TokenModel(TrainableModel):
         action = self.extra_encoders["action"](scaled)  # (B, T, E)
         seen = torch.cat([latents, _for_every_token(action, latents.shape[2])], dim=-1)
         out: Tensor = self.predictor(seen)[..., : self.config.latent_width]
-        return out.float()
+        return at_least_single(out)
 
     # ---- what analyses and planners call
 
@@ -194,6 +196,12 @@ class TokenModel(TrainableModel):
         at_once = max(1, PREDICT_TOKENS // (self.spec.history * self.spec.tokens))
         with torch.set_grad_enabled(wanted), self.evaluating():
             return slide(self.predict_scaled, latents, scaled, self.spec.history, at_once)
+
+    def rollout(self, context: Tensor, past_actions: Tensor, future_actions: Tensor) -> Tensor:
+        """(B, h, P, L), (B, h − 1, A), (B, S, K, A) → (B, S, K, P, L), nothing computed twice."""
+        width, tokens = self.config.latent_width, self.config.tokens
+        network = TokenSteps(self.predictor, self.extra_encoders["action"], width, tokens)
+        return rollout(self, network, context, past_actions, future_actions)
 
     def features(self, latents: Tensor) -> dict[str, Tensor]:
         """``z`` (B, T, D): the mean of the visual tokens."""
