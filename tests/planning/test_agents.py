@@ -128,3 +128,22 @@ def test_goals_and_frames_are_encoded_once(world, pairs, doubles):
     outcomes(planner(Imagined(model, world, 2), world), world, pairs[:3])
     # Each pair: its goal, its start, and the three frames that the first plan led through.
     assert model.frames == 3 * (1 + 1 + 3)
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.float32])
+def test_a_networks_outcomes_do_not_depend_on_the_batch(make_lewm, world, pairs, precision):
+    model = make_lewm(seed=3)
+    for part in (model.predictor, model.action_encoder, model.pred_proj):  # images stay single
+        part.to(precision)
+    found = []
+    for batch in (1, 7, 50):
+        judge = Imagined(model, world, model.spec.history, precision)
+        agent = planner(judge, world, batch=batch, samples=16, iterations=3, elites=4)
+        agent.space = agent.space.to("cpu", precision)
+        found.append(outcomes(agent, world, pairs[:8]))
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            # Sums of other lengths are rounded otherwise; nothing else may differ.
+            atol = 1e-6 if precision == torch.float64 else 1e-3
+            np.testing.assert_allclose(one.blocks, same.blocks, atol=atol)
+            assert one.reached["released"].tolist() == same.reached["released"].tolist()
