@@ -135,6 +135,9 @@ def test_a_networks_outcomes_do_not_depend_on_the_batch(make_lewm, world, pairs,
     model = make_lewm(seed=3)
     for part in (model.predictor, model.action_encoder, model.pred_proj):  # images stay single
         part.to(precision)
+    model.action_mean, model.action_std = (
+        one.to(precision) for one in (model.action_mean, model.action_std)
+    )
     found = []
     for batch in (1, 7, 50):
         judge = Imagined(model, world, model.spec.history, precision)
