@@ -104,6 +104,9 @@ GEOMETRY = ("geometry", "-n", "4", "--no-curve", "--device", "cpu", "--cache", "
 DATA = ("--data", "{folder}/data.h5")
 NEW = ("--out", "{folder}/new")
 
+PLAN = ("plan", "a={folder}/run", "--cache", "{folder}/cache")
+"""Without where to write."""
+
 TRIES = (
     # data sets
     Try(
@@ -392,5 +395,21 @@ TRIES = (
         ("recipes", "cp", "two-room/lewm-cpu", "{folder}/data.h5"),
     ),
     Try("demo into a file", ("demo", "--out", "{folder}/data.h5")),
+    # planning
+    Try("plan with no samples", (*PLAN, "--samples", "0", *NEW)),
+    Try("plan with more elites than samples", (*PLAN, "--samples", "10", "--elites", "20", *NEW)),
+    Try("plan with a solver that is not there", (*PLAN, "--solver", "cme", *NEW)),
+    Try("plan with a solver for choices", (*PLAN, "--solver", "categorical_cem", *NEW)),
+    Try("plan with a horizon of a fraction", (*PLAN, "--horizon", "2.5", *NEW)),
+    Try("plan with pairs that are a data set", (*PLAN, "--pairs", "{folder}/data.h5", *NEW)),
+    Try(
+        "plan with pairs of nothing",
+        (*PLAN, "--pairs", "{folder}/pairs.json", *NEW),
+        text("pairs.json", "{}"),
+    ),
+    Try("plan with pairs in a folder", (*PLAN, "--pairs", "{folder}/run", *NEW)),
+    Try("plan in recorded episodes", (*PLAN, "--world", "{folder}/data.h5", *NEW)),
+    Try("audit with what is no analysis", ("audit", "a={folder}/run", "--with", "plann", *NEW)),
+    Try("correlate results without planning", ("correlate", "{folder}/result", *NEW)),
 )
-"""In groups: data sets, training, checkpoints, suites and results, the terminal."""
+"""In groups: data sets, training, checkpoints, suites and results, the terminal, planning."""
