@@ -33,6 +33,7 @@ def small_result(suite, cache, make_lewm, tmp_path_factory) -> Path:  # type: ig
     asked["voe"]["dose_response"] = SWEEPS
     few = {"samples": 8, "elites": 3, "iterations": 2, "monotone": 4, "oracle_pairs": 2}
     asked["plan"] = {"pairs": 6, "oracle_samples": 4, "oracle_iterations": 1, **few}
+    asked["plan"]["budgets"] = ["4x1"]
     whole = Suite.model_validate_json(json.dumps(asked))
     checkpoints = [
         checkpoint_from_model(name, make_lewm(seed=seed, family=name, step=10))

@@ -36,7 +36,8 @@ class Planning:
 
     def answer(self, m: Metric) -> Answer | None:
         """What the rows say that a metric is."""
-        name, at = m["metric"], keys_of(m, "subject", "window", "control", "method", "features")
+        name = m["metric"]
+        at = keys_of(m, "subject", "window", "control", "method", "features", "dose")
         if name == "success_rate":
             won = self._series("success", **at)
             return wilson(int(won.sum()), len(won), self.confidence)

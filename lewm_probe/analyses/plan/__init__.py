@@ -22,6 +22,9 @@ PLAN = Analysis(
         ),
         "--episodes": Option("pairs", int, "Start-goal pairs of each evaluation seed."),
         "--history": Option("history", int, "Frames that a plan begins from; 1 as published."),
+        "--budget": Option(
+            "budgets", list[str], "Also plan with this budget, SAMPLESxITERATIONS; repeatable."
+        ),
         "--oracle-pairs": Option(
             "oracle_pairs", int, "Pairs tried with true dynamics and true state too (0: none)."
         ),

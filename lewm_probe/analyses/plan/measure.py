@@ -6,6 +6,8 @@ success rule (``subject``: ``released`` and, where the world has it, ``strict``)
 Wilson's interval over all pairs, and ``success_seed_sd``, the SD of the rates of evaluation seeds;
 ``steps_used`` until a rule was first fulfilled, of those that did; ``start_distance`` and
 ``final_distance`` to the goal; ``plan_seconds``, the median of a plan, and its 95th percentile;
+with a ``dose``, the same for other
+budgets, in blocks imagined a plan (samples × iterations × horizon);
 ``cost_distance_spearman``, whether the cost grows with the true distance (``features``:
 ``imagined`` and ``encoded``); ``solved_at_start``, the share of drawn pairs that were left out.
 ``success_rate_over_floor`` is the rate minus that of the best floor, with ``versus`` that floor,
@@ -69,8 +71,8 @@ def measure_all(
     known = context.measurements(recorder, [one.hash for one in pairs])
     tried = Tried(pairs, search)
     blocks = settings.budget // context.world.frame_skip
-    floors = len(settings.floors) + 1
-    total = floors * len(tried) * blocks
+    agents = 1 + len(settings.budgets) + len(settings.floors)
+    total = agents * len(tried) * blocks
     measured = []
     with context.progress.task("plan", len(checkpoints) * total) as bar:
         for checkpoint in checkpoints:
@@ -124,6 +126,11 @@ def _measure(
         checkpoint, own.judge, tried.pairs, outcomes, clean, context.cache, settings.execute
     )
     write.films(shown)
+    for asked in settings.budgets:
+        samples, iterations = map(int, asked.split("x"))
+        smaller = team.planner(checkpoint.model, tried.search.smaller(samples, iterations))
+        found = control(world, tried.pairs, smaller, settings.budget, bar)
+        write.outcomes(found, method=method, dose=float(samples * iterations * settings.horizon))
     floors: dict[str, list[Outcome]] = {}
     for name in settings.floors:
         agent = team.floor(name)
@@ -136,7 +143,7 @@ def _measure(
         write.outcomes(floors[name], control=name, method=method if planned else None)
     write.over_floor(outcomes, {n: o for n, o in floors.items() if n != CEILING}, method)
     if settings.monotone:
-        found = monotone(
+        ordered = monotone(
             own.judge,
             tried.pairs,
             own.space,
@@ -145,7 +152,7 @@ def _measure(
             seed=context.suite.seed,
             batch=settings.batch,
         )
-        write.monotone(found._asdict())
+        write.monotone(ordered._asdict())
     if settings.oracle_pairs:
         _oracles(team, context, tried, write)
     return write.samples(outcomes, method)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -43,6 +43,10 @@ class PlanSettings(Config):
     samples: int | None = Field(None, ge=1, description="Plans an iteration.")
     iterations: int | None = Field(None, ge=1, description="Iterations of a plan.")
     elites: int | None = Field(None, ge=2, description="Best samples kept.")
+    budgets: tuple[Annotated[str, Field(pattern=r"^[1-9]\d{0,5}x[1-9]\d{0,5}$")], ...] = Field(
+        (), description="Also plan with this budget, SAMPLESxITERATIONS; repeatable."
+    )
+    """Success against budget: the same pairs, with elites in the same proportion."""
     policy: Name = "expert"
     """Who acted in the episodes that pairs are of."""
     floors: tuple[FloorName, ...] = (

@@ -232,7 +232,8 @@ def _planned(result: Result, asked: Asked) -> pd.DataFrame:
         UserError: there are none.
     """
     rows = needed(result).rows
-    every = rows[rows["control"].isna() & rows["world"].notna()]
+    main = rows[["control", "dose"]].isna().all(axis=1)  # the models, with their main budget
+    every = rows[main & rows["world"].notna()]
     keys = ["method", "subject", "window"]
     chosen = np.ones(len(every), dtype=bool)
     for key, wanted in zip(keys, (asked.solver, asked.rule, asked.window), strict=True):

@@ -26,6 +26,7 @@ FEW = {
     "iterations": 4,
     "elites": 6,
     "monotone": 12,
+    "budgets": ("8x1", "80x4"),
     "oracle_pairs": 2,
     "oracle_samples": 8,
     "oracle_iterations": 2,
@@ -58,14 +59,14 @@ def result(checkpoints, asked, cache):
 
 
 def pick(result, metric, **keys):
-    wanted = {"metric": metric, "control": None, "versus": None, **keys}
+    wanted = {"metric": metric, "control": None, "versus": None, "dose": None, **keys}
     (found,) = [m for m in result.metrics if all(getattr(m, k) == v for k, v in wanted.items())]
     return found
 
 
 def rows_of(result, metric, **keys):
     rows = result.rows[result.rows["metric"] == metric]
-    for key, value in {"control": None, **keys}.items():
+    for key, value in {"control": None, "dose": None, **keys}.items():
         rows = rows[rows[key].isna() if value is None else rows[key] == value]
     return rows
 
@@ -245,7 +246,12 @@ def test_the_page_says_whether_floors_are_beaten(result, tmp_path):
     assert "best floor: " in verdicts["oracle"].sentence
     write_report([result], tmp_path)
     page = (tmp_path / "report.html").read_text()
-    for said in ("Success of planning", "What limits planning", "Distance to the goal"):
+    for said in (
+        "Success against the planning budget",
+        "Success of planning",
+        "What limits planning",
+        "Distance to the goal",
+    ):
         assert said in page
 
 
@@ -254,6 +260,14 @@ def test_results_come_back_whole(result, tmp_path):
     again = Result.load(tmp_path / "kept")
     assert again.frame().equals(result.frame())
     assert np.isfinite(again.rows["value"].astype(float)).all()
+
+
+def test_more_is_reached_with_more_imagined(result):
+    rates = [
+        pick(result, "success_rate", model="oracle", dose=dose, **AT).value
+        for dose in (8.0 * 1 * 5, 80.0 * 4 * 5)
+    ]
+    assert rates[0] <= rates[1] and rates[1] >= 0.8
 
 
 def test_films_show_what_came_and_what_was_imagined(result, asked):

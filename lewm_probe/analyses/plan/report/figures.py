@@ -22,7 +22,7 @@ from lewm_probe.reports.figures.sheet import Strip, first_entries, sheet
 from lewm_probe.reports.figures.style import FULL, Plot, band, grid, handle, legend
 from lewm_probe.reports.means import Mean, means, sample
 from lewm_probe.reports.palette import MUTED, PAPER, Look
-from lewm_probe.reports.results_view import WorldView
+from lewm_probe.reports.results_view import ANY, WorldView
 from lewm_probe.stats.ranks import wilson
 
 BINS = 3
@@ -215,6 +215,56 @@ def _binned(ax: Any, look: Look, rows: pd.DataFrame, start: pd.Series, edges: np
     band(ax, look, x, values, lows, highs)
 
 
+def by_budget_plot(view: WorldView) -> Plot | None:
+    """Success against how much was imagined for a plan."""
+    at: dict[str, Any] = {"subject": "released", "window": "any", "dose": ANY}
+    found = view.pick("plan", "success_rate", **at)
+    if not any(row.dose is not None for row in found):
+        return None
+    settings = {key: view.setting("plan", key, default=None) for key in ("samples", "iterations")}
+    own = _own_budget(view, settings)
+
+    def draw(width: float) -> Figure:
+        figure, (ax,) = grid(1, width, across=1, height=2.2)
+        handles = []
+        for model in view.models:
+            look = view.looks[model]
+            mine = means([row for row in found if row.model == model], "dose")
+            points = sorted((own if m.key["dose"] is None else m.key["dose"], m) for m in mine)
+            known = [(x, m) for x, m in points if x is not None]
+            if not known:
+                continue
+            x = [x for x, _ in known]
+            values = [m.value for _, m in known]
+            ends = [m.low for _, m in known], [m.high for _, m in known]
+            band(ax, look, x, values, *ends)
+            handles.append(handle(look))
+        ax.set_xscale("log")
+        ax.set_ylim(-0.02, 1.02)
+        ax.set_xlabel("blocks imagined a plan (samples × iterations × horizon)")
+        ax.set_ylabel("pairs solved")
+        ax.grid(axis="y")
+        legend(figure, handles, width=width)
+        return figure
+
+    return Plot(
+        f"{view.world}-plan-by-budget",
+        "Success against the planning budget",
+        f"Released rule, at any step, {sample(found)} a checkpoint; bands: Wilson’s 95 % "
+        "intervals, of several training seeds the span of all.",
+        draw,
+    )
+
+
+def _own_budget(view: WorldView, settings: dict[str, Any]) -> float | None:
+    """Of the main setting, where the suite says its samples and iterations."""
+    horizon = view.setting("plan", "horizon", default=5)
+    counts = (*settings.values(), horizon)
+    if not all(isinstance(one, int) for one in counts):
+        return None
+    return float(np.prod([float(one) for one in counts]))
+
+
 def films_plot(view: WorldView) -> Plot | None:
     """A success and a failure of each model: what came, and what it had imagined."""
     groups, columns = [], 0
@@ -256,7 +306,9 @@ def films_plot(view: WorldView) -> Plot | None:
 
 def _rows(view: WorldView, metric: str) -> pd.DataFrame:
     rows = view.rows
-    return rows[(rows["analysis"] == "plan") & (rows["metric"] == metric)]
+    return rows[
+        (rows["analysis"] == "plan") & (rows["metric"] == metric) & rows["dose"].isna()
+    ]  # of the main budget
 
 
 def _unit(view: WorldView) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lewm_probe.analyses.plan.report.figures import (
+    by_budget_plot,
     by_distance_plot,
     distance_plot,
     films_plot,
@@ -28,7 +29,7 @@ def sections(view: WorldView) -> list[Section]:
             "Planning",
             "The model’s latents are planned with: actions are searched for whose imagined end is "
             "near the goal’s image, done in the real simulator, and searched for anew.",
-            drawn(view, success_plot, distance_plot, by_distance_plot, films_plot),
+            drawn(view, success_plot, distance_plot, by_distance_plot, by_budget_plot, films_plot),
             shown(view, success_table(view), limits_table(view)),
             tables_first=True,
         )

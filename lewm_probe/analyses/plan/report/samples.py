@@ -14,5 +14,5 @@ COMPARED = frozenset({"success_rate"})
 
 def samples(rows: pd.DataFrame, floor: float) -> Mapping[Key, Sample]:
     """Whether each pair was solved, from a checkpoint's rows."""
-    own = rows[(rows["metric"] == "success") & rows["control"].isna()]
+    own = rows[(rows["metric"] == "success") & rows[["control", "dose"]].isna().all(axis=1)]
     return means(own, "plan", "success_rate", ("method", "subject", "window"))
