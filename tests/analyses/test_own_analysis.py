@@ -41,7 +41,7 @@ def test_it_is_small_and_what_the_readme_shows(plugin: Path) -> None:
 
 
 def test_it_stands_behind_the_others(plugin: Path) -> None:
-    assert [a.name for a in in_order()][-2:] == ["decode", "steps"]
+    assert [a.name for a in in_order()][-2:] == ["plan", "steps"]
     assert ANALYSES.get("steps").code() != ANALYSES.get("geometry").code() == ""
 
 

@@ -147,7 +147,7 @@ def test_what_cannot_be_audited(model):
         lewm_probe.audit(model, analyses=("probing",))
     assert str(unknown.value) == (
         "Unknown analysis 'probing'. Did you mean 'probe'? Known: decode, geometry, map, "
-        "probe, rollout, straightness, voe."
+        "plan, probe, rollout, straightness, voe."
     )
     with pytest.raises(UsageError) as nothing:
         lewm_probe.audit({})
@@ -167,7 +167,7 @@ def test_what_cannot_be_audited(model):
         (
             {"analyses": []},
             "No analysis was named. Choose some of probe, voe, straightness, rollout, geometry, "
-            "map, decode.",
+            "map, decode, plan.",
         ),
         (
             {"world": "nowhere", "suite": None},

@@ -149,8 +149,8 @@ def test_questions_that_cannot_be_asked(run: Run, make_checkpoint: Make, asked: 
     )
     assert refused(run, "voe", path, "--suite", own_suite(sede=3)) == (
         "suite own.yaml has an unknown key 'sede'. Did you mean 'seed'? Known keys there: clean, "
-        "decode, geometry, map, probe, random_encoder, rollout, seed, statistics, straightness, "
-        "voe, world."
+        "decode, geometry, map, plan, probe, random_encoder, rollout, seed, statistics, "
+        "straightness, voe, world."
     )
     assert refused(run, "voe", f"w={wide}") == (
         "The checkpoint w, training seed 0, step 10 takes action blocks of width 25, but the world "

@@ -21,8 +21,7 @@ class FallingBall(World):
         super().reset(seed=seed, options=options)
         self._place = self.np_random.uniform(RADIUS, 1 - RADIUS, 2)
         self._speed = self.np_random.uniform(-0.02, 0.02, 2)
-        self._gravity = GRAVITY
-        self._goal = np.full(2, 0.5)
+        self._gravity, self._goal = GRAVITY, np.full(2, 0.5)
         return self._place.copy(), {}
 
     def step(self, action):
@@ -34,29 +33,23 @@ class FallingBall(World):
         return self._place.copy(), 0.0, False, False, {}
 
     def flip_gravity(self, strength):
-        """Turn gravity over; it then pulls ``strength`` times as much."""
         self._gravity = -strength * self._gravity
 
     def aim_at(self, snapshot):
-        """The ball is to be where it is in a snapshot."""
         self._goal = snapshot["ball_position"].copy()
 
     def success(self):
-        """Within a radius of its goal."""
         return bool(np.hypot(*(self._place - self._goal)) < RADIUS)
 
     def physical_state(self):
         return {"ball_position": self._place.copy(), "ball_velocity": self._speed.copy()}
 
     def snapshot(self):
-        rest = {"gravity": np.array(self._gravity), "goal": self._goal.copy()}
-        return self.physical_state() | rest
+        return self.physical_state() | {"gravity": np.array(self._gravity), "goal": self._goal}
 
     def restore(self, snapshot):
-        self._place = snapshot["ball_position"].copy()
-        self._speed = snapshot["ball_velocity"].copy()
-        self._gravity = float(snapshot["gravity"])
-        self._goal = snapshot["goal"].copy()
+        self._place, self._speed = (snapshot[f"ball_{n}"].copy() for n in ("position", "velocity"))
+        self._gravity, self._goal = float(snapshot["gravity"]), snapshot["goal"]
 
     def render(self, size=None, camera=None):
         side = self.picture_size(size, camera)

@@ -182,7 +182,7 @@ def test_families_by_themselves(study: Study, one: Correlation) -> None:
 def test_the_facts(study: Study) -> None:
     success = [f"{100 * round(share, 3):g} %" for share in (study.success.min(), 11 / 12)]
     assert words.facts(study).replace(SPACE, " ") == (
-        "24 checkpoints of 12 training runs (LeWM 12; PLDM 6; straightened 6), planning by cem "
+        "24 checkpoints of 12 training runs (LeWM 12; PLDM 6; straightened 6), planning by CEM "
         "on the same 60 pairs of start and goal (rule “released”, reached at any step). Success "
         f"goes from {success[0]} to {success[1]}. With a power of 80 % at the strictest step of "
         "Holm, 24 independent checkpoints show a ρ beyond ±0.62; were those of a run worth no more "

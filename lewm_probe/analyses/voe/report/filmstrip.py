@@ -10,10 +10,6 @@ from lewm_probe.reports.figures.style import FULL, Plot
 from lewm_probe.reports.palette import FAINT, INK
 from lewm_probe.reports.results_view import WorldView
 
-OTHERS = ("film-", "decode-")
-"""How names of other pictures begin: other worlds' strips, and drawn ones. Names of earlier
-versions are those of conditions alone."""
-
 FRAME = "#d4006a"
 """The frame around the perturbed image: a colour that no model has."""
 
@@ -21,10 +17,12 @@ FRAME = "#d4006a"
 def strips(view: WorldView) -> dict[str, np.ndarray]:
     """Condition → uint8 (T, H, W, 3) of this world, the reference first, then in table order."""
     prefix = f"film-{view.world}-"
+    # Of other worlds, and of other analyses; names of earlier versions are those of conditions.
+    others = ("film-", *(f"{name}-" for name in view.analyses))
     clips = {
         name.removeprefix(prefix): clip
         for name, clip in view.images.items()
-        if name.startswith(prefix) or not name.startswith(OTHERS)
+        if name.startswith(prefix) or not name.startswith(others)
     }
     known = [c for c in ("reference", *view.conditions()) if c in clips]
     rest = sorted(set(clips) - set(known)) if known else []
