@@ -147,6 +147,7 @@ def test_pictures_that_were_drawn_are_no_filmstrip(make: Callable[..., Result]) 
     made = make(models=(("lewm", "lewm", (0,)),), analyses=("voe",))
     strip = next(iter(made.images.values()))
     images = {**made.images, "decode-two-room-frames-lewm-0-x-0": strip}
+    images["plan-two-room-success-came-lewm-0-x"] = strip
     mixed = Result(made.provenance, made.models, made.metrics, None, images)
     assert strips(views(mixed)[0]).keys() == strips(views(made)[0]).keys() != set()
 

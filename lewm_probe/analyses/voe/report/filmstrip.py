@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from lewm_probe.reports.figures.style import FULL, Plot
 from lewm_probe.reports.palette import FAINT, INK
 from lewm_probe.reports.results_view import WorldView
+from lewm_probe.results.analyses import ANALYSES
 
 FRAME = "#d4006a"
 """The frame around the perturbed image: a colour that no model has."""
@@ -18,7 +19,8 @@ def strips(view: WorldView) -> dict[str, np.ndarray]:
     """Condition → uint8 (T, H, W, 3) of this world, the reference first, then in table order."""
     prefix = f"film-{view.world}-"
     # Of other worlds, and of other analyses; names of earlier versions are those of conditions.
-    others = ("film-", *(f"{name}-" for name in view.analyses))
+    analyses = {*ANALYSES.names(), *view.analyses}
+    others = ("film-", *(f"{name}-" for name in sorted(analyses)))
     clips = {
         name.removeprefix(prefix): clip
         for name, clip in view.images.items()
