@@ -31,14 +31,12 @@ class Problem:
         generators: a source of random numbers for each problem: it belongs to the problem and not
             to the batch. One that was shared was seen to flip 99 of 400 outcomes between batches
             of 1 and of 16 (CLEAR-LeWM).
-        start: plans (B, K, A) to begin from; None: the middle of the space.
     """
 
     cost: Cost
     space: PlanSpace
     blocks: int
     generators: Sequence[torch.Generator]
-    start: Tensor | None = None
 
     @property
     def count(self) -> int:
@@ -47,8 +45,6 @@ class Problem:
 
     def first(self) -> Tensor:
         """Where the search begins: (B, K, A), on average the actions of the training data."""
-        if self.start is not None:
-            return self.start
         low = self.space.low
         return torch.zeros(
             self.count, self.blocks, self.space.width, dtype=low.dtype, device=low.device
